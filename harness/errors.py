@@ -1,0 +1,39 @@
+"""The errors that leave ikelab, and the exit status each one means. Standard library only.
+
+A peer's fault is never an error here: it is a `Violation` value (see `model`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class IkelabError(Exception):
+    """Base of every error that reaches the user as one line on stderr."""
+
+    exit_status = 2
+
+
+class ConfigError(IkelabError):
+    """The user's command, test or file is wrong. The text says what to do about it."""
+
+    exit_status = 2
+
+
+class LabError(IkelabError):
+    """The lab broke: no namespace, a daemon that died, a console that was lost."""
+
+    exit_status = 3
+
+
+class UnsupportedAlgorithm(IkelabError):
+    """A known code point that ikelab itself cannot compute; the text gives the reason."""
+
+    exit_status = 2
+
+
+def nearest(word: str, words: Iterable[str], count: int = 3) -> str:
+    """Return `; did you mean 'a', 'b'?` for the known words closest to `word`, or nothing."""
+    close = difflib.get_close_matches(word.lower(), sorted(set(words)), n=count, cutoff=0.5)
+    return "; did you mean " + ", ".join(repr(w) for w in close) + "?" if close else ""
