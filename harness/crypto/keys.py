@@ -1,0 +1,106 @@
+"""The keys of an IKE SA and of its CHILD_SAs (RFC 7296 2.14, 2.17, 2.18). No packets, no state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ikelab.harness.crypto import integ as macs
+from ikelab.harness.crypto.cipher import key_material_length
+from ikelab.harness.crypto.prf import key_length, nonce_key, prf, prf_plus
+from ikelab.harness.errors import ConfigError
+from ikelab.harness.model import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class IkeKeys:
+    """The seven secrets of an IKE SA; the SK_e of a cipher with a salt end with it."""
+
+    suite: Suite
+    sk_d: bytes = field(repr=False)
+    sk_ai: bytes = field(repr=False)
+    sk_ar: bytes = field(repr=False)
+    sk_ei: bytes = field(repr=False)
+    sk_er: bytes = field(repr=False)
+    sk_pi: bytes = field(repr=False)
+    sk_pr: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildKeys:
+    """The keys of the two SAs of a CHILD_SA: `_i` protects what the initiator sends.
+
+    "Initiator" is who began the exchange that made the child (RFC 7296 2.17).
+    """
+
+    suite: Suite
+    encr_i: bytes = field(repr=False)
+    integ_i: bytes = field(repr=False)
+    encr_r: bytes = field(repr=False)
+    integ_r: bytes = field(repr=False)
+
+
+def derive_ike(  # noqa: PLR0917
+    suite: Suite, shared: bytes, ni: bytes, nr: bytes, spi_i: bytes, spi_r: bytes
+) -> IkeKeys:
+    """The keys of a first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir)."""
+    return expand_ike(suite, skeyseed(_prf(suite), shared, ni, nr), ni, nr, spi_i, spi_r)
+
+
+def rekey_ike(  # noqa: PLR0917
+    suite: Suite, old: IkeKeys, shared: bytes, ni: bytes, nr: bytes, spi_i: bytes, spi_r: bytes
+) -> IkeKeys:
+    """The keys of an IKE SA made by rekeying `old`: SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr).
+
+    RFC 7296 2.18: SKEYSEED comes from the old SA's PRF, all that follows from the new one's.
+    """
+    seed = prf(_prf(old.suite), old.sk_d, shared, ni, nr)
+    return expand_ike(suite, seed, ni, nr, spi_i, spi_r)
+
+
+def derive_child(  # noqa: PLR0917
+    prf_id: int, sk_d: bytes, suite: Suite, ni: bytes, nr: bytes, shared: bytes = b""
+) -> ChildKeys:
+    """KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr): the initiator's first, encryption before integrity."""
+    encr, integ = _lengths(suite)
+    keymat = prf_plus(prf_id, sk_d, shared + ni + nr, 2 * (encr + integ))
+    return ChildKeys(suite, *_cut(keymat, encr, integ, encr, integ))
+
+
+def skeyseed(prf_id: int, shared: bytes, ni: bytes, nr: bytes) -> bytes:
+    """SKEYSEED of a first IKE SA (RFC 7296 2.14)."""
+    return prf(prf_id, nonce_key(prf_id, ni, nr), shared)
+
+
+def expand_ike(  # noqa: PLR0917
+    suite: Suite, seed: bytes, ni: bytes, nr: bytes, spi_i: bytes, spi_r: bytes
+) -> IkeKeys:
+    """{SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni|Nr|SPIi|SPIr)."""
+    prf_id = _prf(suite)
+    encr, integ = _lengths(suite)
+    own = key_length(prf_id)
+    lengths = (own, integ, integ, encr, encr, own, own)
+    stream = prf_plus(prf_id, seed, ni + nr + spi_i + spi_r, sum(lengths))
+    return IkeKeys(suite, *_cut(stream, *lengths))
+
+
+def _prf(suite: Suite) -> int:
+    if suite.prf is None:
+        raise ConfigError(f"no PRF in the suite {suite}, so no keys")
+    return suite.prf.id
+
+
+def _lengths(suite: Suite) -> tuple[int, int]:
+    """Octets of an encryption key with its salt, and of an integrity key."""
+    encr, integ = suite.encr, suite.integ
+    return (
+        key_material_length(encr.id, encr.key_bits) if encr else 0,
+        macs.key_length(integ.id) if integ and not suite.aead else 0,
+    )
+
+
+def _cut(stream: bytes, *lengths: int) -> list[bytes]:
+    pieces, start = [], 0
+    for length in lengths:
+        pieces.append(stream[start : start + length])
+        start += length
+    return pieces

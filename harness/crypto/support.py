@@ -1,0 +1,23 @@
+"""Which transforms ikelab can compute itself, and why not the others."""
+
+from __future__ import annotations
+
+from ikelab.harness.crypto import cipher, integ, ke, prf
+from ikelab.harness.model import Transform
+from ikelab.layers.iana import Ke, TransformType, name
+
+
+def computable(transform: Transform) -> str | None:
+    """The reason why ikelab cannot compute this transform; None where it can."""
+    kind = transform.type
+    if kind == TransformType.ENCR:
+        return cipher.why_not(transform.id, transform.key_bits)
+    if kind == TransformType.PRF:
+        return prf.why_not(transform.id)
+    if kind == TransformType.INTEG:
+        return integ.why_not(transform.id)
+    if kind == TransformType.SN:
+        return None
+    if kind == TransformType.KE or TransformType.ADDKE1 <= kind <= TransformType.ADDKE7:
+        return None if transform.id == Ke.NONE else ke.why_not(transform.id)
+    return f"{name(TransformType, kind)}: ikelab computes no transform of this type"
