@@ -1,0 +1,56 @@
+# `make demo` and `make test` set themselves up; nothing but make, git and Python 3.11+ is needed.
+BIN := .venv/bin
+LINK := build/typing/ikelab
+
+.PHONY: help demo test lint format bench lock clean venv
+
+help:
+	@echo 'make demo    run the suite against the built-in peer and a strongSwan, print the page'
+	@echo 'make test    the tests of the project itself, and make lint'
+	@echo 'make lint    ruff, mypy and the import contracts'
+	@echo 'make bench   the layers against scapy.contrib.ikev2'
+	@echo 'make format  let ruff format the code'
+	@echo 'make lock    resolve the dependencies of pyproject.toml anew'
+	@echo 'make clean   remove what these commands made, but not runs/'
+
+demo:
+	@sh .ci/venv
+	@$(BIN)/python -m ikelab.harness.demo
+
+test: lint
+	$(BIN)/pytest -n 2 -q
+
+lint: venv $(LINK)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# mypy does not follow the finder of an editable install: show it the checkout as `ikelab`.
+$(LINK):
+	@mkdir -p $(@D)
+	@ln -sfn ../.. $@
+
+format: venv
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: venv
+	$(BIN)/python tests/bench/bench_layers.py
+
+COMPILE = build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command 'make lock' pyproject.toml --extra build
+
+lock: venv
+	@$(BIN)/python -m venv build/lock && build/lock/bin/python -m pip install -q uv
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf .venv build dist ikelab.egg-info .cache .pytest_cache .mypy_cache .ruff_cache \
+		.import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+venv:
+	@sh .ci/venv dev
