@@ -1,0 +1,169 @@
+"""A topology brought to life: hosts, wires between them, captures of the wires.
+
+The only file that talks rtnetlink (pyroute2). Everything is made in anonymous namespaces of this
+process's world, so two labs never meet, whatever their addresses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from ikelab.harness.errors import LabError
+from ikelab.netns import world
+from ikelab.netns.capture import Capture, Tap
+from ikelab.netns.host import Host
+from ikelab.netns.topology import DIRECT, Interface, Node, Topology, topology
+
+_NODAD = 0x02  # IFA_F_NODAD: the address works at once
+_IPV6 = Path("/proc/sys/net/ipv6")
+_ETHTOOL_OFF = (0x17, 0x1F, 0x24, 0x2C)  # ETHTOOL_STXCSUM, STSO, SGSO, SGRO
+
+
+class Lab:
+    """`with Lab("direct") as lab: lab.host("initiator").socket()`; inside a world only."""
+
+    def __init__(self, plan: Topology | str = DIRECT) -> None:
+        self.topology = topology(plan) if isinstance(plan, str) else plan
+        self.hosts: dict[str, Host] = {}
+        self._captures: list[Capture] = []
+        if not world.inside():
+            raise LabError("a lab needs a private world: call ikelab.netns.world.enter() first")
+        try:
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+
+    def host(self, name: str) -> Host:
+        """The host of this name."""
+        if name not in self.hosts:
+            raise LabError(f"topology {self.topology.name} has no host {name!r}")
+        return self.hosts[name]
+
+    def capture(self, path: Path | str) -> Capture:
+        """Start to write every link's packets; a folder gets `capture.pcapng`. Stop or close it."""
+        taps = [
+            Tap(
+                f"{link.a.node}:{link.a.device}",
+                f"{link.name}: {link.a.node} - {link.b.node}",
+                self.host(link.a.node).fd,
+                link.a.device,
+                link.mtu,
+            )
+            for link in self.topology.links
+        ]
+        path = Path(path)
+        capture = Capture(path / "capture.pcapng" if path.is_dir() else path, taps)
+        self._captures.append(capture)
+        return capture
+
+    def close(self) -> None:
+        """Stop captures, kill programs, drop the namespaces. Twice is fine."""
+        for capture in self._captures:
+            capture.stop()
+        for host in self.hosts.values():
+            host.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _build(self) -> None:
+        plan = self.topology
+        for node in plan.nodes:
+            addresses, inner = plan.addresses(node.name), node.inner
+            if not _IPV6.exists():  # the kernel was started without IPv6: the hosts have IPv4 only
+                addresses, inner = _ipv4(addresses), _ipv4(inner)
+            self.hosts[node.name] = Host(node.name, addresses, inner)
+        for step in (self._wire, self._configure):
+            for node in plan.nodes:
+                host = self.hosts[node.name]
+                try:
+                    host.call(partial(step, node, host))
+                except OSError as error:
+                    raise LabError(f"cannot set up host {node.name}: {error}") from error
+
+    def _wire(self, node: Node, host: Host) -> None:
+        """In the host: make the links that start here; their other ends appear in their nodes."""
+        _settings(node)
+        with _netlink() as ip:
+            for link in self.topology.links:
+                if link.a.node == node.name:
+                    peer = {"ifname": link.b.device, "net_ns_fd": self.hosts[link.b.node].fd}
+                    ip.link("add", kind="veth", ifname=link.a.device, peer=peer)
+            if host.inner:
+                # A pair that stays in the host: unlike `dummy`, every kernel that has links has it.
+                ip.link("add", kind="veth", ifname="inner", peer={"ifname": "inner-end"})
+
+    def _configure(self, node: Node, host: Host) -> None:
+        """In the host: devices up, addresses, routes."""
+        with _netlink() as ip:
+            for link in self.topology.links:
+                for end in link.ends:
+                    if end.node == node.name:
+                        _no_offload(end.device)
+                        addresses = [a for a in end.addresses if a in host.interfaces]
+                        _device(ip, end.device, addresses, link.mtu)
+            if host.inner:
+                _device(ip, "inner-end", [], 1500)
+                _device(ip, "inner", host.inner_interfaces, 1500)
+            for route in node.routes:
+                if _IPV6.exists() or ":" not in route.to:
+                    ip.route("add", dst=route.to, gateway=route.via)
+
+
+def _ipv4(interfaces: Sequence[Interface]) -> tuple[Interface, ...]:
+    return tuple(interface for interface in interfaces if interface.version == 4)
+
+
+@contextlib.contextmanager
+def _netlink() -> Iterator[Any]:
+    """A netlink socket of this thread's network; pyroute2 takes long to import, so only here."""
+    from pyroute2 import IPRoute, NetlinkError
+
+    try:
+        with IPRoute() as ip:
+            yield ip
+    except NetlinkError as error:
+        raise OSError(error.code, f"netlink: {error}") from error
+
+
+def _settings(node: Node) -> None:
+    """Addresses that work at once, no unasked router solicitations, forwarding where wanted."""
+    _sysctl("ipv4/ip_forward", int(node.forward))
+    if _IPV6.exists():
+        _sysctl("ipv6/conf/all/forwarding", int(node.forward))
+        for name in ("accept_dad", "accept_ra", "router_solicitations"):
+            _sysctl(f"ipv6/conf/default/{name}", 0)
+
+
+def _sysctl(name: str, value: int) -> None:
+    Path("/proc/sys/net", name).write_text(str(value))
+
+
+def _device(ip: Any, device: str, addresses: Sequence[Interface], mtu: int) -> None:
+    index = ip.link_lookup(ifname=device)[0]
+    ip.link("set", index=index, mtu=mtu, state="up")
+    for address in addresses:
+        flags = {"flags": _NODAD} if address.version == 6 else {}
+        prefix = address.network.prefixlen
+        ip.addr("add", index=index, address=str(address.ip), prefixlen=prefix, **flags)
+
+
+def _no_offload(device: str) -> None:
+    """Have the kernel send whole packets with true checksums, as on a wire (and in the capture)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for command in _ETHTOOL_OFF:
+            value = ctypes.create_string_buffer(struct.pack("II", command, 0))
+            request = struct.pack("16sP", device.encode(), ctypes.addressof(value))
+            fcntl.ioctl(control, 0x8946, request)  # SIOCETHTOOL
