@@ -93,7 +93,7 @@ class _ShortGcm(_Transform):
 
 
 class _Gmac(_Transform):
-    """Authentication alone: the text goes in clear and is authenticated data (RFC 4543 3.3)."""
+    """Authentication alone: the text goes in clear and is authenticated data (RFC 4543 3)."""
 
     def __init__(self, row: Encr, key: bytes, salt: bytes) -> None:
         super().__init__(row, key, salt)

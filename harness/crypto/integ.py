@@ -15,7 +15,7 @@ Function = Callable[[bytes, bytes], bytes]
 """mac(key, data) -> ICV."""
 
 _UNSPECIFIED = "no document specifies it for IKEv2"
-_GMAC = "AH alone has a place for its IV, in the ICV field (RFC 4543 5.2)"
+_GMAC = "AH alone has a place for its IV, in the ICV field (RFC 4543 4)"
 _REASONS = {
     Integ.AUTH_DES_MAC: _UNSPECIFIED,
     Integ.AUTH_KPDK_MD5: _UNSPECIFIED,

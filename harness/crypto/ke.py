@@ -200,7 +200,7 @@ def _own_curve(row: Ke, curve: Curve) -> _Group:
 
         def exchange(peer: bytes) -> bytes:
             point = _point(row, curve, peer)
-            # RFC 6954 2, as RFC 5903 7: the x coordinate alone is the secret
+            # RFC 6954 2.3, as RFC 5903 7: the x coordinate alone is the secret
             return octets(weierstrass.multiply(curve, scalar, *point))[: curve.octets]
 
         return KeyPair(row, private, public, exchange)
