@@ -1,0 +1,105 @@
+"""Which peers there are: name -> driver, what is provisioned, and the way to open one.
+
+A peer is called `NAME` or `NAME@RELEASE`. Drivers are imported when one is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ikelab.harness.errors import ConfigError, nearest
+from ikelab.harness.peer import cache, debian
+from ikelab.harness.peer.base import Peer
+
+if TYPE_CHECKING:
+    from ikelab.netns.host import Host
+
+Open = Callable[[cache.Entry, "Host", Path], Peer]
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A kind of daemon: how it is provisioned and how one is opened in a host."""
+
+    recipe: debian.Recipe
+    open: Open
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The peers that can be added."""
+        return tuple(f"{self.recipe.name}@{release}" for release in self.recipe.releases)
+
+
+def _strongswan(entry: cache.Entry, host: Host, folder: Path) -> Peer:
+    from ikelab.harness.peer.strongswan.control import StrongSwan
+
+    return StrongSwan(entry, host, folder)
+
+
+DRIVERS: dict[str, Driver] = {
+    "strongswan": Driver(
+        debian.Recipe(
+            name="strongswan",
+            releases=("bookworm", "trixie", "sid"),
+            packages=(
+                "charon-systemd",
+                "libcharon-extra-plugins",
+                "libstrongswan-extra-plugins",
+                "libstrongswan-standard-plugins",
+            ),
+            main="libstrongswan",
+            present=("adduser", "debconf", "mount", "passwd", "systemd", "tpm-udev", "udev"),
+        ),
+        _strongswan,
+    ),
+}
+
+
+def names() -> tuple[str, ...]:
+    """Every peer that can be added."""
+    return tuple(name for driver in DRIVERS.values() for name in driver.names)
+
+
+def driver(peer: str) -> tuple[Driver, str]:
+    """The driver and the release of `NAME@RELEASE`; ConfigError names what there is."""
+    name, _, release = peer.partition("@")
+    found = DRIVERS.get(name)
+    if found is None:
+        hint = nearest(peer, names()) or nearest(name, DRIVERS)
+        raise ConfigError(f"unknown peer {peer!r}{hint or '; known: ' + ', '.join(names())}")
+    releases = found.recipe.releases
+    if release not in releases:
+        said = f"unknown release {release!r} of {name}" if release else f"which release of {name}?"
+        raise ConfigError(f"{said}; there are {', '.join(found.names)}")
+    return found, release
+
+
+def add(
+    peer: str, *, progress: debian.Progress = debian.quiet, refresh: bool = False
+) -> cache.Entry:
+    """Provision `NAME@RELEASE`; returns at once what is there already, unless `refresh`."""
+    found, release = driver(peer)
+    return debian.add(found.recipe, release, progress=progress, refresh=refresh)
+
+
+def remove(peer: str) -> None:
+    """Delete a provisioned peer; ConfigError where there is none."""
+    driver(peer)
+    if not cache.remove(peer):
+        present = ", ".join(entry.manifest.peer for entry in cache.entries()) or "none"
+        raise ConfigError(f"{peer} has not been added (there: {present})")
+
+
+def open_peer(
+    peer: str, host: Host, folder: Path, *, progress: debian.Progress = debian.quiet
+) -> Peer:
+    """The driver of a peer in `host`, provisioned first where it has to be.
+
+    `folder` is a private folder of the run for the daemon's files; nothing runs before `start`.
+    """
+    found, release = driver(peer)
+    entry = debian.add(found.recipe, release, progress=progress)
+    return found.open(entry, host, folder)
