@@ -1,0 +1,81 @@
+"""`make demo`: the suite against the built-in peer and a real strongSwan, and one page of both.
+
+Runs the commands that a person would type, prints them, and knows nothing but their exit status
+and the run folders that they leave.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+DAEMON = "strongswan@trixie"
+AS_EXPECTED, UNEXPECTED, LAB_FAILED = 0, 1, 3
+
+
+def main() -> int:
+    """Run the demo below runs/ and return its exit status.
+
+    A rule that the daemon breaks is a result. A daemon that cannot be had here (no way to Debian's
+    packages, no right to make namespaces) is left out, and said to be.
+    """
+    place = Path("runs") / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    try:
+        status = ikelab("run", "--peer", "reference", "--out", str(place / "reference"))
+        if status != AS_EXPECTED:
+            say(f"the run against the built-in peer ended with {status}, which it never should")
+        else:
+            status = with_daemon(place / "daemon")
+        return show(place) or status
+    except KeyboardInterrupt:
+        say(f"stopped; what was recorded is in {place}")
+        return 130
+
+
+def with_daemon(out: Path) -> int:
+    """Provision the daemon and run against it; 0 also where it had to be left out."""
+    if ikelab("peers", "add", DAEMON) != AS_EXPECTED:
+        say(f"left out: the run against {DAEMON}, because its packages cannot be had (see above)")
+        return AS_EXPECTED
+    status = ikelab("run", "--peer", DAEMON, "--out", str(out))
+    if status == UNEXPECTED:
+        say(f"{DAEMON} broke a rule or two: the page shows where, and that is no fault of the demo")
+        return AS_EXPECTED
+    if status == LAB_FAILED and not any(results(out)):
+        say(f"left out: the run against {DAEMON}, because no lab can be made here (see above)")
+        return AS_EXPECTED
+    return status
+
+
+def show(place: Path) -> int:
+    """Make the page of every run below `place` and print where it is."""
+    runs = sorted(str(found.parent) for found in place.rglob("run.json"))
+    page = place / "index.html"
+    status = ikelab("report", *runs, "--html", str(page)) if runs else LAB_FAILED
+    if status == AS_EXPECTED:
+        say(f"the page is {page.resolve()}")
+    return status
+
+
+def results(out: Path) -> list[str]:
+    """The result lines of every run below `out`."""
+    return [line for file in out.rglob("results.jsonl") for line in file.read_text().splitlines()]
+
+
+def ikelab(*words: str) -> int:
+    """Print and run one command, its output untouched; return its exit status."""
+    say("$ ikelab " + " ".join(words))
+    # This interpreter, so that the demo shows the ikelab it belongs to and no other on the PATH.
+    program = "import sys; from ikelab.harness.cli import main; sys.exit(main())"
+    return subprocess.run([sys.executable, "-c", program, *words], check=False).returncode
+
+
+def say(line: str) -> None:
+    """One line on stdout, at once, so that it stands in order with the commands' own."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
