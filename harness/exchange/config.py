@@ -1,0 +1,84 @@
+"""What an IKE SA is told: identities, keys, offers, selectors, edits, and how it behaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from ikelab.harness.edits import Plan
+from ikelab.harness.errors import ConfigError, nearest
+from ikelab.harness.model import TS, Address, Identity, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """The places where the engine does what RFC 7296 asks; False is a fault, for tests of tests.
+
+    The reference peer is honest with all of them True. A fault of the wire itself is not here:
+    it is a Plan of edits on what the peer sends.
+    """
+
+    verify_auth: bool = True  # 2.15: a wrong AUTH ends in AUTHENTICATION_FAILED
+    check_icv: bool = True  # 3.14: a message with a wrong ICV is dropped
+    protect_errors: bool = True  # 2.21.2: errors of IKE_AUTH go inside SK
+    keep_responses: bool = True  # 2.1: a repeated request gets the same response again
+    reprocess_repeats: bool = False  # 2.1, inverted: a repeated request is carried out anew
+    check_version: bool = True  # 2.5: a higher major version is dropped and refused
+    tolerate_minor: bool = True  # 2.5: a higher minor version is accepted
+    skip_unknown: bool = True  # 2.5: an unknown payload without critical bit is skipped
+    refuse_critical: bool = True  # 2.5: an unknown payload with critical bit is refused
+    check_length: bool = True  # 3.1: a length that is not the datagram's is dropped
+    check_cookie: bool = True  # 2.6: only its own cookie is accepted
+    stateless_cookie: bool = True  # 2.6: no state before the cookie comes back
+    check_key_length: bool = True  # 3.3.5: AES without its Key Length is not acceptable
+    refuse_aead_with_integ: bool = True  # RFC 5282 8
+    answer_liveness: bool = True  # 1.4: an empty INFORMATIONAL gets an empty response
+    answer_deletes: bool = True  # 1.4.1: deletes come back in pairs
+    narrow: bool = True  # 2.9: only what the policy allows
+    keep_ike_on_child_error: bool = True  # 1.2: the IKE SA lives on without its first child
+    detect_nat: bool = True  # 2.23: believes the hashes
+    float_ports: bool = True  # 2.23: answers to where the request came from, with the marker
+    send_keepalives: bool = True  # 2.23: whoever is behind a NAT keeps the mapping
+    retry_invalid_ke: bool = True  # 1.2: repeats with the group that was asked for
+    repeat_offer: bool = True  # 1.2, 2.7: the retry offers all suites again
+    return_cookie: bool = True  # 2.6: repeats with the cookie first
+    forget_refused: bool = True  # 2.21.1: no state is kept for a refused IKE_SA_INIT
+    delete_children: bool = True  # 1.4.1: children go with their IKE SA
+
+    def but(self, *names: str) -> Conduct:
+        """The same with these switches turned; ConfigError for a name that is none."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in names:
+            if name not in values:
+                raise ConfigError(f"unknown conduct {name!r}{nearest(name, values)}")
+            values[name] = not values[name]
+        return Conduct(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class IkeConfig:
+    """One side of an IKE SA. `local` is ours; `local_ts` is what lies behind us.
+
+    `ike` and `esp` are in order of preference. `remote_id` None accepts any identity that knows
+    the key. `ke` is the group of our KE payload where it is not the first one offered.
+    """
+
+    local: Address
+    remote: Address
+    local_id: Identity
+    remote_id: Identity | None
+    psk: bytes
+    ike: tuple[Suite, ...]
+    esp: tuple[Suite, ...]
+    local_ts: tuple[TS, ...]
+    remote_ts: tuple[TS, ...]
+    ke: int | None = None
+    nonce_length: int = 32
+    nat_detection: bool = True
+    send_idr: bool = True  # the initiator names the responder it wants (RFC 7296 2.15)
+    cookies: bool = False  # a responder that demands a cookie from everyone
+    retransmit: tuple[float, ...] = (1.0, 2.0)  # seconds to wait before each repetition
+    give_up: float = 4.0  # seconds after the last repetition
+    keepalive: float = 20.0  # seconds between NAT keepalives (RFC 3948 4)
+    dpd_delay: float = 0.0  # seconds of silence before a liveness check, 0 for none
+    plan: Plan = Plan()
+    conduct: Conduct = Conduct()

@@ -1,0 +1,74 @@
+"""What an IKE SA tells its owner, as values; the core speaks through these and never logs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ikelab.harness.model import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A response to one of our requests came and was processed."""
+
+    exchange: int
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request of the peer came and was answered."""
+
+    exchange: int
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """The IKE SA is up: both sides are authenticated."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildUp:
+    """A CHILD_SA is up; `spi_in` is ours."""
+
+    spi_in: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChildDown:
+    """A CHILD_SA is gone."""
+
+    spi_in: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The IKE SA is gone, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A datagram was dropped without an answer, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """No response came to a request however often it was sent."""
+
+    exchange: int
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """The peer broke a rule."""
+
+    violation: Violation
+
+
+Event = Answered | Requested | Established | ChildUp | ChildDown | Closed | Ignored | TimedOut | Broke

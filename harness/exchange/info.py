@@ -1,0 +1,69 @@
+"""INFORMATIONAL: liveness, deletes of children and of the IKE SA (RFC 7296 1.4, 3.11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ikelab.harness.exchange.child import Child
+from ikelab.harness.exchange.inbound import Inbound
+from ikelab.harness.exchange.table import State
+from ikelab.harness.exchange.window import Reply
+from ikelab.layers.iana import Exchange, Notify, Payload, Protocol
+from ikelab.layers.notify import IKEv2_Notify
+from ikelab.layers.payloads import IKEv2_Delete
+
+if TYPE_CHECKING:
+    from ikelab.harness.exchange.sa import IkeSa
+
+
+def delete_child(child: Child) -> IKEv2_Delete:
+    """Names our inbound SPI of the child (1.4.1)."""
+    return IKEv2_Delete(proto=child.protocol, SPI=[child.spi_in])
+
+
+def delete_ike() -> IKEv2_Delete:
+    """Names the IKE SA itself: no SPI, because the header has it (3.11)."""
+    return IKEv2_Delete(proto=Protocol.IKE, SPIsize=0, SPInum=0, SPI=[])
+
+
+def serve(sa: IkeSa, it: Inbound) -> Reply:
+    """Answer INFORMATIONAL; CREATE_CHILD_SA gets the refusal that a minimal peer gives (1.3)."""
+    if it.exchange == Exchange.CREATE_CHILD_SA:
+        return Reply([IKEv2_Notify(type=Notify.NO_ADDITIONAL_SAS)])
+    deletes = it.all(Payload.D)
+    if any(d.proto == Protocol.IKE for d in deletes):
+        return Reply([], "delete")
+    answer: list[Any] = []
+    for delete in deletes:
+        answer += _paired(sa, delete)
+    return Reply(answer)
+
+
+def _paired(sa: IkeSa, delete: Any) -> list[Any]:
+    """The deletes of our halves of the children that the peer deletes (1.4.1)."""
+    spis = []
+    for spi in delete.SPI:
+        child = _by_outbound(sa, delete.proto, bytes(spi))
+        if child is not None:
+            spis.append(child.spi_in)
+            sa.drop_child(child)
+    if not spis or not sa.conduct.answer_deletes:
+        return []
+    return [IKEv2_Delete(proto=delete.proto, SPI=spis)]
+
+
+def _by_outbound(sa: IkeSa, protocol: int, spi: bytes) -> Child | None:
+    found = (c for c in sa.children.values() if c.spi_out == spi and c.protocol == protocol)
+    return next(found, None)
+
+
+def receive(sa: IkeSa, it: Inbound, request: Inbound) -> None:
+    """Our request was answered: what we deleted is gone."""
+    for delete in request.all(Payload.D):
+        for spi in delete.SPI:
+            child = sa.children.get(bytes(spi))
+            if child is not None:
+                sa.drop_child(child)
+    if sa.state is State.CLOSING:
+        sa.move("recv", it.exchange, "response")
+        sa.end("deleted by us")

@@ -1,0 +1,175 @@
+"""The front door of a responder: which IKE SA a datagram belongs to, and what has none.
+
+Sans-IO like the SA itself: versions (RFC 7296 2.5), cookies (2.6), repeated first requests (2.1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator
+
+from ikelab.harness import sk
+from ikelab.harness.exchange import init
+from ikelab.harness.exchange.config import IkeConfig
+from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
+from ikelab.harness.exchange.sa import NATT_PORT, NON_ESP_MARKER, IkeSa
+from ikelab.harness.exchange.table import State
+from ikelab.harness.model import Datagram
+from ikelab.harness.transcript import RECEIVED, Step
+from ikelab.layers.iana import Exchange, Notify, Payload
+from ikelab.layers.message import IKEv2, demux, message
+from ikelab.layers.notify import IKEv2_Notify
+
+
+class Listener:
+    """Makes an IkeSa for each initiator, and answers what needs none.
+
+    `on_new` is told of every SA as it is made.
+    """
+
+    def __init__(
+        self,
+        config: IkeConfig,
+        entropy: sk.Entropy,
+        on_new: Callable[[IkeSa], None] | None = None,
+    ) -> None:
+        self.config = config
+        self.entropy = entropy
+        self.on_new = on_new
+        self.sas: list[IkeSa] = []
+        self._secret = entropy(16)
+        self._out: list[Datagram] = []
+
+    def receive(self, datagram: Datagram, now: float) -> None:
+        """Give the datagram to its SA, make one for it, or answer without."""
+        kind, data = demux(datagram.data, datagram.dst[1])
+        if kind != "ike" or len(data) < sk.HEADER:
+            self._keepalive(kind, datagram, now)
+            return
+        packet = IKEv2(data)
+        major = int(packet.version) >> 4
+        tolerated = self.config.conduct.tolerate_minor or int(packet.version) & 15 == 0
+        if major > 2 and self.config.conduct.check_version:
+            self._refuse_version(packet, datagram, now)
+        elif major != 2 and self.config.conduct.check_version or not tolerated:
+            return
+        elif owner := self._owner(packet, data, datagram):
+            owner.receive(datagram, now)
+        elif packet.exch_type == Exchange.IKE_SA_INIT:
+            self._first(packet, data, datagram, now)
+
+    def _keepalive(self, kind: str, datagram: Datagram, now: float) -> None:
+        for sa in self.sas:
+            if kind == "keepalive" and sa.remote == datagram.src:
+                sa.receive(datagram, now)
+
+    def _owner(self, packet: IKEv2, data: bytes, datagram: Datagram) -> IkeSa | None:
+        """The SA of a message; a first request belongs to the SA that it made before (2.1)."""
+        spi_i, spi_r = bytes(packet.init_SPI), bytes(packet.resp_SPI)
+        for sa in reversed(self.sas):
+            if sa.spi_i != spi_i:
+                continue
+            if any(spi_r) and sa.spi_r == spi_r:
+                return sa
+            if not any(spi_r) and sa.init.request == data and sa.remote[0] == datagram.src[0]:
+                return sa
+            if sa.initiator:
+                return sa
+        return None
+
+    def _first(self, packet: IKEv2, data: bytes, datagram: Datagram, now: float) -> None:
+        """A new initiator: check that the request may be one, ask for a cookie, or answer it."""
+        flags = int(packet.flags)
+        conduct = self.config.conduct
+        if flags & RESPONSE or not flags & INITIATOR or any(packet.resp_SPI) or packet.id != 0:
+            return
+        if not any(packet.init_SPI) or (conduct.check_length and packet.length != len(data)):
+            return
+        it = Inbound(packet)
+        if self.config.cookies and not self._cookie_is_mine(it, datagram):
+            self._ask_cookie(it, datagram, now)
+            if conduct.stateless_cookie:
+                return
+        entropy = self.entropy
+        sa = IkeSa(self.config, initiator=False, entropy=entropy, spi_i=bytes(packet.init_SPI))
+        self.sas.append(sa)
+        if self.on_new:
+            self.on_new(sa)
+        seen = sa.transcript.append(
+            Step(now, RECEIVED, datagram.src, datagram.dst, data, _message=packet)
+        )
+        init.serve(sa, it, seen, datagram, now)
+        if sa.state is State.CLOSED and conduct.forget_refused:
+            self._out += sa.datagrams(now)
+            self.sas.remove(sa)
+
+    # -- cookies (RFC 7296 2.6) ----------------------------------------------------------------
+
+    def _cookie(self, it: Inbound, datagram: Datagram) -> bytes:
+        """Bound to nonce, address and SPI, so that nothing needs to be remembered."""
+        nonce = it.one(Payload.NONCE)
+        data = bytes(nonce.nonce) if nonce is not None else b""
+        data += datagram.src[0].encode() + bytes(it.message.init_SPI)
+        return hmac.digest(self._secret, data, hashlib.sha256)[:20]
+
+    def _cookie_is_mine(self, it: Inbound, datagram: Datagram) -> bool:
+        first = it.payloads[0] if it.payloads else None
+        is_cookie = getattr(first, "kind", 0) == Payload.N and first.type == Notify.COOKIE
+        if not is_cookie:
+            return False
+        if not self.config.conduct.check_cookie:
+            return True
+        return hmac.compare_digest(bytes(first.notify), self._cookie(it, datagram))
+
+    def _ask_cookie(self, it: Inbound, datagram: Datagram, now: float) -> None:
+        notify = IKEv2_Notify(type=Notify.COOKIE, notify=self._cookie(it, datagram))
+        self._answer(it.message, notify, datagram, now)
+
+    def _refuse_version(self, packet: IKEv2, datagram: Datagram, now: float) -> None:
+        """RFC 7296 2.5: an unprotected notify whose header has the version that we speak."""
+        if not int(packet.flags) & RESPONSE:
+            notify = IKEv2_Notify(type=Notify.INVALID_MAJOR_VERSION)
+            self._answer(packet, notify, datagram, now)
+
+    def _answer(
+        self, packet: IKEv2, notify: IKEv2_Notify, datagram: Datagram, now: float
+    ) -> None:
+        """An answer that leaves no state behind; SPIr stays zero."""
+        data = bytes(
+            message(
+                [notify],
+                init_SPI=bytes(packet.init_SPI),
+                resp_SPI=bytes(packet.resp_SPI),
+                exch_type=packet.exch_type,
+                flags=RESPONSE,
+                id=packet.id,
+            )
+        )
+        if datagram.dst[1] == NATT_PORT:
+            data = NON_ESP_MARKER + data
+        self._out.append(Datagram(data, datagram.dst, datagram.src, now))
+
+    # -- the other verbs -----------------------------------------------------------------------
+
+    def datagrams(self, now: float) -> list[Datagram]:
+        """Everything that is due to be sent."""
+        due, self._out = self._out, []
+        for sa in self.sas:
+            due += sa.datagrams(now)
+        return due
+
+    def timer(self) -> float | None:
+        """When `handle_timer` wants to be called next."""
+        return min(self._timers(), default=None)
+
+    def _timers(self) -> Iterator[float]:
+        for sa in self.sas:
+            due = sa.timer()
+            if due is not None:
+                yield due
+
+    def handle_timer(self, now: float) -> None:
+        """Let every SA do what is due, and forget those that are over."""
+        for sa in self.sas:
+            sa.handle_timer(now)

@@ -1,0 +1,188 @@
+"""Choosing a suite, narrowing selectors, and both as payloads (RFC 7296 2.7, 2.9, 3.3).
+
+Pure functions over Suites and TS; the only packets here are SA and TS payloads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ikelab.harness.model import TS, Suite, Transform
+from ikelab.harness.notation import selector_of, suite_of
+from ikelab.layers.iana import Encr, Integ, Protocol, TransformType, TsType
+from ikelab.layers.sa import IKEv2_SA, IKEv2_Proposal, IKEv2_Transform
+from ikelab.layers.selectors import IKEv2_TSi, IKEv2_TSr, IPv4TrafficSelector, IPv6TrafficSelector
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One proposal as it came: its number, its SPI and its transforms."""
+
+    number: int
+    spi: bytes
+    suite: Suite
+    unreadable: bool = False  # it holds a transform whose attributes nobody here understands
+
+
+def sa_payload(suites: Sequence[Suite], spi: bytes = b"") -> IKEv2_SA:
+    """An SA payload that offers these suites, numbered from 1 (RFC 7296 3.3.1)."""
+    return IKEv2_SA(proposal=[_proposal(n, s, spi) for n, s in enumerate(suites, 1)])
+
+
+def accepted_payload(choice: Choice, spi: bytes = b"") -> IKEv2_SA:
+    """An SA payload that accepts one offered proposal, with its number (3.3.1)."""
+    return IKEv2_SA(proposal=[_proposal(choice.number, choice.suite, spi)])
+
+
+def _proposal(number: int, suite: Suite, spi: bytes) -> IKEv2_Proposal:
+    transforms = [
+        IKEv2_Transform(transform_type=t.type, transform_id=t.id)
+        if t.key_bits is None
+        else IKEv2_Transform(transform_type=t.type, transform_id=t.id, key_length=t.key_bits)
+        for t in suite.transforms
+    ]
+    return IKEv2_Proposal(number=number, proto=suite.protocol, SPI=spi, transform=transforms)
+
+
+def offers(payload: Any) -> list[Offered]:
+    """The proposals of an SA payload; none where its body is malformed."""
+    found = []
+    for proposal in getattr(payload, "proposal", None) or []:
+        try:
+            suite = suite_of(proposal)
+            found.append(
+                Offered(proposal.number, bytes(proposal.SPI), *_readable(proposal, suite))
+            )
+        except AttributeError:  # a malformed proposal has no transforms
+            continue
+    return found
+
+
+def _readable(proposal: Any, suite: Suite) -> tuple[Suite, bool]:
+    """Leave out transforms with an attribute that is not a key length (3.3.6: not acceptable)."""
+    fine: list[Transform] = []
+    unreadable = False
+    for packet, transform in zip(proposal.transform, suite.transforms, strict=True):
+        known = all((a.type & 0x7FFF) == 14 for a in packet.attribute)
+        unreadable = unreadable or not known
+        if known:
+            fine.append(transform)
+    return Suite(tuple(fine), suite.protocol), unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The proposal that was picked: its number, the peer's SPI in it, one transform a type."""
+
+    number: int
+    spi: bytes
+    suite: Suite
+
+
+# A transform type that a protocol's proposal must carry (RFC 7296 3.3.3), NONE where allowed.
+MANDATORY = {
+    Protocol.IKE: (TransformType.ENCR, TransformType.PRF, TransformType.KE),
+    Protocol.ESP: (TransformType.ENCR, TransformType.SN),
+    Protocol.AH: (TransformType.INTEG, TransformType.SN),
+}
+
+
+def choose(offered: Iterable[Offered], policy: Sequence[Suite]) -> Choice | None:
+    """Pick the first offered proposal that a suite of the policy accepts; None where none fits.
+
+    The initiator's order wins (2.7 leaves the choice to the responder). Every transform type in
+    the proposal must be matched by the policy, and a type that the policy wants must be there.
+    """
+    for proposal in offered:
+        for wanted in policy:
+            suite = match(proposal.suite, wanted)
+            if suite is not None:
+                return Choice(proposal.number, proposal.spi, suite)
+    return None
+
+
+def match(offered: Suite, wanted: Suite) -> Suite | None:
+    """One transform of each type of `offered` that `wanted` allows, None where a type fails."""
+    if offered.protocol != wanted.protocol:
+        return None
+    kinds = list(dict.fromkeys(t.type for t in offered.transforms))
+    if any(k not in kinds for k in MANDATORY.get(Protocol(offered.protocol), ())):
+        return None
+    picked: dict[int, Transform] = {}
+    for kind in kinds:
+        allowed = wanted.of(kind) or _optional(kind, wanted)
+        found = next((t for t in offered.of(kind) if t in allowed), None)
+        if found is None:
+            return None
+        picked[kind] = found
+    missing = {t.type for t in wanted.transforms} - set(kinds)
+    if any(not _may_lack(kind, wanted, picked) for kind in missing):
+        return None
+    encr, integ = picked.get(TransformType.ENCR), picked.get(TransformType.INTEG)
+    if encr and not _integrity_fits(encr, integ, offered.protocol):
+        return None
+    return Suite(tuple(picked.values()), offered.protocol)
+
+
+def _optional(kind: int, wanted: Suite) -> tuple[Transform, ...]:
+    """What a type that the policy does not name may be: only its NONE."""
+    if kind in (TransformType.INTEG, TransformType.KE) or kind > TransformType.SN:
+        return (Transform(kind, 0),)
+    return ()
+
+
+def _may_lack(kind: int, wanted: Suite, picked: dict[int, Transform]) -> bool:
+    """Whether the proposal may lack a type: INTEG beside AEAD, or where NONE would do."""
+    encr = picked.get(TransformType.ENCR)
+    if kind == TransformType.INTEG and encr and Suite((encr,)).aead:
+        return True
+    return any(t.id == 0 for t in wanted.of(kind)) and kind != TransformType.SN
+
+
+def _integrity_fits(encr: Transform, integ: Transform | None, protocol: int) -> bool:
+    """RFC 7296 3.3.3, RFC 5282 8: AEAD goes without integrity, anything else needs it."""
+    has = integ is not None and integ.id != Integ.NONE
+    if Suite((encr,)).aead:
+        return not has
+    return has or (protocol == Protocol.ESP and encr.id != Encr.ENCR_NULL)
+
+
+def narrow(offered: Iterable[TS], policy: Sequence[TS]) -> tuple[TS, ...]:
+    """The part of the offered selectors that the policy allows (2.9), in the offer's order."""
+    found: list[TS] = []
+    for ts in offered:
+        for allowed in policy:
+            common = ts.intersection(allowed)
+            if common is not None and not any(f.contains(common) for f in found):
+                found = [f for f in found if not common.contains(f)]
+                found.append(common)
+    return tuple(found)
+
+
+def ts_payloads(tsi: Iterable[TS], tsr: Iterable[TS]) -> list[Any]:
+    """TSi and TSr payloads."""
+    return [
+        IKEv2_TSi(traffic_selector=[_selector(t) for t in tsi]),
+        IKEv2_TSr(traffic_selector=[_selector(t) for t in tsr]),
+    ]
+
+
+def _selector(ts: TS) -> IPv4TrafficSelector | IPv6TrafficSelector:
+    four = ts.version == 4
+    cls = IPv4TrafficSelector if four else IPv6TrafficSelector
+    return cls(
+        TS_type=TsType.TS_IPV4_ADDR_RANGE if four else TsType.TS_IPV6_ADDR_RANGE,
+        IP_protocol_ID=ts.protocol,
+        start_port=ts.start_port,
+        end_port=ts.end_port,
+        starting_address=str(ts.start),
+        ending_address=str(ts.end),
+    )
+
+
+def selectors_of(payload: Any) -> tuple[TS, ...]:
+    """The address ranges of a TSi or TSr payload; other selector types are left out (3.13.1)."""
+    found = (selector_of(s) for s in getattr(payload, "traffic_selector", None) or [])
+    return tuple(ts for ts in found if ts is not None)

@@ -1,0 +1,371 @@
+"""The rules that judge a peer's messages: each a function, each with its RFC section.
+
+A rule returns the evidence in a sentence when the message breaks it, None when it does not. Its
+docstring is the requirement in our words. A false accusation is worse than a miss: a rule holds
+only what the RFC says with MUST or SHOULD of the sender, and stays silent where it cannot tell.
+The same rules judge a live peer, a capture, and both sides of two daemons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ikelab.harness.crypto import ke, prf
+from ikelab.harness.errors import UnsupportedAlgorithm
+from ikelab.harness.exchange.inbound import INITIATOR, Inbound
+from ikelab.harness.exchange.negotiate import Offered, offers, selectors_of
+from ikelab.harness.model import Level, Transform, Violation, is_aead
+from ikelab.layers.iana import Exchange, Integ, Notify, Payload, Protocol, TransformType, lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A message under judgement.
+
+    `request` is what it answers. `initiator` tells whether its sender is the original initiator
+    of the IKE SA, None where nobody knows.
+    """
+
+    it: Inbound
+    request: Inbound | None = None
+    initiator: bool | None = None
+
+
+Check = Callable[[Seen], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One requirement: `scope` is `any` or `EXCHANGE/request` or `EXCHANGE/response`."""
+
+    id: str
+    section: str
+    level: Level
+    scope: str
+    text: str
+    check: Check
+    rfc: int = 7296
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(section: str, scope: str = "any", level: Level = Level.MUST) -> Callable[[Check], Check]:
+    """Register a function as a rule; its name is the rule's id, its docstring the requirement."""
+
+    def register(check: Check) -> Check:
+        name = check.__name__.replace("_", "-")
+        text = " ".join((check.__doc__ or "").split())
+        RULES[name] = Rule(name, section, level, scope, text, check)
+        return check
+
+    return register
+
+
+def judge(seen: Seen) -> Iterator[Violation]:
+    """Every rule that this message breaks."""
+    found = lookup(Exchange, seen.it.exchange)
+    half = "response" if seen.it.response else "request"
+    scopes = ("any", f"{found.name}/{half}" if found else "")
+    for entry in RULES.values():
+        if entry.scope in scopes:
+            evidence = entry.check(seen)
+            if evidence is not None:
+                yield Violation(entry.id, entry.rfc, entry.section, entry.level, evidence)
+
+
+def violation(rule_id: str, section: str, evidence: str, level: Level = Level.MUST) -> Violation:
+    """A violation that only the engine can see (keys, state), in the same form."""
+    return Violation(rule_id, 7296, section, level, evidence)
+
+
+@rule("3.1")
+def version_is_2_0(seen: Seen) -> str | None:
+    """IKEv2 messages carry major version 2 and minor version 0."""
+    version = int(seen.it.message.version)
+    return None if version == 0x20 else f"the header says version {version >> 4}.{version & 15}"
+
+
+@rule("3.1")
+def unused_flags_are_cleared(seen: Seen) -> str | None:
+    """The X(reserved) bits and the Version bit of the flags are cleared by the sender."""
+    flags = int(seen.it.message.flags)
+    return f"flags are {flags:#04x}" if flags & 0xD7 else None
+
+
+@rule("3.1")
+def initiator_flag_names_the_original_initiator(seen: Seen) -> str | None:
+    """The Initiator bit is set in messages of the original initiator and cleared in others."""
+    if seen.initiator is None:
+        return None
+    flag = bool(int(seen.it.message.flags) & INITIATOR)
+    if flag == seen.initiator:
+        return None
+    who = "initiator" if seen.initiator else "responder"
+    return f"the original {who} sent it with the Initiator bit {'set' if flag else 'cleared'}"
+
+
+@rule("3.2")
+def critical_bit_is_clear_on_known_payloads(seen: Seen) -> str | None:
+    """Senders clear the critical bit on payload types that RFC 7296 defines."""
+    for payload in _all_payloads(seen.it):
+        if Payload.SA <= payload.kind <= Payload.EAP and int(payload.flags) & 0x80:
+            return f"{Payload(payload.kind).notation} carries the critical bit"
+    return None
+
+
+@rule("3.2")
+def reserved_bits_of_payloads_are_zero(seen: Seen) -> str | None:
+    """The RESERVED bits of a generic payload header are sent as zero."""
+    for payload in _all_payloads(seen.it):
+        if int(payload.flags) & 0x7F:
+            return f"payload type {payload.kind} has flags {int(payload.flags):#04x}"
+    return None
+
+
+@rule("3.2")
+def payload_chain_is_well_formed(seen: Seen) -> str | None:
+    """Payloads follow each other without gap or overrun, each at least its header long."""
+    return seen.it.malformed()
+
+
+@rule("2.1")
+def response_repeats_what_it_answers(seen: Seen) -> str | None:
+    """A response carries the exchange type, the message ID and the SPIs of its request."""
+    if seen.request is None:
+        return None
+    mine, theirs = seen.request.message, seen.it.message
+    if mine.exch_type != theirs.exch_type:
+        return f"exchange type {theirs.exch_type} answers {mine.exch_type}"
+    if mine.id != theirs.id:
+        return f"message ID {theirs.id} answers {mine.id}"
+    if bytes(mine.init_SPI) != bytes(theirs.init_SPI):
+        return f"SPIi {bytes(theirs.init_SPI).hex()} answers {bytes(mine.init_SPI).hex()}"
+    return None
+
+
+INIT_RESPONSE = "IKE_SA_INIT/response"
+AUTH_RESPONSE = "IKE_AUTH/response"
+
+
+@rule("3.1", INIT_RESPONSE)
+def responder_chooses_an_spi(seen: Seen) -> str | None:
+    """A responder that accepts chooses an SPI that is not zero."""
+    accepted = seen.it.has(Payload.SA) and seen.it.has(Payload.KE)
+    return "SPIr is zero" if accepted and not any(seen.it.message.resp_SPI) else None
+
+
+@rule("3.3.1", INIT_RESPONSE)
+def init_answer_is_one_offered_proposal(seen: Seen) -> str | None:
+    """The accepted SA holds one proposal, with the number of the offered one it accepts."""
+    return _one_offered_proposal(seen)
+
+
+@rule("2.7", INIT_RESPONSE)
+def init_answer_picks_one_transform_of_each_type(seen: Seen) -> str | None:
+    """From the accepted proposal exactly one transform of each offered type comes back."""
+    return _one_of_each(seen)
+
+
+@rule("3.3", INIT_RESPONSE)
+def init_answer_keeps_combined_mode_free_of_integrity(seen: Seen) -> str | None:
+    """A combined-mode cipher goes with no integrity algorithm, or with NONE."""
+    return _aead_alone(seen)
+
+
+@rule("2.7", INIT_RESPONSE)
+def ke_is_of_the_chosen_group(seen: Seen) -> str | None:
+    """The KE payload of an accepting response belongs to the group its SA payload chose."""
+    key = seen.it.one(Payload.KE)
+    chosen = offers(seen.it.one(Payload.SA))
+    group = chosen[0].suite.ke if chosen else None
+    if key is None or group is None or group.id == key.group:
+        return None
+    return f"the SA chose group {group.id}, the KE payload is of group {key.group}"
+
+
+@rule("3.4", INIT_RESPONSE)
+def ke_has_the_length_of_its_group(seen: Seen) -> str | None:
+    """The public value has the length that its group prescribes, with leading zeros kept."""
+    key = seen.it.one(Payload.KE)
+    if key is None:
+        return None
+    expected = _public_octets(key.group)
+    if expected is None or len(key.ke) == expected:
+        return None
+    return f"group {key.group} takes {expected} octets, the KE payload has {len(key.ke)}"
+
+
+@rule("2.10", INIT_RESPONSE)
+def nonce_is_long_enough(seen: Seen) -> str | None:
+    """Nonces have 16 to 256 octets and at least half the key size of the negotiated PRF."""
+    nonce = seen.it.one(Payload.NONCE)
+    if nonce is None:
+        return None
+    octets = len(nonce.nonce)
+    if not 16 <= octets <= 256:
+        return f"the nonce has {octets} octets"
+    chosen = offers(seen.it.one(Payload.SA))
+    wanted = chosen[0].suite.prf if chosen else None
+    try:
+        half = prf.key_length(wanted.id) / 2 if wanted else 0
+    except UnsupportedAlgorithm:
+        return None
+    return f"the nonce has {octets} octets, half the PRF's key is {half:g}" if octets < half else None
+
+
+@rule("1.2", INIT_RESPONSE)
+def invalid_ke_names_an_offered_group(seen: Seen) -> str | None:
+    """INVALID_KE_PAYLOAD carries two octets: a group that the initiator offered."""
+    notify = seen.it.notify(Notify.INVALID_KE_PAYLOAD)
+    if notify is None:
+        return None
+    if len(notify.notify) != 2:
+        return f"INVALID_KE_PAYLOAD carries {len(notify.notify)} octets"
+    group = int.from_bytes(notify.notify, "big")
+    offered = _offered_groups(seen.request)
+    return f"group {group} was not offered" if offered and group not in offered else None
+
+
+@rule("3.10.1", INIT_RESPONSE)
+def cookie_is_1_to_64_octets(seen: Seen) -> str | None:
+    """A COOKIE has at least 1 and at most 64 octets."""
+    notify = seen.it.notify(Notify.COOKIE)
+    if notify is None or 1 <= len(notify.notify) <= 64:
+        return None
+    return f"the cookie has {len(notify.notify)} octets"
+
+
+@rule("1.2", AUTH_RESPONSE)
+def auth_answer_is_protected(seen: Seen) -> str | None:
+    """Whatever answers IKE_AUTH, errors included, is cryptographically protected."""
+    return None if seen.it.opened else "the response has no SK payload that opens"
+
+
+@rule("3.3.1", AUTH_RESPONSE)
+def child_answer_is_one_offered_proposal(seen: Seen) -> str | None:
+    """The accepted child SA holds one proposal, with the number of the offered one it accepts."""
+    return _one_offered_proposal(seen)
+
+
+@rule("2.7", AUTH_RESPONSE)
+def child_answer_picks_one_transform_of_each_type(seen: Seen) -> str | None:
+    """From the accepted child proposal exactly one transform of each offered type comes back."""
+    return _one_of_each(seen)
+
+
+@rule("3.3.1", AUTH_RESPONSE)
+def child_spi_has_four_octets(seen: Seen) -> str | None:
+    """The SPI of an ESP or AH proposal has four octets and is not zero."""
+    for proposal in _chosen(seen):
+        if proposal.suite.protocol in (Protocol.ESP, Protocol.AH) and (
+            len(proposal.spi) != 4 or not any(proposal.spi)
+        ):
+            return f"the SPI is {proposal.spi.hex() or 'empty'}"
+    return None
+
+
+@rule("2.9", AUTH_RESPONSE)
+def selectors_are_a_subset_of_the_offer(seen: Seen) -> str | None:
+    """The responder answers with the offered selectors or a subset of them, never with more."""
+    if seen.request is None:
+        return None
+    for kind in (Payload.TSI, Payload.TSR):
+        offered = selectors_of(seen.request.one(kind))
+        for ts in selectors_of(seen.it.one(kind)):
+            if offered and not any(o.contains(ts) for o in offered):
+                return f"{Payload(kind).notation} {ts} is in none of the offered selectors"
+    return None
+
+
+def _all_payloads(it: Inbound) -> list[object]:
+    return [*it.outer, *it.payloads] if it.opened else it.outer
+
+
+def _chosen(seen: Seen) -> list[Offered]:
+    return offers(seen.it.one(Payload.SA))
+
+
+def _accepted(seen: Seen) -> tuple[Offered, Offered] | None:
+    """(what was offered under that number, what came back), None where it cannot be paired."""
+    if seen.request is None:
+        return None
+    answer = _chosen(seen)
+    if len(answer) != 1:
+        return None
+    for offered in offers(seen.request.one(Payload.SA)):
+        if offered.number == answer[0].number:
+            return offered, answer[0]
+    return None
+
+
+def _one_offered_proposal(seen: Seen) -> str | None:
+    if seen.request is None or not seen.it.has(Payload.SA):
+        return None
+    answer = _chosen(seen)
+    if len(answer) != 1:
+        return f"the response holds {len(answer)} proposals"
+    numbers = [o.number for o in offers(seen.request.one(Payload.SA))]
+    if numbers and answer[0].number not in numbers:
+        return f"proposal number {answer[0].number} was not offered (offered: {numbers})"
+    return None
+
+
+def _one_of_each(seen: Seen) -> str | None:
+    pair = _accepted(seen)
+    if pair is None:
+        return None
+    offered, answer = pair
+    kinds = [t.type for t in answer.suite.transforms]
+    repeated = next((k for k in kinds if kinds.count(k) > 1), None)
+    if repeated is not None:
+        return f"{kinds.count(repeated)} transforms of type {_type(repeated)}"
+    for transform in answer.suite.transforms:
+        if transform not in offered.suite.transforms and not _is_none(transform):
+            return f"{_words(transform)} was not in proposal {offered.number}"
+    combined = any(t.type == TransformType.ENCR and is_aead(t.id) for t in answer.suite.transforms)
+    for kind in dict.fromkeys(t.type for t in offered.suite.transforms):
+        optional = any(_is_none(t) for t in offered.suite.of(kind)) or (
+            kind == TransformType.INTEG and combined
+        )
+        if kind not in kinds and not optional:
+            return f"no transform of type {_type(kind)} came back"
+    return None
+
+
+def _aead_alone(seen: Seen) -> str | None:
+    for proposal in _chosen(seen):
+        if proposal.suite.aead and proposal.suite.integ is not None:
+            return f"{_words(proposal.suite.encr)} was accepted with {_words(proposal.suite.integ)}"
+    return None
+
+
+def _is_none(transform: Transform) -> bool:
+    optional = (TransformType.INTEG, TransformType.KE)
+    return transform.id == Integ.NONE and (
+        transform.type in optional or transform.type > TransformType.SN
+    )
+
+
+def _type(kind: int) -> str:
+    found = lookup(TransformType, kind)
+    return found.name if found else str(kind)
+
+
+def _words(transform: Transform | None) -> str:
+    return f"{_type(transform.type)} {transform}" if transform else "nothing"
+
+
+def _public_octets(group: int) -> int | None:
+    try:
+        return ke.public_length(group)
+    except (UnsupportedAlgorithm, KeyError):
+        return None
+
+
+def _offered_groups(request: Inbound | None) -> set[int]:
+    if request is None:
+        return set()
+    found = offers(request.one(Payload.SA))
+    return {t.id for o in found for t in o.suite.of(TransformType.KE)}

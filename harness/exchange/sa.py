@@ -1,0 +1,475 @@
+"""The sans-IO IKE SA: datagrams and time in, datagrams and events out. No socket, no clock.
+
+Five verbs (`receive`, `datagrams`, `next_event`, `timer`, `handle_timer`) and intents. It is strict
+in what it reports and obedient in what it does: with edits it sends anything. The exchanges are in
+`init`, `auth` and `info`; the order is in `table`; what judges the peer is in `rules`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ikelab.harness import apply, sk
+from ikelab.harness.crypto.keys import IkeKeys
+from ikelab.harness.edits import Edit
+from ikelab.harness.exchange import auth, info, init, rules
+from ikelab.harness.exchange.child import Child
+from ikelab.harness.exchange.config import IkeConfig
+from ikelab.harness.exchange.events import (
+    Answered,
+    Broke,
+    ChildDown,
+    Closed,
+    Event,
+    Ignored,
+    Requested,
+    TimedOut,
+)
+from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
+from ikelab.harness.exchange.init import InitState
+from ikelab.harness.exchange.table import Happening, State, step
+from ikelab.harness.exchange.window import Answer, Outstanding, Reply, Window
+from ikelab.harness.model import Datagram, Identity, Nat, Spis, Suite, Violation
+from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
+from ikelab.layers.iana import Exchange, Notify, Payload
+from ikelab.layers.message import IKEv2, demux, message
+from ikelab.layers.notify import IKEv2_Notify
+from ikelab.layers.payloads import IKEv2_Decrypted
+
+NON_ESP_MARKER = bytes(4)  # RFC 3948 2.2
+NATT_PORT = 4500
+
+class IkeSa:
+    """One IKE SA, either role. `initiator` is whether we are its original initiator."""
+
+    def __init__(
+        self, config: IkeConfig, *, initiator: bool, entropy: sk.Entropy, spi_i: bytes = b""
+    ) -> None:
+        self.config = config
+        self.conduct = config.conduct
+        self.initiator = initiator
+        self.entropy = entropy
+        self.state = State.IDLE
+        self.spi_i = spi_i or entropy(8)
+        self.spi_r = bytes(8) if initiator else entropy(8)
+        self.local, self.remote = config.local, config.remote
+        self.chosen: Suite | None = None
+        self.keys: IkeKeys | None = None
+        self.nat = Nat(None, None)
+        self.peer_id: Identity | None = None
+        self.children: dict[bytes, Child] = {}
+        self.violations: list[Violation] = []
+        self.transcript = Transcript()
+        self.init = InitState()
+        self.window = Window()
+        self.last_response: Inbound | None = None
+        self.keepalive_due: float | None = None
+        self.keepalives = 0  # received
+        self.offered_spi = b""  # ours, in the child that IKE_AUTH asks for
+        self.heard = 0.0  # when the peer last proved to be alive
+        self._sent: Counter[tuple[int, bool]] = Counter()
+        self._out: deque[Datagram] = deque()
+        self._events: deque[Event] = deque()
+        self._in_keys: sk.SkKeys | None = None
+        self._out_keys: sk.SkKeys | None = None
+
+    # -- what it is --------------------------------------------------------------------------
+
+    @property
+    def spis(self) -> Spis:
+        """The IKE SPIs."""
+        return Spis(self.spi_i, self.spi_r)
+
+    @property
+    def child(self) -> Child | None:
+        """The only CHILD_SA, or the first one."""
+        return next(iter(self.children.values()), None)
+
+    @property
+    def behind_nat(self) -> bool:
+        """Whether we are the side that a NAT translates."""
+        return bool(self.nat.initiator if self.initiator else self.nat.responder)
+
+    # -- the five verbs ----------------------------------------------------------------------
+
+    def receive(self, datagram: Datagram, now: float) -> None:
+        """Take one datagram. Nothing is raised for what a peer sends."""
+        kind, data = demux(datagram.data, datagram.dst[1])
+        if kind == "keepalive":
+            self.keepalives += 1
+            return
+        if kind != "ike" or len(data) < sk.HEADER:
+            self.note(Ignored(f"{len(datagram.data)} octets that are no IKE message"))
+            return
+        packet = IKEv2(data)
+        seen = Step(now, RECEIVED, datagram.src, datagram.dst, data, _message=packet)
+        self.transcript.append(seen)
+        reason = self._unacceptable(packet, data)
+        if reason:
+            self.ignore(seen, reason)
+        elif packet.exch_type == Exchange.IKE_SA_INIT:
+            init.receive(self, Inbound(packet), seen, datagram, now)
+        else:
+            self._receive_protected(packet, seen, datagram, now)
+
+    def datagrams(self, now: float) -> list[Datagram]:
+        """The datagrams that are due by now; one with a later `now` stays (edits can delay)."""
+        due = [d for d in self._out if d.now <= now]
+        self._out = deque(d for d in self._out if d.now > now)
+        return due
+
+    def next_event(self) -> Event | None:
+        """The oldest event not yet taken; None where there is none."""
+        return self._events.popleft() if self._events else None
+
+    def timer(self) -> float | None:
+        """When `handle_timer` wants to be called; None for not at all."""
+        times = [d.now for d in self._out]
+        if self.window.outstanding:
+            times.append(self.window.outstanding.due)
+        if self.keepalive_due is not None:
+            times.append(self.keepalive_due)
+        if self.config.dpd_delay and self.state is State.ESTABLISHED:
+            times.append(self.heard + self.config.dpd_delay)
+        return min(times, default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Retransmit, give up, keep a NAT mapping, check liveness: whatever is due."""
+        waiting = self.window.outstanding
+        if waiting and waiting.due <= now:
+            self._retransmit(waiting, now)
+        if self.keepalive_due is not None and self.keepalive_due <= now:
+            self._out.append(Datagram(b"\xff", self.local, self.remote, now))
+            self.keepalive_due = now + self.config.keepalive
+        idle = now - self.heard
+        dpd = self.config.dpd_delay
+        if dpd and idle >= dpd and self.state is State.ESTABLISHED and not self.window.outstanding:
+            self.inform([], now)
+
+    # -- intents -----------------------------------------------------------------------------
+
+    def start_init(self, now: float, edits: Sequence[Edit] = ()) -> None:
+        """Send IKE_SA_INIT."""
+        init.start(self, now, edits)
+
+    def start_auth(self, now: float, edits: Sequence[Edit] = ()) -> None:
+        """Send IKE_AUTH with the first CHILD_SA."""
+        auth.start(self, now, edits)
+
+    def inform(self, payloads: list[Any], now: float, edits: Sequence[Edit] = ()) -> None:
+        """Send an INFORMATIONAL request; without payloads it asks whether the peer lives."""
+        self.request(Exchange.INFORMATIONAL, payloads, now, edits)
+
+    def delete_child(self, child: Child, now: float, edits: Sequence[Edit] = ()) -> None:
+        """Delete one CHILD_SA (RFC 7296 1.4.1)."""
+        self.inform([info.delete_child(child)], now, edits)
+
+    def close(self, now: float, edits: Sequence[Edit] = ()) -> None:
+        """Delete the IKE SA and all that it holds."""
+        self.request(Exchange.INFORMATIONAL, [info.delete_ike()], now, edits, "delete")
+
+    # -- sending -----------------------------------------------------------------------------
+
+    def request(  # noqa: PLR0917
+        self,
+        exchange: int,
+        payloads: list[Any],
+        now: float,
+        edits: Sequence[Edit] = (),
+        outcome: str = "",
+    ) -> None:
+        """Send a request; `payloads` go inside SK unless it is IKE_SA_INIT."""
+        message_id = self.window.next_request
+        sent, wire = self.send(exchange, message_id, payloads, now, response=False, edits=edits)
+        first = self.config.retransmit[0] if self.config.retransmit else self.config.give_up
+        self.window.outstanding = Outstanding(exchange, message_id, sent, wire, now + first)
+        self.window.next_request = message_id + 1
+        self.move("send", exchange, "request", outcome)
+
+    def send(
+        self,
+        exchange: int,
+        message_id: int,
+        payloads: list[Any],
+        now: float,
+        *,
+        response: bool,
+        edits: Sequence[Edit] = (),
+        clear: bool = False,
+        outcome: str = "",
+    ) -> tuple[Inbound, list[Datagram]]:
+        """Build, edit, seal and queue one message; returns it and its datagrams."""
+        protected = exchange != Exchange.IKE_SA_INIT and not clear
+        number = self._sent[exchange, response]
+        self._sent[exchange, response] += 1
+        edits = (*self.config.plan.edits(exchange, response, number), *edits)
+        tree = message(
+            [IKEv2_Decrypted(inner=payloads)] if protected else payloads,
+            init_SPI=self.spi_i,
+            resp_SPI=bytes(8) if outcome in ("refused", "retry") and not protected else self.spi_r,
+            exch_type=exchange,
+            flags=(INITIATOR if self.initiator else 0) | (RESPONSE if response else 0),
+            id=message_id,
+        )
+        if edits:
+            tree = apply.on_message(tree, edits, self._measured)
+        data, plain, first = self._built(tree, edits)
+        if exchange == Exchange.IKE_SA_INIT:
+            init.remember(self, data, response)
+        octets = NON_ESP_MARKER + data if self.local[1] == NATT_PORT else data
+        wire = [Datagram(octets, self.local, self.remote, now)]
+        if edits:
+            wire = apply.on_wire(wire, edits)
+        self._out.extend(wire)
+        self.transcript.append(
+            Step(now, SENT, self.local, self.remote, data, plain, first, self._remarks(edits))
+        )
+        return Inbound(tree), wire
+
+    def _built(self, tree: IKEv2, edits: Iterable[Edit]) -> tuple[bytes, bytes | None, int]:
+        """(octets, inner chain in clear or None, type of its first payload)."""
+        last = tree.payloads[-1] if tree.payloads else None
+        if not isinstance(last, IKEv2_Decrypted):
+            return bytes(tree), None, 0
+        assert self._out_keys is not None, "a protected message before there are keys"
+        kept: list[bytes] = []
+
+        def on_plain(plain: sk.Plain) -> None:
+            apply.on_plain(plain, edits)
+            kept.append(plain.chain)
+
+        def on_sealed(sealed: sk.Sealed) -> None:
+            apply.on_sealed(sealed, edits)
+
+        data = sk.seal(tree, self._out_keys, self.entropy, on_plain, on_sealed if edits else None)
+        first = last.next_payload
+        if first is None:
+            first = last.inner[0].kind if last.inner else 0
+        return data, kept[0], first
+
+    def _measured(self, tree: IKEv2) -> IKEv2:
+        """The tree with its computed fields filled in, for edits that count from them."""
+        last = tree.payloads[-1] if tree.payloads else None
+        if isinstance(last, IKEv2_Decrypted) and self._out_keys:
+            data = sk.seal(tree, self._out_keys, lambda octets: bytes(octets))
+            return sk.open(IKEv2(data), self._out_keys, data)
+        return IKEv2(bytes(tree))
+
+    @staticmethod
+    def _remarks(edits: Sequence[Edit]) -> str:
+        return "edits: " + "; ".join(str(e) for e in edits) if edits else ""
+
+    def _retransmit(self, waiting: Outstanding, now: float) -> None:
+        if waiting.tries >= len(self.config.retransmit):
+            self.window.outstanding = None
+            self.note(TimedOut(waiting.exchange, waiting.message_id))
+            self.end("no response")
+            return
+        self._resend(waiting.wire, now)
+        waiting.tries += 1
+        waits = (*self.config.retransmit, self.config.give_up)
+        waiting.due = now + waits[waiting.tries]
+
+    def resend(self, now: float) -> None:
+        """Send the request that waits for its response once more."""
+        if self.window.outstanding:
+            self._resend(self.window.outstanding.wire, now)
+
+    def answer_again(self, kept: Answer, datagram: Datagram, now: float) -> None:
+        """Send a stored response once more, to where the repeated request came from."""
+        self._resend([replace(d, src=datagram.dst, dst=datagram.src) for d in kept.wire], now)
+
+    def _resend(self, wire: Iterable[Datagram], now: float) -> None:
+        for datagram in wire:
+            copy = replace(datagram, now=now)
+            self._out.append(copy)
+            _, data = demux(copy.data, copy.src[1])
+            earlier = next((s for s in self.transcript if s.data == data), None)
+            self.transcript.append(
+                Step(now, SENT, copy.src, copy.dst, data, *_plain(earlier), "sent again")
+            )
+
+    # -- receiving ---------------------------------------------------------------------------
+
+    def _unacceptable(self, packet: IKEv2, data: bytes) -> str | None:
+        """Why a message is dropped by its header alone; None where it is not."""
+        if int(packet.version) >> 4 != 2:
+            return f"major version {int(packet.version) >> 4}"
+        if self.conduct.check_length and packet.length != len(data):
+            return f"the header says {packet.length} octets, {len(data)} came"
+        if bytes(packet.init_SPI) != self.spi_i:
+            return "SPIi is not ours"
+        known = any(self.spi_r) and self.state is not State.INIT_SENT
+        if known and packet.exch_type != Exchange.IKE_SA_INIT and bytes(packet.resp_SPI) != self.spi_r:
+            return "SPIr is not ours"
+        if bool(int(packet.flags) & INITIATOR) == self.initiator:
+            return "the Initiator flag says that we sent it"
+        return None
+
+    def _receive_protected(self, packet: IKEv2, seen: Step, datagram: Datagram, now: float) -> None:
+        if self._in_keys is None:
+            self.ignore(seen, "no keys yet")
+            return
+        response = bool(int(packet.flags) & RESPONSE)
+        try:
+            verify = self.conduct.check_icv
+            opened, seen.plain = sk.unseal(packet, self._in_keys, seen.data, verify=verify)
+        except sk.Refusal as refusal:
+            if response and refusal.kind == "absent" and self._answers_auth(packet):
+                self.judged(Inbound(packet), seen, self.window.outstanding)
+            self.ignore(seen, f"SK refused: {refusal}")
+            return
+        seen.first_inner = opened.payloads[-1].next_payload
+        self.heard = now
+        it = Inbound(opened)
+        if response:
+            self._receive_response(it, seen, now)
+        else:
+            self._receive_request(it, seen, datagram, now)
+
+    def _answers_auth(self, packet: IKEv2) -> bool:
+        """Whether this is (however unprotected) what came for our IKE_AUTH."""
+        waiting = self.window.outstanding
+        return bool(waiting and waiting.exchange == packet.exch_type == Exchange.IKE_AUTH
+                    and waiting.message_id == packet.id)  # fmt: skip
+
+    def _receive_response(self, it: Inbound, seen: Step, now: float) -> None:
+        waiting = self.window.outstanding
+        if waiting is None or waiting.message_id != it.message_id:
+            self.ignore(seen, "answers nothing that is outstanding")
+            return
+        self.judged(it, seen, waiting)
+        if waiting.exchange != it.exchange:
+            self.ignore(seen, "answers with another exchange type")
+            return
+        self.window.outstanding = None
+        self.last_response = it
+        if it.exchange == Exchange.IKE_AUTH:
+            auth.receive(self, it, seen, waiting.request, now)
+        else:
+            info.receive(self, it, waiting.request)
+        self.note(Answered(it.exchange, it.message_id))
+
+    def _receive_request(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
+        kept = self.window.answers.get(it.message_id)
+        if kept and self.conduct.keep_responses and not self.conduct.reprocess_repeats:
+            # RFC 7296 2.1: same message ID, same response, and nothing is carried out again.
+            if kept.request == seen.data:
+                seen.note = "came again"
+                self.answer_again(kept, datagram, now)
+            else:
+                self.ignore(seen, "a new message under an answered message ID")
+            return
+        if it.message_id != self.window.expected and not (kept and self.conduct.reprocess_repeats):
+            self.ignore(seen, f"message ID {it.message_id}, expected {self.window.expected}")
+            return
+        if step(self.state, Happening("recv", _known(it.exchange), "request")) is None:
+            self.ignore(seen, f"{seen.text().split()[0]} in state {self.state}")
+            return
+        if self.conduct.float_ports:
+            # RFC 7296 2.23: responses go to where the request came from, with ports swapped.
+            self.local, self.remote = datagram.dst, datagram.src
+        self.judged(it, seen, None)
+        self._answer(it, seen, self._serve(it, now), now)
+
+    def _serve(self, it: Inbound, now: float) -> Reply:
+        reason = it.malformed()
+        if reason:
+            # RFC 7296 2.21.2, 2.21.3: fatal, the IKE SA goes on both sides.
+            return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", reason)
+        critical = it.critical_unknown()
+        if critical is not None and self.conduct.refuse_critical:
+            data = bytes([critical])
+            return Reply([IKEv2_Notify(type=Notify.UNSUPPORTED_CRITICAL_PAYLOAD, notify=data)])
+        if it.exchange == Exchange.IKE_AUTH:
+            return auth.serve(self, it, now)
+        return info.serve(self, it)
+
+    def _answer(self, it: Inbound, seen: Step, reply: Reply, now: float) -> None:
+        _, wire = self.send(
+            it.exchange,
+            it.message_id,
+            reply.payloads,
+            now,
+            response=True,
+            clear=reply.clear,
+            outcome=reply.outcome,
+        )
+        self.window.keep(it.message_id, Answer(seen.data, wire))
+        if reply.outcome == "refused":
+            self.end(reply.reason)
+        self.move("send", it.exchange, "response", reply.outcome)
+        if reply.outcome == "delete":
+            self.end("deleted by the peer")
+        self.note(Requested(it.exchange, it.message_id))
+
+    # -- what the exchange files use ---------------------------------------------------------
+
+    def take_keys(self, keys: IkeKeys) -> None:
+        """Protect everything from now on with these keys."""
+        self.keys, self.chosen = keys, keys.suite
+        suite = keys.suite
+        assert suite.encr is not None
+        ours = sk.SkKeys(suite.encr, suite.integ, keys.sk_ei, keys.sk_ai)
+        theirs = sk.SkKeys(suite.encr, suite.integ, keys.sk_er, keys.sk_ar)
+        self._out_keys, self._in_keys = (ours, theirs) if self.initiator else (theirs, ours)
+
+    def move(self, way: str, exchange: int, half: str, outcome: str = "") -> None:
+        """Follow the table; what is out of order (edits can do that) leaves the state alone."""
+        known = _known(exchange)
+        following = step(self.state, Happening(way, known, half, outcome))
+        if following is None and outcome:
+            following = step(self.state, Happening(way, known, half))
+        if following is not None:
+            self.state = following
+
+    def judged(self, it: Inbound, seen: Step, waiting: Outstanding | None) -> None:
+        """Hold a message against the rules and note what it breaks."""
+        request = waiting.request if waiting else None
+        for broken in rules.judge(rules.Seen(it, request, not self.initiator)):
+            self.broke(broken, seen)
+
+    def broke(self, violation: Violation, seen: Step) -> None:
+        """Note a violation with the step that shows it."""
+        placed = replace(violation, frame=len(self.transcript) - 1)
+        self.violations.append(placed)
+        seen.violations.append(placed)
+        self.note(Broke(placed))
+
+    def ignore(self, seen: Step, reason: str) -> None:
+        """Note that a message was dropped."""
+        seen.note = f"ignored: {reason}"
+        self.note(Ignored(reason))
+
+    def note(self, event: Event) -> None:
+        """Queue an event."""
+        self._events.append(event)
+
+    def drop_child(self, child: Child) -> None:
+        """Forget a CHILD_SA."""
+        if self.children.pop(child.spi_in, None) is not None:
+            self.note(ChildDown(child.spi_in))
+
+    def end(self, reason: str) -> None:
+        """The IKE SA is over, and its children with it (1.4.1)."""
+        if self.state is not State.CLOSED:
+            self.state = State.CLOSED
+            self.window.outstanding = None
+            self.keepalive_due = None
+            if self.conduct.delete_children:
+                for child in list(self.children.values()):
+                    self.drop_child(child)
+            self.note(Closed(reason))
+
+
+def _known(exchange: int) -> Exchange:
+    """The exchange type, or one that no table row has for an unknown number."""
+    return Exchange(exchange) if exchange in set(Exchange) else Exchange.IKE_SESSION_RESUME
+
+
+def _plain(seen: Step | None) -> tuple[bytes | None, int]:
+    return (seen.plain, seen.first_inner) if seen else (None, 0)
+

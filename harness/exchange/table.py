@@ -1,0 +1,94 @@
+"""The legal order of an IKE SA as one role-blind table; the state diagram is drawn from it.
+
+A row is (state, what happens) -> next state. `send` is ours, `recv` the peer's, so the same rows
+serve the initiator and the responder. What has no row is out of order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from ikelab.layers.iana import Exchange
+
+
+class State(StrEnum):
+    """Where an IKE SA is."""
+
+    IDLE = "IDLE"
+    INIT_SENT = "INIT_SENT"  # our IKE_SA_INIT request is out
+    INIT_DONE = "INIT_DONE"  # keys exist, nobody is authenticated
+    AUTH_SENT = "AUTH_SENT"  # our IKE_AUTH request is out
+    ESTABLISHED = "ESTABLISHED"
+    CLOSING = "CLOSING"  # our delete of the IKE SA is out
+    CLOSED = "CLOSED"
+
+
+class Happening(NamedTuple):
+    """A message as the table sees it: who sends it, which exchange, request or response."""
+
+    way: str  # "send" or "recv"
+    exchange: Exchange
+    half: str  # "request" or "response"
+    outcome: str = ""  # "", "retry", "refused", "delete"
+
+    def __str__(self) -> str:
+        text = f"{self.way} {self.exchange.name} {self.half}"
+        return f"{text} ({self.outcome})" if self.outcome else text
+
+
+_INIT, _AUTH = Exchange.IKE_SA_INIT, Exchange.IKE_AUTH
+_CHILD, _INFO = Exchange.CREATE_CHILD_SA, Exchange.INFORMATIONAL
+S, H = State, Happening
+
+TRANSITIONS: dict[tuple[State, Happening], State] = {
+    # RFC 7296 1.2: the first exchange, with the retries of 1.2 (INVALID_KE_PAYLOAD) and 2.6
+    (S.IDLE, H("send", _INIT, "request")): S.INIT_SENT,
+    (S.INIT_SENT, H("recv", _INIT, "response", "retry")): S.IDLE,
+    (S.INIT_SENT, H("recv", _INIT, "response", "refused")): S.CLOSED,
+    (S.INIT_SENT, H("recv", _INIT, "response")): S.INIT_DONE,
+    (S.IDLE, H("recv", _INIT, "request")): S.IDLE,
+    (S.IDLE, H("send", _INIT, "response", "refused")): S.CLOSED,
+    (S.IDLE, H("send", _INIT, "response")): S.INIT_DONE,
+    # RFC 7296 1.2: authentication and the first child
+    (S.INIT_DONE, H("send", _AUTH, "request")): S.AUTH_SENT,
+    (S.AUTH_SENT, H("recv", _AUTH, "response")): S.ESTABLISHED,
+    (S.AUTH_SENT, H("recv", _AUTH, "response", "refused")): S.CLOSED,
+    (S.INIT_DONE, H("recv", _AUTH, "request")): S.INIT_DONE,
+    (S.INIT_DONE, H("send", _AUTH, "response")): S.ESTABLISHED,
+    (S.INIT_DONE, H("send", _AUTH, "response", "refused")): S.CLOSED,
+    # RFC 7296 1.3, 1.4: everything afterwards
+    (S.ESTABLISHED, H("send", _CHILD, "request")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("recv", _CHILD, "response")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("recv", _CHILD, "request")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("send", _CHILD, "response")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("send", _INFO, "request")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("recv", _INFO, "response")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("recv", _INFO, "request")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("send", _INFO, "response")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("send", _INFO, "response", "delete")): S.CLOSED,
+    # RFC 7296 1.4.1: our own delete; requests that cross it are still answered
+    (S.ESTABLISHED, H("send", _INFO, "request", "delete")): S.CLOSING,
+    (S.CLOSING, H("recv", _INFO, "request")): S.CLOSING,
+    (S.CLOSING, H("send", _INFO, "response")): S.CLOSING,
+    (S.CLOSING, H("send", _INFO, "response", "delete")): S.CLOSED,
+    (S.CLOSING, H("recv", _INFO, "response")): S.CLOSED,
+    # RFC 7296 2.21.2: the initiator that rejects the response deletes with INFORMATIONAL
+    (S.AUTH_SENT, H("send", _INFO, "request", "delete")): S.CLOSING,
+}
+
+
+def step(state: State, happening: Happening) -> State | None:
+    """The state after it happened; None where that is out of order."""
+    return TRANSITIONS.get((state, happening))
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram."""
+    return "\n".join(["stateDiagram-v2", "    [*] --> IDLE", *_arrows(), "    CLOSED --> [*]", ""])
+
+
+def _arrows() -> Iterator[str]:
+    for (state, happening), following in TRANSITIONS.items():
+        yield f"    {state} --> {following}: {happening}"

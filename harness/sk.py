@@ -1,0 +1,250 @@
+"""Seal and open SK payloads (RFC 7296 3.14, RFC 5282): where packets and ciphers meet.
+
+Opening gives a new packet and leaves the old one alone. Nothing here decides what a failure means.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ikelab.harness.crypto.cipher import BadIntegrity, Cipher, cipher
+from ikelab.harness.crypto.integ import icv_length, mac
+from ikelab.harness.errors import ConfigError
+from ikelab.harness.model import Transform
+from ikelab.layers.iana import Payload
+from ikelab.layers.message import IKEv2, build_payloads, chain, parse_payloads
+from ikelab.layers.payloads import IKEv2_Decrypted
+
+Entropy = Callable[[int], bytes]
+HEADER = 28  # octets of the IKE header (RFC 7296 3.1)
+
+
+@dataclass(frozen=True, slots=True)
+class SkKeys:
+    """What protects one direction: SK_e (salt included) and SK_a (empty for AEAD)."""
+
+    encr: Transform
+    integ: Transform | None
+    sk_e: bytes
+    sk_a: bytes
+
+
+class Refusal(Exception):
+    """A message whose SK payload does not open; `kind` is integrity, padding, length or absent."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(slots=True)
+class Plain:
+    """The plain stage: the inner payload chain, and the padding that follows it."""
+
+    chain: bytes
+    padding: bytes
+    pad_length: int
+
+    def __bytes__(self) -> bytes:
+        return self.chain + self.padding + bytes([self.pad_length & 0xFF])
+
+
+@dataclass(slots=True)
+class Sealed:
+    """The sealed stage: what goes in clear before the IV, and the three protected parts."""
+
+    clear: bytes
+    iv: bytes
+    ciphertext: bytes
+    icv: bytes
+
+    def __bytes__(self) -> bytes:
+        return self.clear + self.iv + self.ciphertext + self.icv
+
+
+PlainEdit = Callable[[Plain], None]
+SealedEdit = Callable[[Sealed], None]
+
+
+def decrypted(inner: list[Any]) -> IKEv2_Decrypted:
+    """An SK payload whose content is still in clear, ready to be sealed."""
+    return IKEv2_Decrypted(inner=inner)
+
+
+def encrypted_payload(message: IKEv2) -> Any | None:
+    """The SK payload of a message that holds one, sealed or in clear; None otherwise."""
+    for payload in message.payloads:
+        if payload.kind == Payload.SK:
+            return payload
+    return None
+
+
+def seal(
+    message: IKEv2,
+    keys: SkKeys,
+    entropy: Entropy,
+    edit_plain: PlainEdit | None = None,
+    edit_sealed: SealedEdit | None = None,
+) -> bytes:
+    """Build, pad, encrypt and authenticate a message whose last payload is an IKEv2_Decrypted.
+
+    Lengths that are None are computed, literal ones are sent as they are. The two callbacks are
+    the plain and the sealed stage of edits; they change their argument in place.
+    """
+    box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
+    payloads = message.payloads
+    if not payloads or not isinstance(payloads[-1], IKEv2_Decrypted):
+        raise ConfigError("only a message whose last payload is SK in clear can be sealed")
+    sk = payloads[-1]
+    icv_octets = box.icv_length if box.aead else icv_length(keys.integ.id) if keys.integ else 0
+
+    plain = _plain(sk, 1 if box.aead else box.block)
+    if edit_plain:
+        edit_plain(plain)
+    iv = bytes(sk.iv) or entropy(box.iv_length)
+    text = bytes(plain)
+    length = 4 + len(iv) + len(text) + icv_octets
+    clear = _clear(message, payloads, sk, length)
+
+    if box.aead:
+        # RFC 5282 5.1: the associated data run from the IKE header to the SK payload's header.
+        body = box.encrypt(iv, text, clear)
+        cut = len(body) - icv_octets
+        sealed = Sealed(clear, iv, body[:cut], bytes(sk.icv) or body[cut:])
+    else:
+        body = box.encrypt(iv, text)
+        icv = bytes(sk.icv)
+        if not icv and keys.integ:
+            icv = mac(keys.integ.id, keys.sk_a, clear + iv + body)
+        sealed = Sealed(clear, iv, body, icv)
+    if edit_sealed:
+        edit_sealed(sealed)
+    return bytes(sealed)
+
+
+def _plain(sk: IKEv2_Decrypted, block: int) -> Plain:
+    """The inner chain, padded so that the pad length octet ends a cipher block (3.14)."""
+    inner = build_payloads(sk.inner)
+    if sk.padding is None:
+        padding = bytes(-(len(inner) + 1) % block)
+    else:
+        padding = bytes(sk.padding)
+    pad_length = len(padding) if sk.pad_length is None else sk.pad_length
+    return Plain(inner, padding, pad_length)
+
+
+def _clear(message: IKEv2, payloads: list[Any], sk: IKEv2_Decrypted, length: int) -> bytes:
+    """Header, payloads before SK, and SK's generic header, with `length` for the SK payload."""
+    first = sk.next_payload
+    if first is None:
+        first = sk.inner[0].kind if sk.inner else Payload.NONE
+    stated = length if sk.length is None else sk.length
+    head = struct.pack("!BBH", first & 0xFF, int(sk.flags), stated & 0xFFFF)
+    before = payloads[:-1]
+    # The chain before SK is built with SK behind it, so that its last next-payload field is right.
+    outer = build_payloads([*before, IKEv2_Decrypted()])[:-_EMPTY_SK] if before else b""
+    total = HEADER + len(outer) + length if message.length is None else message.length
+    next_payload = message.next_payload
+    if next_payload is None:
+        next_payload = payloads[0].kind
+    header = struct.pack(
+        "!8s8sBBBBII",
+        message.init_SPI,
+        message.resp_SPI,
+        next_payload,
+        int(message.version),
+        message.exch_type,
+        int(message.flags),
+        message.id & 0xFFFFFFFF,
+        total & 0xFFFFFFFF,
+    )
+    return header + outer + head
+
+
+_EMPTY_SK = len(build_payloads([IKEv2_Decrypted()]))
+
+
+def open(message: IKEv2, keys: SkKeys, raw: bytes | None = None) -> IKEv2:
+    """Return a new message in which SK is an IKEv2_Decrypted; `raw` is its wire form if known.
+
+    Raises Refusal: integrity (ICV wrong), padding (pad length beyond the data), length (too short
+    or not whole blocks), absent (no SK payload). Padding octets may be arbitrary (3.14).
+    """
+    return unseal(message, keys, raw)[0]
+
+
+def unseal(
+    message: IKEv2, keys: SkKeys, raw: bytes | None = None, *, verify: bool = True
+) -> tuple[IKEv2, bytes]:
+    """As `open`, with the octets of the inner chain; `verify` False does not look at the ICV."""
+    sk = encrypted_payload(message)
+    if sk is None or isinstance(sk, IKEv2_Decrypted):
+        raise Refusal("absent", "the message has no SK payload")
+    data = bytes(message) if raw is None else raw
+    box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
+    body = bytes(sk.load)
+    start = data.rfind(body) if body else len(data)
+    # SK is the last payload, so its body ends the message: no search is needed when it does.
+    if data.endswith(body):
+        start = len(data) - len(body)
+    clear = data[:start]
+    iv, text, icv = _open_body(box, keys, clear, body, verify)
+    if not text:
+        raise Refusal("length", "nothing is left for the pad length octet")
+    pad_length = text[-1]
+    if pad_length + 1 > len(text):
+        raise Refusal("padding", f"pad length {pad_length} exceeds the {len(text)} octets decrypted")
+    end = len(text) - 1 - pad_length
+    inner = parse_payloads(sk.next_payload, text[:end])
+    opened = IKEv2_Decrypted(
+        next_payload=sk.next_payload,
+        flags=sk.flags,
+        length=sk.length,
+        iv=iv,
+        inner=inner,
+        padding=text[end:-1],
+        pad_length=pad_length,
+        icv=icv,
+    )
+    # Linking moves packets, so what stands before SK is dissected anew: `message` stays as it was.
+    before = [p for p in IKEv2(data).payloads if p.kind != Payload.SK] if start > HEADER + 4 else []
+    return rebuild(message, [*before, opened]), text[:end]
+
+
+def _open_body(
+    box: Cipher, keys: SkKeys, clear: bytes, body: bytes, verify: bool
+) -> tuple[bytes, bytes, bytes]:
+    """Check and decrypt the body of SK: (IV, plaintext with padding, ICV)."""
+    icv_octets = box.icv_length if box.aead else icv_length(keys.integ.id) if keys.integ else 0
+    if len(body) < box.iv_length + icv_octets:
+        raise Refusal("length", f"{len(body)} octets cannot hold an IV and an ICV")
+    iv = body[: box.iv_length]
+    cut = len(body) - icv_octets
+    icv = body[cut:]
+    if box.aead:
+        try:
+            return iv, box.decrypt(iv, body[box.iv_length :], clear), icv
+        except BadIntegrity:
+            raise Refusal("integrity", "the ICV does not match") from None
+    if verify and keys.integ and mac(keys.integ.id, keys.sk_a, clear + body[:cut]) != icv:
+        raise Refusal("integrity", "the ICV does not match")
+    cipher_text = body[box.iv_length : cut]
+    if len(cipher_text) % box.block or not cipher_text:
+        raise Refusal("length", f"{len(cipher_text)} octets are not whole cipher blocks")
+    return iv, box.decrypt(iv, cipher_text), icv
+
+
+def rebuild(message: IKEv2, payloads: list[Any]) -> IKEv2:
+    """The same header over other payloads; the header's fields stay literal."""
+    header = {
+        name: getattr(message, name)
+        for name in ("init_SPI", "resp_SPI", "next_payload", "version", "exch_type", "flags")
+    }
+    copy = IKEv2(**header, id=message.id, length=message.length)
+    first = chain(payloads)
+    if first is not None:
+        copy.add_payload(first)
+    return copy

@@ -1,0 +1,23 @@
+"""What an endpoint needs of a transport: send now, wait for one datagram, tell the time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ikelab.harness.model import Datagram
+
+
+class Transport(Protocol):
+    """A way for datagrams. `clock` counts seconds and may be a virtual one."""
+
+    def clock(self) -> float:
+        """The time now, in seconds from some start."""
+
+    def send(self, datagram: Datagram) -> None:
+        """Send from `datagram.src` to `datagram.dst`."""
+
+    def receive(self, until: float) -> Datagram | None:
+        """The next datagram, or None when the clock reaches `until` without one."""
+
+    def close(self) -> None:
+        """Free what the transport holds. Idempotent."""

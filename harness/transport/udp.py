@@ -1,0 +1,85 @@
+"""UDP sockets, those of a namespace or of the host; the only room of the engine that opens any."""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from ikelab.harness.errors import ConfigError, LabError
+from ikelab.harness.model import Address, Datagram
+
+MakeSocket = Callable[[int, int], socket.socket]
+"""(family, type) -> a socket; a namespace's host gives its own."""
+
+
+class UdpTransport:
+    """Sockets bound to the local addresses that an endpoint sends from.
+
+    Addresses are numeric. Datagrams go only to where the endpoint sends them.
+    """
+
+    def __init__(self, local: Iterable[Address], make: MakeSocket = socket.socket) -> None:
+        self._make = make
+        self._sockets: dict[Address, socket.socket] = {}
+        self._selector = selectors.DefaultSelector()
+        self._inbox: deque[Datagram] = deque()
+        self._start = time.monotonic()
+        for address in local:
+            self._bind(address)
+
+    def clock(self) -> float:
+        return time.monotonic() - self._start
+
+    def send(self, datagram: Datagram) -> None:
+        if datagram.src not in self._sockets:
+            self._bind(datagram.src)
+        try:
+            self._sockets[datagram.src].sendto(datagram.data, datagram.dst)
+        except OSError as error:
+            # An ICMP error of an earlier datagram is reported here; it is not about this one.
+            if error.errno not in (errno.ECONNREFUSED, errno.EHOSTUNREACH):
+                raise LabError(f"cannot send to {datagram.dst[0]}: {error.strerror}") from None
+
+    def receive(self, until: float) -> Datagram | None:
+        while not self._inbox:
+            left = until - self.clock()
+            ready = self._selector.select(max(left, 0.0))
+            for key, _ in ready:
+                self._read(key.fileobj, key.data)  # type: ignore[arg-type]
+            if not ready and left <= 0:
+                return None
+        return self._inbox.popleft()
+
+    def close(self) -> None:
+        for sock in self._sockets.values():
+            self._selector.unregister(sock)
+            sock.close()
+        self._sockets.clear()
+        self._selector.close()
+
+    def _bind(self, address: Address) -> None:
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        sock = self._make(family, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        try:
+            sock.bind(address)
+        except OSError as error:
+            sock.close()
+            if error.errno == errno.EADDRINUSE:
+                raise ConfigError(
+                    f"UDP port {address[1]} of {address[0]} is in use: stop the IKE daemon there"
+                ) from None
+            raise ConfigError(f"cannot bind {address[0]}:{address[1]}: {error.strerror}") from None
+        self._sockets[address] = sock
+        self._selector.register(sock, selectors.EVENT_READ, address)
+
+    def _read(self, sock: socket.socket, local: Address) -> None:
+        try:
+            data, source = sock.recvfrom(65535)
+        except OSError:  # an ICMP error; silence is what the endpoint sees
+            return
+        self._inbox.append(Datagram(data, (source[0], source[1]), local, self.clock()))
