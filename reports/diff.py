@@ -107,8 +107,8 @@ def _compare(before: Result | None, after: Result | None) -> Change | None:
     if after is None:
         return Change(Kind.GONE, before, None)
     if before.verdict != after.verdict:
-        details = (after.reason,) if after.reason else ()
-        return Change(_kind(before.verdict, after.verdict), before, after, details)
+        why = (after.reason,) if after.reason else ()
+        return Change(_kind(before.verdict, after.verdict), before, after, why)
     details = tuple(_behaviour_change(before, after))
     return Change(Kind.BEHAVIOUR, before, after, details) if details else None
 
@@ -153,13 +153,15 @@ def behaviour(result: Result) -> list[str]:
     return lines
 
 
-_CHANCE = re.compile(r"\b(?:0x)?(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b|\b[0-9a-fA-F]{2,}\.\.")
+_CHANCE = re.compile(r"\b(?:0x)?[0-9a-fA-F]{8,}\b|\b[0-9a-fA-F]{2,}\.\.")
 
 
 def _names(step: Json, key: str) -> Iterator[str]:
+    """Each payload in notation; a notify's data of one or two octets is an answer, not chance."""
     for payload in objects(step, key):
-        text = word(payload, "text") or word(payload, "name", "?")
-        yield _CHANCE.sub("..", text)
+        text = _CHANCE.sub("..", word(payload, "text") or word(payload, "name", "?"))
+        data = word(payload, "data") if "notify" in payload else ""
+        yield f"{text} {data}" if 0 < len(data) <= 4 else text
 
 
 def _text(diff: Diff) -> Iterator[str]:

@@ -146,12 +146,22 @@ def _name(rows: Sequence[Row]) -> None:
 def _columns(
     runs: Sequence[Run], keys: dict[tuple[int, str, str, str], int]
 ) -> tuple[tuple[Column, ...], dict[int, int]]:
-    """Columns by run, peer, topology and role; a slug has only the parts that tell them apart."""
+    """Columns by run, peer, topology and role; a slug has only the parts that tell them apart.
+
+    Peers stand in the order in which the run was asked for them, responders before initiators.
+    """
     same = Counter((peer, role, topology) for _, peer, role, topology in keys)
     placed = Counter((run, peer, role) for run, peer, role, _ in keys)
     columns: list[Column] = []
     moved: dict[int, int] = {}
-    for key in sorted(keys, key=lambda k: (k[0], k[1], k[3], k[2])):
+    asked = [[p.name for p in run.peers] for run in runs]
+
+    def order(key: tuple[int, str, str, str]) -> tuple[object, ...]:
+        run, peer, role, topology = key
+        place = asked[run].index(peer) if peer in asked[run] else len(asked[run])
+        return (run, place, peer, topology, role != "responder", role)
+
+    for key in sorted(keys, key=order):
         run, peer, role, topology = key
         parts = [peer, role]
         if placed[run, peer, role] > 1:
