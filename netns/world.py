@@ -274,7 +274,6 @@ def _wait_first(inner: socket.socket, program: int) -> NoReturn:
 def _wait_outside(outer: socket.socket, first: int) -> NoReturn:
     """The outer process: pass signals on, end as the program ends."""
     _, fds, _, _ = socket.recv_fds(outer, 16, 1)
-    status = signal.SIGKILL.value
     while fds:
         received = signal.sigwaitinfo((*_PASSED_ON, signal.SIGCHLD))
         if received.si_signo == signal.SIGCHLD:
@@ -283,9 +282,10 @@ def _wait_outside(outer: socket.socket, first: int) -> NoReturn:
         elif received.si_code != _SI_KERNEL:  # the terminal sends its signals to both by itself
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(fds[0], signal.Signals(received.si_signo))
+    told = b""
     with contextlib.suppress(OSError):
-        status = int.from_bytes(outer.recv(4), "little") if fds else status
-    _end_as(status)
+        told = outer.recv(4)
+    _end_as(int.from_bytes(told, "little") if told else signal.SIGKILL.value)
 
 
 def _end_as(status: int) -> NoReturn:
