@@ -1,0 +1,263 @@
+"""Where keys come from: Wireshark's tables, a profile folder, a run folder, our own keys.jsonl.
+
+Every row is checked when it is read; a wrong one is a ConfigError that names file and line.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ikelab.harness.crypto import integ as macs
+from ikelab.harness.crypto.cipher import key_material_length, why_not
+from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm, nearest
+from ikelab.harness.model import Spis, Transform
+from ikelab.harness.wireshark import (
+    ESP_ENCR,
+    ESP_INTEG,
+    ESP_TABLE,
+    ESP_UNCHECKED,
+    IKE_ENCR,
+    IKE_INTEG,
+    IKE_TABLE,
+    IKE_UNCHECKED,
+    NO_INTEG,
+    OWN_TABLE,
+    EspRow,
+    IkeRow,
+)
+from ikelab.layers.iana import Encr, TransformType
+
+IKE_COLUMNS = "SPIi,SPIr,SK_ei,SK_er,encryption,SK_ai,SK_ar,integrity"
+ESP_COLUMNS = "protocol,source,destination,SPI,encryption,key,authentication,key"
+# HMAC takes a key of any length; these are what real suites have. Anything else is a slip.
+_HMAC_KEYS = frozenset({16, 20, 32, 48, 64})
+_CAST_AND_BLOWFISH = (Encr.ENCR_CAST, Encr.ENCR_BLOWFISH)
+
+
+class _Wrong(ValueError):
+    """What is wrong with a row; the caller knows file and line."""
+
+
+@dataclass(slots=True)
+class KeyRing:
+    """All rows that were given, by what they open; `notes` are oddities worth telling."""
+
+    ike: dict[Spis, list[IkeRow]] = field(default_factory=dict)
+    esp: list[EspRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, row: IkeRow | EspRow) -> None:
+        """Take a row in, once."""
+        if isinstance(row, IkeRow):
+            rows = self.ike.setdefault(row.spis, [])
+            if row not in rows:
+                rows.append(row)
+        elif row not in self.esp:
+            self.esp.append(row)
+
+
+def load(paths: Iterable[Path]) -> KeyRing:
+    """Read every key source; ConfigError for one that is missing, holds no table, or is wrong."""
+    ring = KeyRing()
+    for path in paths:
+        files = [path] if path.is_file() else _tables(path)
+        for file in files:
+            for row in _read(file, ring.notes):
+                ring.add(row)
+    return ring
+
+
+def _tables(folder: Path) -> list[Path]:
+    """The key tables of a profile folder, or of all tests in a run folder."""
+    if not folder.exists():
+        raise ConfigError(f"no such file or folder of keys: {folder}")
+    names = (OWN_TABLE, IKE_TABLE, ESP_TABLE)
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if not found:
+        found = [p for name in names for p in sorted(folder.rglob(name)) if p.is_file()]
+    if not found:
+        raise ConfigError(
+            f"no keys in {folder}: give a file {IKE_TABLE} or {ESP_TABLE}, or a folder with one"
+        )
+    return found
+
+
+def _read(file: Path, notes: list[str]) -> Iterator[IkeRow | EspRow]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ConfigError(f"cannot read keys {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is no key table: it is not text") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        place = f"{file}:{number}"
+        try:
+            row = _parse(line, file.name, lambda text, at=place: notes.append(f"{at}: {text}"))
+        except (_Wrong, UnsupportedAlgorithm) as error:
+            raise ConfigError(f"{place}: {error}") from None
+        yield replace(row, source=place)
+
+
+def _parse(line: str, name: str, note: Callable[[str], None]) -> IkeRow | EspRow:
+    """One line of any of the three tables, told apart by how it begins."""
+    if line.lstrip().startswith("{"):
+        return _own(line, note)
+    try:
+        columns = [c.strip() for c in next(csv.reader([line], strict=True, skipinitialspace=True))]
+    except (csv.Error, StopIteration) as error:
+        raise _Wrong(f"not comma-separated columns with closed quotes ({error})") from None
+    is_esp = name == ESP_TABLE or columns[0] in ("IPv4", "IPv6")
+    if len(columns) < 8 if is_esp else len(columns) != 8:
+        wanted = ESP_COLUMNS if is_esp else IKE_COLUMNS
+        raise _Wrong(f"{len(columns)} columns instead of 8 ({wanted})")
+    return _esp(columns, note) if is_esp else _ike(columns, note)
+
+
+def _ike(columns: list[str], note: Callable[[str], None]) -> IkeRow:
+    spi_i, spi_r, ei, er, encr_name, ai, ar, integ_name = columns
+    spis = Spis(_spi("SPIi", spi_i), _spi("SPIr", spi_r))
+    row = IkeRow(
+        spis,
+        IKE_ENCR[_known(IKE_ENCR, encr_name, "encryption")],
+        IKE_INTEG.get(integ_name),
+        sk_ei=_hex("SK_ei", ei),
+        sk_er=_hex("SK_er", er),
+        sk_ai=_hex("SK_ai", ai),
+        sk_ar=_hex("SK_ar", ar),
+        unchecked=IKE_UNCHECKED.get(integ_name, 0),
+    )
+    _known({*IKE_INTEG, *IKE_UNCHECKED, NO_INTEG}, integ_name, "integrity")
+    # Without a check there is nothing to do with SK_a, whatever the row has for it.
+    return _checked(replace(row, sk_ai=b"", sk_ar=b"") if row.unchecked else row, note)
+
+
+def _checked(row: IkeRow, note: Callable[[str], None]) -> IkeRow:
+    """The row with lengths that fit its algorithms; _Wrong where they cannot."""
+    aead = Encr(row.encr.id).aead
+    if aead and row.integ:
+        raise _Wrong(f"{row.encr.name} has its own integrity: write {NO_INTEG} and no SK_a")
+    if not aead and not row.integ and not row.unchecked:
+        raise _Wrong(f"{row.encr.name} needs an integrity algorithm: nothing could be checked")
+    for label, key in (("SK_ei", row.sk_ei), ("SK_er", row.sk_er)):
+        fitting = _fitting(row.encr, len(key))
+        if fitting is None:
+            wanted = key_material_length(row.encr.id, row.encr.key_bits)
+            raise _Wrong(f"{label} has {len(key)} octets; {row.encr} takes {wanted}")
+        if fitting != row.encr:
+            note(f"{label} has {len(key)} octets: taken as {fitting}, not as the row's {row.encr}")
+            row = replace(row, encr=fitting)
+    for label, key in (("SK_ai", row.sk_ai), ("SK_ar", row.sk_ar)):
+        wanted = macs.key_length(row.integ.id) if row.integ else 0
+        if len(key) == wanted:
+            continue
+        if not row.integ or len(key) not in _HMAC_KEYS or "HMAC" not in row.integ.name:
+            name = row.integ or "a cipher with its own integrity"
+            raise _Wrong(f"{label} has {len(key)} octets; {name} takes {wanted}")
+        note(f"{label} has {len(key)} octets, although {row.integ.name} takes {wanted}")
+    return row
+
+
+def _fitting(encr: Transform, octets: int) -> Transform | None:
+    """The transform, or the same cipher with another key size, that takes so many octets."""
+    for candidate in (encr, *(replace(encr, key_bits=b) for b in Encr(encr.id).key_bits)):
+        try:
+            if key_material_length(candidate.id, candidate.key_bits) == octets:
+                return candidate
+        except UnsupportedAlgorithm:
+            continue
+    return None
+
+
+def _esp(columns: list[str], note: Callable[[str], None]) -> EspRow:
+    _, src, dst, spi, encr_name, key_text, integ_name, auth_text = columns[:8]
+    number = ESP_ENCR[_known(ESP_ENCR, encr_name, "encryption")]
+    key, auth = _key("encryption key", key_text), _key("authentication key", auth_text)
+    _known({*ESP_INTEG, *ESP_UNCHECKED}, integ_name, "authentication")
+    encr = _sized_by_key(number, len(key))
+    digits = spi.removeprefix("0x").removeprefix("0X").lower()
+    if "*" not in digits:
+        if not digits or any(c not in "0123456789abcdef" for c in digits) or len(digits) > 8:
+            raise _Wrong(f"the SPI {spi!r} is not 0x and up to 8 hexadecimal digits")
+        digits = digits.zfill(8)
+    unchecked = ESP_UNCHECKED.get(integ_name, 0)
+    return EspRow(src, dst, digits, encr, ESP_INTEG.get(integ_name), key, auth, unchecked)
+
+
+def _sized_by_key(number: Encr, octets: int) -> Transform:
+    """The ESP table names no key size: the key's length tells."""
+    bits = (octets - number.salt) * 8
+    if bits not in number.key_bits:
+        sizes = ", ".join(str(b // 8 + number.salt) for b in number.key_bits[:8])
+        raise _Wrong(f"the encryption key has {octets} octets; {number.iana} takes {sizes}")
+    named = number.key_attribute or number in _CAST_AND_BLOWFISH
+    return Transform(TransformType.ENCR, number, bits if named else None)
+
+
+def _own(line: str, note: Callable[[str], None]) -> IkeRow | EspRow:
+    """A line of keys.jsonl."""
+    try:
+        value: Any = json.loads(line)
+        encr = Transform(TransformType.ENCR, int(value["encr"]), value["key_bits"])
+        number = value["integ"]
+        integ = None if number is None else Transform(TransformType.INTEG, int(number))
+        if reason := why_not(encr.id, encr.key_bits):
+            raise _Wrong(reason)
+        if value["sa"] == "esp":
+            key, auth = _hex("key", value["key"]), _hex("auth", value["auth"])
+            return EspRow(value["src"], value["dst"], value["spi"], encr, integ, key, auth)
+        spis = Spis(_spi("spi_i", value["spi_i"]), _spi("spi_r", value["spi_r"]))
+        row = IkeRow(
+            spis,
+            encr,
+            integ,
+            sk_ei=_hex("sk_ei", value["sk_ei"]),
+            sk_er=_hex("sk_er", value["sk_er"]),
+            sk_ai=_hex("sk_ai", value["sk_ai"]),
+            sk_ar=_hex("sk_ar", value["sk_ar"]),
+            prf=value["prf"],
+            sk_d=_hex("sk_d", value["sk_d"]),
+        )
+        return _checked(row, note)
+    except _Wrong:
+        raise
+    except KeyError as error:
+        raise _Wrong(f"the field {error} is missing") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _Wrong(f"not a row of {OWN_TABLE} ({error})") from None
+
+
+def _known(names: Collection[str], text: str, what: str) -> str:
+    if text not in names:
+        raise _Wrong(f"unknown {what} algorithm {text!r}{nearest(text, names)}")
+    return text
+
+
+def _spi(label: str, text: str) -> bytes:
+    value = _hex(label, text)
+    if len(value) != 8:
+        raise _Wrong(f"{label} has {len(value)} octets instead of 8")
+    return value
+
+
+def _hex(label: str, text: str) -> bytes:
+    digits = text.removeprefix("0x").removeprefix("0X")
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        if len(digits) % 2 and all(c in "0123456789abcdefABCDEF" for c in digits):
+            raise _Wrong(
+                f"{label} has an odd number of hexadecimal digits: {len(digits)}"
+            ) from None
+        raise _Wrong(f"{label} is not hexadecimal: {text[:40]!r}") from None
+
+
+def _key(label: str, text: str) -> bytes:
+    """A key of the ESP table: 0x and hexadecimal, or the octets themselves as text."""
+    return _hex(label, text) if text[:2] in ("0x", "0X") else text.encode()
