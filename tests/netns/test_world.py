@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pty
@@ -23,13 +24,13 @@ def test_a_function_runs_as_root_of_its_own_namespaces(in_world):
     kinds = ("mnt", "net", "pid")
 
     def look():
-        return os.getuid(), os.getpid(), [os.readlink(f"/proc/self/ns/{k}") for k in kinds]
+        return os.getuid(), os.getpid(), [link(Path("/proc/self/ns", kind)) for kind in kinds]
 
     uid, pid, inner = in_world(look)
 
     assert uid == 0
     assert pid < 10
-    assert not set(inner) & {os.readlink(f"/proc/self/ns/{k}") for k in kinds}
+    assert not set(inner) & {link(Path("/proc/self/ns", kind)) for kind in kinds}
     assert not world.inside()
 
 
@@ -68,9 +69,9 @@ def test_a_command_runs_in_a_world_with_a_fresh_proc(in_world):
 
 def test_entering_twice_is_entering_once(in_world):
     def twice():
-        before = os.readlink("/proc/self/ns/net")
+        before = link(Path("/proc/self/ns/net"))
         world.enter()
-        return before == os.readlink("/proc/self/ns/net"), world.available()
+        return before == link(Path("/proc/self/ns/net")), world.available()
 
     assert in_world(twice) == (True, None)
 
@@ -209,7 +210,7 @@ def test_sigkill_leaves_no_process_and_no_namespace(script, victim):
     identity = outer.line()
     family = members(identity)
     assert len(family) >= 5  # first, program and three sleepers
-    spaces = {os.stat(f"/proc/{pid}/ns/net").st_ino for pid in family}
+    spaces = {Path(f"/proc/{pid}/ns/net").stat().st_ino for pid in family}
     watched = [os.pidfd_open(pid) for pid in family]
 
     os.kill({"outer": outer.process.pid, "first": family[0], "program": family[1]}[victim], 9)
@@ -238,17 +239,15 @@ def network_namespaces() -> set[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             links = [link(entry / "ns/net")]
-            try:
+            with contextlib.suppress(OSError):
                 links += [link(fd) for fd in (entry / "fd").iterdir()]
-            except OSError:
-                pass
             found |= {int(text[5:-1]) for text in links if text.startswith("net:[")}
     return found
 
 
 def link(path: Path) -> str:
     try:
-        return os.readlink(path)
+        return str(path.readlink())
     except OSError:
         return ""
 
