@@ -115,7 +115,7 @@ class _Gmac(_Transform):
 
 
 class _CamelliaCcm(_Transform):
-    """CCM over Camellia (RFC 5529 2.3): RFC 3610 with L = 4 and a nonce of 11 octets."""
+    """CCM over Camellia (RFC 5529 2.3): RFC 3610, here with a nonce of 11 octets."""
 
     def __init__(self, row: Encr, key: bytes, salt: bytes) -> None:
         super().__init__(row, key, salt)
@@ -127,26 +127,32 @@ class _CamelliaCcm(_Transform):
             raise ValueError(f"{self.name} has an IV of {_IV} octets, not {len(iv)}")
         nonce = self._salt + iv
         tag = self._tag(nonce, plaintext, aad)
-        mixed = self._xor(b"\3" + nonce + bytes(4), tag.ljust(16, b"\0") + plaintext)
+        mixed = self._xor(_counter(nonce), tag.ljust(16, b"\0") + plaintext)
         return mixed[16:] + mixed[: self.icv_length]
 
     def decrypt(self, iv: bytes, ciphertext: bytes, aad: bytes = b"") -> bytes:
         self._check(iv, ciphertext)
         nonce, split = self._salt + iv, len(ciphertext) - self.icv_length
         tag = ciphertext[split:].ljust(16, b"\0")
-        mixed = self._xor(b"\3" + nonce + bytes(4), tag + ciphertext[:split])
+        mixed = self._xor(_counter(nonce), tag + ciphertext[:split])
         plaintext = mixed[16:]
         if not hmac.compare_digest(mixed[: self.icv_length], self._tag(nonce, plaintext, aad)):
             raise BadIntegrity(f"{self.name}: the ICV does not match")
         return plaintext
 
     def _tag(self, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
-        flags = (0x40 if aad else 0) | (self.icv_length - 2) // 2 << 3 | 3
-        text = bytes([flags]) + nonce + len(plaintext).to_bytes(4, "big")
+        size = 15 - len(nonce)
+        flags = (0x40 if aad else 0) | (self.icv_length - 2) // 2 << 3 | size - 1
+        text = bytes([flags]) + nonce + len(plaintext).to_bytes(size, "big")
         if aad:
             text += _padded(_length(aad) + aad)
         text += _padded(plaintext)
         return self._mac.encryptor().update(text)[-16:][: self.icv_length]
+
+
+def _counter(nonce: bytes) -> bytes:
+    """RFC 3610 2.3: the block A_0, whose last octets count."""
+    return bytes([14 - len(nonce)]) + nonce + bytes(15 - len(nonce))
 
 
 def _length(aad: bytes) -> bytes:
