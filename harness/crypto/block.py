@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers import (
     algorithms,
     modes,
 )
+
 from ikelab.harness.crypto.errors import BadIntegrity
 from ikelab.layers.iana import Encr
 

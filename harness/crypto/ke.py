@@ -12,6 +12,7 @@ from functools import cache
 
 from cryptography.exceptions import UnsupportedAlgorithm as Missing
 from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
+
 from ikelab.harness.crypto import weierstrass
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.groups import CURVES, Curve, Modp, modp
