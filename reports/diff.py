@@ -15,7 +15,7 @@ from enum import StrEnum
 from ikelab.harness.model import Verdict
 from ikelab.reports.load import Result, Run
 from ikelab.reports.matrix import UNEXPECTED, gravest
-from ikelab.reports.records import Json, objects, word
+from ikelab.reports.records import Json, objects, printable, word
 
 Key = tuple[str, str, str, str]
 
@@ -73,7 +73,7 @@ class Diff:
         )
 
     def __str__(self) -> str:
-        return "\n".join(_text(self))
+        return printable("\n".join(_text(self)))
 
 
 def diff_runs(a: Run, b: Run) -> Diff:

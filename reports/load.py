@@ -6,7 +6,6 @@ line that was cut off is still a result.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ikelab.reports.records import (
     integer,
     number,
     objects,
+    parse,
     read_lines,
     word,
     words,
@@ -170,7 +170,7 @@ def _require_run_folder(path: Path) -> None:
 def _facts(path: Path, problems: list[str]) -> Json:
     file = path / "run.json"
     try:
-        facts = json.loads(file.read_text(encoding="utf-8", errors="replace"))
+        facts = parse(file.read_text(encoding="utf-8", errors="replace"))
         if not isinstance(facts, dict):
             raise ValueError("not an object")
     except FileNotFoundError:
@@ -271,7 +271,7 @@ def _folder(path: Path, name: str, where: str, problems: list[str]) -> Path | No
     if not name:
         return None
     folder = path / name
-    if not folder.resolve().is_relative_to(path.resolve()):
+    if "\0" in name or not folder.resolve().is_relative_to(path.resolve()):
         problems.append(f"{where}: folder {name!r} is outside the run folder and was not read")
         return None
     if not folder.is_dir():

@@ -7,11 +7,27 @@ says which line it was. This room knows no field names.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 Json = dict[str, object]
+
+
+def _finite(text: str) -> float | None:
+    """NaN and the infinities are no JSON, and no browser reads them."""
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
+
+
+def parse(text: str) -> object:
+    """JSON as a value; ValueError (or RecursionError) for what is none."""
+    return _DECODER.decode(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +50,7 @@ def read_lines(path: Path) -> Iterator[Record]:
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
+            fields = parse(line)
         except (ValueError, RecursionError):
             cut = number == len(lines)
             damage = "is cut off" if cut else "is not JSON"
@@ -48,16 +64,15 @@ def read_lines(path: Path) -> Iterator[Record]:
 
 def salvage(text: str) -> Json:
     """The leading complete `"key": value` pairs of a JSON object that was cut off."""
-    decoder = json.JSONDecoder()
     found: Json = {}
     position = _skip(text, text.find("{") + 1)
     try:
         while position > 0:
-            key, position = decoder.raw_decode(text, position)
+            key, position = _DECODER.raw_decode(text, position)
             position = _skip(text, position)
             if not isinstance(key, str) or text[position] != ":":
                 break
-            value, position = decoder.raw_decode(text, _skip(text, position + 1))
+            value, position = _DECODER.raw_decode(text, _skip(text, position + 1))
             position = _skip(text, position)
             if text[position] not in ",}":  # a number without its end may lack digits
                 break
@@ -75,15 +90,31 @@ def _skip(text: str, position: int) -> int:
 
 
 def word(fields: Json, key: str, default: str = "") -> str:
-    """A field as text; `default` where it is missing or null."""
+    """A field as text that can be written anywhere; `default` where it is missing or null."""
     value = fields.get(key)
-    return default if value is None else str(value)
+    return default if value is None else writable(str(value))
+
+
+def writable(text: str) -> str:
+    """Lone surrogates, legal in JSON and in no encoding, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: what a peer wrote must not move its cursor or change its colours."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
 
 
 def number(fields: Json, key: str, default: float = 0.0) -> float:
     """A field as a number; `default` where it is missing or no number."""
     value = fields.get(key)
-    return float(value) if isinstance(value, int | float) else default
+    try:
+        return float(value) if isinstance(value, int | float) else default
+    except OverflowError:
+        return default
 
 
 def integer(value: object) -> int | None:
@@ -105,5 +136,5 @@ def words(fields: Json, key: str) -> tuple[str, ...]:
     """A field that is a list of texts (or one text)."""
     value = fields.get(key)
     if isinstance(value, list | tuple):
-        return tuple(str(v) for v in value)
-    return () if value is None else (str(value),)
+        return tuple(writable(str(v)) for v in value)
+    return () if value is None else (writable(str(value)),)

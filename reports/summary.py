@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from ikelab.harness.model import Verdict
 from ikelab.reports.load import Result, Run
 from ikelab.reports.matrix import UNEXPECTED, Matrix, build
+from ikelab.reports.records import printable
 
 ORDER = (
     Verdict.PASS,
@@ -28,7 +29,7 @@ def summary(runs: Sequence[Run]) -> str:
     lines += [f"incomplete: {run.path}: {p}" for run in runs for p in run.problems]
     total = sum(len(run.results) for run in runs)
     lines.append(f"{total} results, {len(unexpected)} unexpected")
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def _table(runs: Sequence[Run], matrix: Matrix) -> Iterator[str]:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from jinja2 import Environment, PackageLoader
+
 from ikelab.harness.errors import ConfigError
 from ikelab.reports.load import Run
 from ikelab.reports.matrix import build
 from ikelab.reports.page.data import Budget, detail, embed, index, pack, places
-from jinja2 import Environment, PackageLoader
 
 SCRIPTS = (
     "base.js",

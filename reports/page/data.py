@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shlex
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from urllib.parse import quote
 from ikelab.harness.model import Violation
 from ikelab.reports.load import Reference, Result, Run
 from ikelab.reports.matrix import Cell, Matrix
-from ikelab.reports.records import Json
+from ikelab.reports.records import Json, objects, word
 
 MAX_STEPS = 2000
 """Messages of one conversation that the page shows; the rest stays in the run folder."""
@@ -141,7 +142,7 @@ def detail(place: Place, page: Path, budget: Budget) -> Json:
     """All of one result: what was judged, the conversation, the peer's side, files, commands."""
     run, result = place.run, place.result
     conversation = result.evidence().conversation()
-    steps = conversation.steps[:MAX_STEPS]
+    steps = [_step(step) for step in conversation.steps[:MAX_STEPS]]
     return {
         "id": result.id,
         "peer": result.peer,
@@ -157,6 +158,26 @@ def detail(place: Place, page: Path, budget: Budget) -> Json:
         "files": list(_files(result, page, budget)),
         "commands": _commands(run, result),
     }
+
+
+def _step(step: Json) -> Json:
+    """A step whose lists are lists and whose octets are hexadecimal, whatever the file said."""
+    inner = objects(step, "inner") if isinstance(step.get("inner"), list) else None
+    clean: Json = {
+        **step,
+        "payloads": objects(step, "payloads"),
+        "inner": inner,
+        "violations": objects(step, "violations"),
+    }
+    for key in ("raw", "plain"):
+        if not _HEX.fullmatch(word(step, key)):
+            clean[key] = None
+    for key in ("text", "note", "exchange"):
+        clean[key] = word(step, key)
+    return clean
+
+
+_HEX = re.compile("(?:[0-9a-f]{2})+")
 
 
 def _reference(reference: Reference) -> Json:

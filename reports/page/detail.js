@@ -19,6 +19,7 @@ async function openCell(td, variant = 0, { focus = true } = {}) {
   panel.hidden = false;
   document.body.classList.add("split");
   panel.replaceChildren(panelHead(td), panelBody(td, detail));
+  panel.style.setProperty("--head", `${panel.firstChild.offsetHeight + 4}px`);
   panel.scrollTop = 0;
   panel.querySelector(".ladder")?.draw();
   panel.dataset.ready = td.cell.results[open.variant];
@@ -116,7 +117,7 @@ function violationSection(detail) {
       if (show) show.addEventListener("click", () => selectStep(at));
       return el("li", {}, el("b", {}, v.rule), " ", rfcLinks(v.rfc), " ",
         el("span", { class: "level" }, v.level), " ",
-        v.frame === null ? "" : el("span", { class: "quiet" }, `frame ${v.frame} `), show,
+        show || (v.frame !== null && el("span", { class: "quiet" }, `frame ${v.frame} `)),
         el("p", {}, v.message));
     })));
 }

@@ -67,25 +67,40 @@ function payloadNode(payload, octets, segment, inner, plain) {
   return el("li", {}, details);
 }
 
+const isObject = (value) => value !== null && typeof value === "object";
+const isFlat = (value) => isObject(value) && !Object.values(value).some(isObject);
+
 function fieldList(entries) {
   return el("dl", { class: "fields" }, entries.map(([name, value]) => {
-    const nested = value !== null && typeof value === "object" && Object.keys(value).length > 0;
-    return [el("dt", {}, name), el("dd", {}, nested ? nestedField(value) : fieldText(value))];
+    const nested = isObject(value) && Object.keys(value).length > 0;
+    const inline = !nested || (Array.isArray(value) && isFlat(value));
+    return [el("dt", { class: inline ? null : "over" }, name),
+      el("dd", { class: inline ? null : "under" }, nested ? nestedField(value) : fieldText(value))];
   }));
 }
 
 function fieldText(value) {
-  if (value === null || value === "") return el("span", { class: "quiet" }, "empty");
+  if (value === null) return el("span", { class: "quiet" }, "–");
+  if (value === "") return el("span", { class: "quiet" }, "empty");
   if (typeof value === "object") return el("span", { class: "quiet" }, "none");
   return el("code", {}, String(value));
 }
 
 function nestedField(value) {
-  const plainList = Array.isArray(value) && value.every((v) => v === null || typeof v !== "object");
-  if (plainList) return el("code", {}, value.join(", "));
-  const entries = Object.entries(value);
-  const label = Array.isArray(value) ? plural(entries.length, "entry", "entries") : plural(entries.length, "field");
-  return lazy({ open: entries.length <= 6 }, label, () => fieldList(entries));
+  if (!Array.isArray(value)) return fieldList(Object.entries(value));
+  if (isFlat(value)) return el("code", {}, value.join(", "));
+  if (value.every(isFlat)) return fieldTable(value);
+  return value.map((entry, i) => lazy({ open: value.length <= 4 },
+    isObject(entry) && entry.text ? `${i}: ${entry.text}` : String(i),
+    () => (isObject(entry) ? nestedField(entry) : fieldText(entry))));
+}
+
+// A list of alike records (transforms, attributes) is a table.
+function fieldTable(records) {
+  const names_ = [...new Set(records.flatMap((record) => Object.keys(record)))];
+  return el("div", { class: "scroll" }, el("table", { class: "records" },
+    el("tr", {}, names_.map((name) => el("th", {}, name))),
+    records.map((record) => el("tr", {}, names_.map((name) => el("td", {}, fieldText(record[name] ?? null)))))));
 }
 
 // Where each payload lies in the octets, from the lengths of the generic headers; nothing is

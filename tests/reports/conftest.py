@@ -48,8 +48,8 @@ def message(
     mid: int,
     response: bool,
     payloads: list[dict[str, Any]],
+    *,
     inner: list[dict[str, Any]] | None = None,
-    **more: Any,
 ) -> dict[str, Any]:
     """One step of a conversation in which ikelab initiates."""
     body = octets(payloads)
@@ -83,7 +83,6 @@ def message(
         "raw": (header + body).hex(),
         "plain": None if inner is None else octets(inner).hex(),
         "violations": [],
-        **more,
     }
 
 
@@ -123,8 +122,8 @@ def conversation(role: str = "responder") -> list[dict[str, Any]]:
     steps = [
         message(0, "IKE_SA_INIT", 0, False, start("i")),
         message(1, "IKE_SA_INIT", 0, True, start("r")),
-        message(2, "IKE_AUTH", 1, False, sealed(), finish("i")),
-        message(3, "IKE_AUTH", 1, True, sealed(), finish("r")),
+        message(2, "IKE_AUTH", 1, False, sealed(), inner=finish("i")),
+        message(3, "IKE_AUTH", 1, True, sealed(), inner=finish("r")),
     ]
     if role == "initiator":
         for step in steps:
