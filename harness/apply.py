@@ -10,7 +10,7 @@ from typing import Any
 from ikelab.harness.edits import Edit, PayloadSpec, Stage
 from ikelab.harness.errors import ConfigError, nearest
 from ikelab.harness.model import Datagram
-from ikelab.harness.paths import Name, Place, Tree, parse, positions
+from ikelab.harness.paths import MatchesNothing, Name, Place, Tree, parse, positions
 from ikelab.harness.sk import Plain, Sealed
 from ikelab.layers.config import ConfigurationAttribute
 from ikelab.layers.iana import Notify, Payload
@@ -20,12 +20,21 @@ Measure = Callable[[IKEv2], IKEv2]
 """Gives the message with every computed field filled in, as it would be sent."""
 
 
-def on_message(message: IKEv2, edits: Iterable[Edit], measure: Measure) -> IKEv2:
-    """Apply the message-stage edits to a packet tree; the tree is changed and returned."""
+def on_message(
+    message: IKEv2, edits: Iterable[Edit], measure: Measure, *, lenient: bool = False
+) -> IKEv2:
+    """Apply the message-stage edits to a packet tree; the tree is changed and returned.
+
+    `lenient` leaves out an edit that matches nothing: a planted fault applies where it can.
+    """
     for edit in edits:
         if edit.stage is Stage.MESSAGE:
             tree = Tree(message)
-            _MESSAGE[edit.op](tree, edit, measure)
+            try:
+                _MESSAGE[edit.op](tree, edit, measure)
+            except MatchesNothing:
+                if not lenient:
+                    raise
             message = tree.message()
     return message
 
@@ -128,7 +137,7 @@ def _anchor(payloads: list[Any], edit: Edit) -> int:
     where = positions(payloads, name)
     nth = parts[1] if len(parts) > 1 and isinstance(parts[1], int) else None
     if not where or (nth is not None and nth >= len(where)):
-        raise ConfigError(f"the edit {edit} matches nothing: no payload {after or before}")
+        raise MatchesNothing(f"the edit {edit} matches nothing: no payload {after or before}")
     if after:
         return where[-1 if nth is None else nth] + 1
     return where[0 if nth is None else nth]
@@ -273,7 +282,7 @@ def _datagram(datagram: Datagram, edit: Edit) -> Datagram:
             return replace(datagram, data=flipped(data, offset, bit, edit))
         case "set", (int(offset), bytes(value)):
             if not 0 <= offset <= len(data):
-                raise ConfigError(f"the edit {edit} matches nothing: {len(data)} octets are sent")
+                raise MatchesNothing(f"the edit {edit} matches nothing: {len(data)} octets are sent")
             return replace(datagram, data=data[:offset] + value + data[offset + len(value) :])
         case "truncate", (int(length),):
             return replace(datagram, data=data[:length])
@@ -294,7 +303,7 @@ def _datagram(datagram: Datagram, edit: Edit) -> Datagram:
 def flipped(data: bytes, offset: int, bit: list[int] | tuple[int, ...], edit: Edit) -> bytes:
     """The octets with one bit inverted; bit 0 is the lowest."""
     if not -len(data) <= offset < len(data):
-        raise ConfigError(f"the edit {edit} matches nothing: there are {len(data)} octets")
+        raise MatchesNothing(f"the edit {edit} matches nothing: there are {len(data)} octets")
     changed = bytearray(data)
     changed[offset] ^= 1 << (bit[0] if bit else 0)
     return bytes(changed)

@@ -24,7 +24,7 @@ from ikelab.layers.iana import (
     name,
 )
 from ikelab.layers.message import IKEv2
-from ikelab.layers.payloads import IKEv2_Decrypted
+from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.vendor import vendor_name
 
 # RFC notation abbreviates these two; every other notify keeps IANA's name.

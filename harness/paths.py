@@ -13,13 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ikelab.harness.errors import ConfigError, nearest
+from ikelab.layers.chain import link
 from ikelab.layers.iana import Notify, Payload
-from ikelab.layers.message import IKEv2, chain
-from ikelab.layers.payloads import IKEv2_Decrypted
+from ikelab.layers.message import IKEv2
+from ikelab.layers.encrypted import IKEv2_Decrypted
 
 # The field that an index means, by payload notation.
 LISTS = {"SA": "proposal", "TSi": "traffic_selector", "TSr": "traffic_selector", "CP": "attributes"}
 NOTATIONS = {p.notation: p for p in Payload if p}
+
+
+class MatchesNothing(ConfigError):
+    """A path that leads nowhere in this message; an edit with it would do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +95,7 @@ class Tree:
 
     def message(self) -> IKEv2:
         """The message over the payloads as they are now."""
-        self.header.remove_payload()
-        first = chain(self.outer)
-        if first is not None:
-            self.header.add_payload(first)
+        link(self.header, self.outer)
         return self.header
 
     def sk(self) -> IKEv2_Decrypted:
@@ -101,7 +103,7 @@ class Tree:
         for payload in self.outer:
             if isinstance(payload, IKEv2_Decrypted):
                 return payload
-        raise ConfigError("the message has no SK payload in clear")
+        raise MatchesNothing("the message has no SK payload in clear")
 
     def payloads(self, path: str) -> list[Any]:
         """The chain a path such as `` or `SK` names."""
@@ -166,7 +168,7 @@ def _in_chain(payloads: list[Any], parts: list[Part], path: str) -> Place:
     if nth >= len(where):
         have = ", ".join(Payload(p.kind).notation if p.kind in set(Payload) else f"P{p.kind}"
                          for p in payloads)  # fmt: skip
-        raise ConfigError(f"the edit {path!r} matches nothing: the message has {have or 'nothing'}")
+        raise MatchesNothing(f"the edit {path!r} matches nothing: the message has {have or 'nothing'}")
     payload = payloads[where[nth]]
     place = Place(payloads, where[nth], payload)
     for part in rest:
@@ -176,7 +178,7 @@ def _in_chain(payloads: list[Any], parts: list[Part], path: str) -> Place:
             if not isinstance(value, list):
                 listed = getattr(value, LISTS[name.text]) if name.text in LISTS else value
             if not isinstance(listed, list) or not -len(listed) <= part < len(listed):
-                raise ConfigError(f"the edit {path!r} matches nothing: no element {part}")
+                raise MatchesNothing(f"the edit {path!r} matches nothing: no element {part}")
             place = Place(listed, part, payload)
         else:
             place = _field(value, part.text, payload, path)

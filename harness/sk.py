@@ -14,9 +14,10 @@ from ikelab.harness.crypto.cipher import BadIntegrity, Cipher, cipher
 from ikelab.harness.crypto.integ import icv_length, mac
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.model import Transform
+from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.iana import Payload
-from ikelab.layers.message import IKEv2, build_payloads, chain, parse_payloads
-from ikelab.layers.payloads import IKEv2_Decrypted
+from ikelab.layers.message import IKEv2, build_payloads, parse_payloads
+from ikelab.layers.message import message as make_message
 
 Entropy = Callable[[int], bytes]
 HEADER = 28  # octets of the IKE header (RFC 7296 3.1)
@@ -239,12 +240,5 @@ def _open_body(
 
 def rebuild(message: IKEv2, payloads: list[Any]) -> IKEv2:
     """The same header over other payloads; the header's fields stay literal."""
-    header = {
-        name: getattr(message, name)
-        for name in ("init_SPI", "resp_SPI", "next_payload", "version", "exch_type", "flags")
-    }
-    copy = IKEv2(**header, id=message.id, length=message.length)
-    first = chain(payloads)
-    if first is not None:
-        copy.add_payload(first)
-    return copy
+    names = ("init_SPI", "resp_SPI", "next_payload", "version", "exch_type", "flags", "id", "length")
+    return make_message(payloads, **{name: getattr(message, name) for name in names})

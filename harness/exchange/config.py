@@ -21,28 +21,29 @@ class Conduct:
     check_icv: bool = True  # 3.14: a message with a wrong ICV is dropped
     protect_errors: bool = True  # 2.21.2: errors of IKE_AUTH go inside SK
     keep_responses: bool = True  # 2.1: a repeated request gets the same response again
-    reprocess_repeats: bool = False  # 2.1, inverted: a repeated request is carried out anew
     check_version: bool = True  # 2.5: a higher major version is dropped and refused
     tolerate_minor: bool = True  # 2.5: a higher minor version is accepted
     skip_unknown: bool = True  # 2.5: an unknown payload without critical bit is skipped
     refuse_critical: bool = True  # 2.5: an unknown payload with critical bit is refused
     check_length: bool = True  # 3.1: a length that is not the datagram's is dropped
     check_cookie: bool = True  # 2.6: only its own cookie is accepted
-    stateless_cookie: bool = True  # 2.6: no state before the cookie comes back
+    accept_cookie: bool = True  # 2.6: its own cookie is accepted
     check_key_length: bool = True  # 3.3.5: AES without its Key Length is not acceptable
-    refuse_aead_with_integ: bool = True  # RFC 5282 8
+    insist_on_policy: bool = True  # 2.7: what the policy does not allow is not chosen
+    refuse_aead_with_integ: bool = True  # 3.3: a combined-mode cipher goes without integrity
+    accept_ke_retry: bool = True  # 1.2: the group that was asked for is accepted
     answer_liveness: bool = True  # 1.4: an empty INFORMATIONAL gets an empty response
     answer_deletes: bool = True  # 1.4.1: deletes come back in pairs
+    forget_deleted: bool = True  # 1.4.1: a deleted IKE SA is gone
     narrow: bool = True  # 2.9: only what the policy allows
     keep_ike_on_child_error: bool = True  # 1.2: the IKE SA lives on without its first child
     detect_nat: bool = True  # 2.23: believes the hashes
-    float_ports: bool = True  # 2.23: answers to where the request came from, with the marker
+    float_ports: bool = True  # 2.23: answers to where the request came from
     send_keepalives: bool = True  # 2.23: whoever is behind a NAT keeps the mapping
     retry_invalid_ke: bool = True  # 1.2: repeats with the group that was asked for
     repeat_offer: bool = True  # 1.2, 2.7: the retry offers all suites again
     return_cookie: bool = True  # 2.6: repeats with the cookie first
     forget_refused: bool = True  # 2.21.1: no state is kept for a refused IKE_SA_INIT
-    delete_children: bool = True  # 1.4.1: children go with their IKE SA
 
     def but(self, *names: str) -> Conduct:
         """The same with these switches turned; ConfigError for a name that is none."""
@@ -81,4 +82,5 @@ class IkeConfig:
     keepalive: float = 20.0  # seconds between NAT keepalives (RFC 3948 4)
     dpd_delay: float = 0.0  # seconds of silence before a liveness check, 0 for none
     plan: Plan = Plan()
+    lenient: bool = False  # edits that match nothing are left out: for a peer's planted fault
     conduct: Conduct = Conduct()

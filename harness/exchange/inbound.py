@@ -6,7 +6,8 @@ from typing import Any
 
 from ikelab.layers.iana import Notify, Payload
 from ikelab.layers.message import IKEv2
-from ikelab.layers.payloads import IKEv2_Decrypted, IKEv2_Malformed
+from ikelab.layers.encrypted import IKEv2_Decrypted
+from ikelab.layers.chain import IKEv2_Malformed
 
 INITIATOR, VERSION, RESPONSE = 0x08, 0x10, 0x20
 # What RFC 7296 (and RFC 7383) define: the receiver understands these, critical bit or not.
@@ -81,6 +82,10 @@ class Inbound:
             if payload.kind not in UNDERSTOOD and int(payload.flags) & 0x80:
                 return int(payload.kind)
         return None
+
+    def unknown(self) -> list[int]:
+        """The payload types that are not understood."""
+        return [int(p.kind) for p in self.payloads if p.kind not in UNDERSTOOD]
 
     def malformed(self) -> str | None:
         """Why the chain does not parse, None where it does."""

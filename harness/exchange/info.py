@@ -26,13 +26,15 @@ def delete_ike() -> IKEv2_Delete:
     return IKEv2_Delete(proto=Protocol.IKE, SPIsize=0, SPInum=0, SPI=[])
 
 
-def serve(sa: IkeSa, it: Inbound) -> Reply:
+def serve(sa: IkeSa, it: Inbound) -> Reply | None:
     """Answer INFORMATIONAL; CREATE_CHILD_SA gets the refusal that a minimal peer gives (1.3)."""
     if it.exchange == Exchange.CREATE_CHILD_SA:
         return Reply([IKEv2_Notify(type=Notify.NO_ADDITIONAL_SAS)])
+    if not it.payloads and not sa.conduct.answer_liveness:
+        return None
     deletes = it.all(Payload.D)
     if any(d.proto == Protocol.IKE for d in deletes):
-        return Reply([], "delete")
+        return Reply([], "delete" if sa.conduct.forget_deleted else "")
     answer: list[Any] = []
     for delete in deletes:
         answer += _paired(sa, delete)

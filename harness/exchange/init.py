@@ -44,6 +44,8 @@ class InitState:
     group: int | None = None
     retries: int = 0
     asked: list[int] = field(default_factory=list)  # groups that INVALID_KE_PAYLOAD asked for
+    refused: list[int] = field(default_factory=list)  # the error notifies that we answered with
+    retried: bool = False  # as responder: this initiator was asked for another group before
 
 
 def remember(sa: IkeSa, data: bytes, response: bool) -> None:
@@ -271,11 +273,17 @@ def _considered(sa: IkeSa, it: Inbound, datagram: Datagram) -> list[Any] | Refus
         return Refusal(Notify.INVALID_SYNTAX, reason="SA, KE or nonce is missing")
     if not 16 <= len(nonce.nonce) <= 256:
         return Refusal(Notify.INVALID_SYNTAX, reason="the nonce is too short or too long")
-    choice = choose(_acceptable(sa, offers(sa_in)), sa.config.ike)
+    if not sa.conduct.skip_unknown and it.unknown():
+        return Refusal(Notify.INVALID_SYNTAX, reason="an unknown payload")
+    offered = _acceptable(sa, offers(sa_in))
+    choice = choose(offered, sa.config.ike, strict_aead=sa.conduct.refuse_aead_with_integ)
+    if choice is None and not sa.conduct.insist_on_policy:
+        choice = choose(offered, [o.suite for o in offered])
     if choice is None:
         return Refusal(Notify.NO_PROPOSAL_CHOSEN)
     group = choice.suite.ke
-    if group is None or group.id != key.group:
+    insists = sa.init.retried and not sa.conduct.accept_ke_retry
+    if group is None or group.id != key.group or insists:
         wanted = group.id if group else 0
         return Refusal(Notify.INVALID_KE_PAYLOAD, wanted.to_bytes(2, "big"))
     return _accepted(sa, it, choice, datagram)
@@ -329,6 +337,7 @@ def _accepted(sa: IkeSa, it: Inbound, choice: Any, datagram: Datagram) -> list[A
 
 
 def _refuse(sa: IkeSa, it: Inbound, refusal: Refusal, now: float) -> None:
+    sa.init.refused.append(refusal.notify)
     payload = IKEv2_Notify(type=refusal.notify, notify=refusal.data)
     sa.send(it.exchange, it.message_id, [payload], now, response=True, outcome="refused")
     sa.move("send", it.exchange, "response", "refused")

@@ -38,6 +38,7 @@ class Listener:
         self.entropy = entropy
         self.on_new = on_new
         self.sas: list[IkeSa] = []
+        self._asked: set[bytes] = set()  # SPIi of initiators that were asked for another group
         self._secret = entropy(16)
         self._out: list[Datagram] = []
 
@@ -72,7 +73,7 @@ class Listener:
                 continue
             if any(spi_r) and sa.spi_r == spi_r:
                 return sa
-            if not any(spi_r) and sa.init.request == data and sa.remote[0] == datagram.src[0]:
+            if not any(spi_r) and sa.init.request == data and self.config.conduct.keep_responses:
                 return sa
             if sa.initiator:
                 return sa
@@ -89,10 +90,10 @@ class Listener:
         it = Inbound(packet)
         if self.config.cookies and not self._cookie_is_mine(it, datagram):
             self._ask_cookie(it, datagram, now)
-            if conduct.stateless_cookie:
-                return
+            return
         entropy = self.entropy
         sa = IkeSa(self.config, initiator=False, entropy=entropy, spi_i=bytes(packet.init_SPI))
+        sa.init.retried = sa.spi_i in self._asked
         self.sas.append(sa)
         if self.on_new:
             self.on_new(sa)
@@ -100,6 +101,8 @@ class Listener:
             Step(now, RECEIVED, datagram.src, datagram.dst, data, _message=packet)
         )
         init.serve(sa, it, seen, datagram, now)
+        if Notify.INVALID_KE_PAYLOAD in sa.init.refused:
+            self._asked.add(sa.spi_i)
         if sa.state is State.CLOSED and conduct.forget_refused:
             self._out += sa.datagrams(now)
             self.sas.remove(sa)
@@ -120,6 +123,8 @@ class Listener:
             return False
         if not self.config.conduct.check_cookie:
             return True
+        if not self.config.conduct.accept_cookie:
+            return False
         return hmac.compare_digest(bytes(first.notify), self._cookie(it, datagram))
 
     def _ask_cookie(self, it: Inbound, datagram: Datagram, now: float) -> None:

@@ -89,15 +89,21 @@ MANDATORY = {
 }
 
 
-def choose(offered: Iterable[Offered], policy: Sequence[Suite]) -> Choice | None:
+def choose(
+    offered: Iterable[Offered], policy: Sequence[Suite], *, strict_aead: bool = True
+) -> Choice | None:
     """Pick the first offered proposal that a suite of the policy accepts; None where none fits.
 
     The initiator's order wins (2.7 leaves the choice to the responder). Every transform type in
     the proposal must be matched by the policy, and a type that the policy wants must be there.
+    `strict_aead` False takes a combined-mode cipher that was offered with integrity.
     """
     for proposal in offered:
         for wanted in policy:
             suite = match(proposal.suite, wanted)
+            if suite is None and not strict_aead and proposal.suite.aead:
+                bare = proposal.suite.without(TransformType.INTEG)
+                suite = match(bare, wanted)
             if suite is not None:
                 return Choice(proposal.number, proposal.spi, suite)
     return None

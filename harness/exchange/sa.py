@@ -37,7 +37,7 @@ from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.layers.iana import Exchange, Notify, Payload
 from ikelab.layers.message import IKEv2, demux, message
 from ikelab.layers.notify import IKEv2_Notify
-from ikelab.layers.payloads import IKEv2_Decrypted
+from ikelab.layers.encrypted import IKEv2_Decrypted
 
 NON_ESP_MARKER = bytes(4)  # RFC 3948 2.2
 NATT_PORT = 4500
@@ -206,6 +206,7 @@ class IkeSa:
         number = self._sent[exchange, response]
         self._sent[exchange, response] += 1
         edits = (*self.config.plan.edits(exchange, response, number), *edits)
+        lenient = self.config.lenient
         tree = message(
             [IKEv2_Decrypted(inner=payloads)] if protected else payloads,
             init_SPI=self.spi_i,
@@ -215,7 +216,7 @@ class IkeSa:
             id=message_id,
         )
         if edits:
-            tree = apply.on_message(tree, edits, self._measured)
+            tree = apply.on_message(tree, edits, self._measured, lenient=lenient)
         data, plain, first = self._built(tree, edits)
         if exchange == Exchange.IKE_SA_INIT:
             init.remember(self, data, response)
@@ -355,7 +356,7 @@ class IkeSa:
 
     def _receive_request(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
         kept = self.window.answers.get(it.message_id)
-        if kept and self.conduct.keep_responses and not self.conduct.reprocess_repeats:
+        if kept and self.conduct.keep_responses:
             # RFC 7296 2.1: same message ID, same response, and nothing is carried out again.
             if kept.request == seen.data:
                 seen.note = "came again"
@@ -363,7 +364,7 @@ class IkeSa:
             else:
                 self.ignore(seen, "a new message under an answered message ID")
             return
-        if it.message_id != self.window.expected and not (kept and self.conduct.reprocess_repeats):
+        if it.message_id != self.window.expected and not kept:
             self.ignore(seen, f"message ID {it.message_id}, expected {self.window.expected}")
             return
         if step(self.state, Happening("recv", _known(it.exchange), "request")) is None:
@@ -373,9 +374,11 @@ class IkeSa:
             # RFC 7296 2.23: responses go to where the request came from, with ports swapped.
             self.local, self.remote = datagram.dst, datagram.src
         self.judged(it, seen, None)
-        self._answer(it, seen, self._serve(it, now), now)
+        reply = self._serve(it, now)
+        if reply is not None:
+            self._answer(it, seen, reply, now)
 
-    def _serve(self, it: Inbound, now: float) -> Reply:
+    def _serve(self, it: Inbound, now: float) -> Reply | None:
         reason = it.malformed()
         if reason:
             # RFC 7296 2.21.2, 2.21.3: fatal, the IKE SA goes on both sides.
@@ -384,6 +387,8 @@ class IkeSa:
         if critical is not None and self.conduct.refuse_critical:
             data = bytes([critical])
             return Reply([IKEv2_Notify(type=Notify.UNSUPPORTED_CRITICAL_PAYLOAD, notify=data)])
+        if not self.conduct.skip_unknown and it.unknown():
+            return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", "unknown payload")
         if it.exchange == Exchange.IKE_AUTH:
             return auth.serve(self, it, now)
         return info.serve(self, it)
@@ -459,9 +464,8 @@ class IkeSa:
             self.state = State.CLOSED
             self.window.outstanding = None
             self.keepalive_due = None
-            if self.conduct.delete_children:
-                for child in list(self.children.values()):
-                    self.drop_child(child)
+            for child in list(self.children.values()):
+                self.drop_child(child)
             self.note(Closed(reason))
 
 

@@ -1,0 +1,360 @@
+"""Our side of a conversation: an IkeSa, a transport and a clock, driven one step at a time.
+
+`Initiator` and `Responder` are what test cases use. Everything is synchronous; every wait has a
+bound; silence is an observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ikelab.harness import sk
+from ikelab.harness.edits import Edit, Plan
+from ikelab.harness.exchange.child import Child
+from ikelab.harness.exchange.config import IkeConfig
+from ikelab.harness.exchange.listener import Listener
+from ikelab.harness.exchange.sa import IkeSa
+from ikelab.harness.exchange.table import State
+from ikelab.harness.model import (
+    Datagram,
+    Identity,
+    Nat,
+    Spis,
+    Suite,
+    Violation,
+    selectors,
+    suites,
+)
+from ikelab.harness.reply import Reply
+from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
+from ikelab.harness.transport.base import Transport
+from ikelab.layers.iana import Protocol
+from ikelab.layers.message import IKEv2, demux
+
+
+class Endpoint:
+    """A transport with the sessions that live on it. `patience` is how long silence is waited for.
+
+    `on_session` is told of every session, so that a recorder can keep it.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        base: IkeConfig,
+        entropy: sk.Entropy,
+        *,
+        patience: float = 2.0,
+        on_session: Callable[[Session], None] | None = None,
+    ) -> None:
+        self.transport = transport
+        self.base = base
+        self.entropy = entropy
+        self.patience = patience
+        self.on_session = on_session
+        self.sessions: list[Session] = []
+        self.listener: Listener | None = None
+        self.strays: list[Datagram] = []
+
+    def config(self, **options: Any) -> IkeConfig:
+        """The base configuration with what a test case says instead.
+
+        `ike`, `esp` are proposal strings; `tsi`, `tsr` or `local_ts`, `remote_ts` selectors;
+        `local_id`, `remote_id` identities; `psk` octets or text; `edits` a Plan.
+        """
+        return overridden(self.base, **options)
+
+    def open(self, sa: IkeSa) -> Session:
+        """A session around an SA of ours."""
+        session = Session(self, sa)
+        self.sessions.append(session)
+        if self.on_session:
+            self.on_session(session)
+        return session
+
+    def pump(self, done: Callable[[], bool], patience: float | None = None) -> bool:
+        """Let everything run until `done()` or the patience is over; whether it was done."""
+        wait = self.patience if patience is None else patience
+        deadline = self.transport.clock() + wait
+        while True:
+            self._flush()
+            if done():
+                return True
+            now = self.transport.clock()
+            if now >= deadline:
+                return False
+            datagram = self.transport.receive(min(deadline, self._timer() or deadline))
+            if datagram is not None:
+                self._deliver(datagram)
+            else:
+                self._tick()
+
+    def _sas(self) -> list[IkeSa]:
+        return [s.sa for s in self.sessions]
+
+    def _timer(self) -> float | None:
+        times = [t for t in (sa.timer() for sa in self._sas()) if t is not None]
+        return min(times, default=None)
+
+    def _tick(self) -> None:
+        now = self.transport.clock()
+        for sa in self._sas():
+            sa.handle_timer(now)
+
+    def _flush(self) -> None:
+        now = self.transport.clock()
+        if self.listener:
+            for datagram in self.listener.datagrams(now):
+                self.transport.send(datagram)
+        for sa in self._sas():
+            for datagram in sa.datagrams(now):
+                self.transport.send(datagram)
+
+    def _deliver(self, datagram: Datagram) -> None:
+        session = self._session_of(datagram)
+        if session is not None and session.raw is not None:
+            session.overhear(datagram)
+        elif session is not None:
+            session.sa.receive(datagram, datagram.now)
+        elif self.listener:
+            self.listener.receive(datagram, datagram.now)
+        else:
+            self.strays.append(datagram)
+
+    def _session_of(self, datagram: Datagram) -> Session | None:
+        kind, data = demux(datagram.data, datagram.dst[1])
+        for session in reversed(self.sessions):
+            if session.raw is not None and kind == "ike" and data[:8] == session.sa.spi_i:
+                return session
+            if kind == "keepalive" and session.sa.remote[0] == datagram.src[0]:
+                return session
+            if kind == "ike" and session.sa.initiator and data[:8] == session.sa.spi_i:
+                return session
+            if kind == "ike" and data[:16] == session.sa.spi_i + session.sa.spi_r:
+                return session
+        return None
+
+
+class Initiator(Endpoint):
+    """We initiate, the peer under test responds."""
+
+    def session(self, **options: Any) -> Session:
+        """A session with an SA that has sent nothing yet."""
+        return self.open(IkeSa(self.config(**options), initiator=True, entropy=self.entropy))
+
+    def init(self, *, edits: Sequence[Edit] = (), **options: Any) -> Session:
+        """Do IKE_SA_INIT; the session's `reply` is what came."""
+        session = self.session(**options)
+        session.init(edits=edits)
+        return session
+
+    def establish(self, **options: Any) -> Session:
+        """Do IKE_SA_INIT and IKE_AUTH; AssertionError with the conversation when it fails."""
+        session = self.init(**options)
+        assert session.state is State.INIT_DONE, f"IKE_SA_INIT did not succeed\n{session}"
+        session.auth()
+        assert session.state is State.ESTABLISHED, f"IKE_AUTH did not succeed\n{session}"
+        return session
+
+    def probe(self, **options: Any) -> bool:
+        """Whether an honest IKE SA still comes up and goes down: the sanity check."""
+        session = self.init(**options)
+        if session.state is not State.INIT_DONE:
+            return False
+        session.auth()
+        up = session.state is State.ESTABLISHED
+        if up:
+            session.close()
+        return up
+
+
+class Responder(Endpoint):
+    """The peer under test initiates, we respond."""
+
+    def listen(self, **options: Any) -> None:
+        """Answer initiators from now on, with this configuration."""
+        config = self.config(**options)
+        self.listener = Listener(config, self.entropy, on_new=self.open)
+
+    def accept(self, patience: float = 8.0) -> Session:
+        """Wait until the peer has an established IKE SA with us; AssertionError when not."""
+        self.pump(lambda: any(s.state is State.ESTABLISHED for s in self.sessions), patience)
+        for session in reversed(self.sessions):
+            if session.state is State.ESTABLISHED:
+                return session
+        talk = "\n".join(str(s) for s in self.sessions) or "(the peer sent nothing)"
+        raise AssertionError(f"the peer established no IKE SA\n{talk}")
+
+
+class Session:
+    """One IKE SA as a test case sees it: typed facts, intents that wait, the conversation."""
+
+    def __init__(self, endpoint: Endpoint, sa: IkeSa) -> None:
+        self.endpoint = endpoint
+        self.sa = sa
+        self.reply = Reply(None, sa.transcript)
+        self.raw: list[bytes] | None = None
+
+    # -- facts -------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        return self.sa.state
+
+    @property
+    def chosen(self) -> Suite | None:
+        """The IKE suite that was chosen."""
+        return self.sa.chosen
+
+    @property
+    def nat(self) -> Nat:
+        return self.sa.nat
+
+    @property
+    def spis(self) -> Spis:
+        return self.sa.spis
+
+    @property
+    def child(self) -> Child:
+        """The first CHILD_SA; AssertionError where there is none."""
+        assert self.sa.child is not None, f"there is no CHILD_SA\n{self}"
+        return self.sa.child
+
+    @property
+    def children(self) -> list[Child]:
+        return list(self.sa.children.values())
+
+    @property
+    def violations(self) -> list[Violation]:
+        """What the peer broke, as values."""
+        return self.sa.violations
+
+    @property
+    def transcript(self) -> Transcript:
+        return self.sa.transcript
+
+    def received(self) -> list[Step]:
+        """The messages that came from the peer."""
+        return [s for s in self.transcript if s.direction == RECEIVED]
+
+    def sent(self) -> list[Step]:
+        """The messages that we sent."""
+        return [s for s in self.transcript if s.direction == SENT]
+
+    # -- intents -----------------------------------------------------------------------------
+
+    def init(self, *, edits: Sequence[Edit] = (), patience: float | None = None) -> Reply:
+        """Send IKE_SA_INIT and follow its retries until it is done, refused, or silence."""
+        sa = self.sa
+        sa.start_init(self._now(), edits)
+        self.endpoint.pump(lambda: sa.state in (State.INIT_DONE, State.CLOSED), patience)
+        self.reply = Reply(sa.last_response, sa.transcript)
+        return self.reply
+
+    def auth(self, *, edits: Sequence[Edit] = (), patience: float | None = None) -> Reply:
+        """Send IKE_AUTH and wait for its answer."""
+        return self._ask(lambda: self.sa.start_auth(self._now(), edits), patience)
+
+    def inform(
+        self,
+        payloads: Sequence[Any] = (),
+        *,
+        edits: Sequence[Edit] = (),
+        patience: float | None = None,
+    ) -> Reply:
+        """Send INFORMATIONAL; without payloads it is a liveness check."""
+        return self._ask(lambda: self.sa.inform(list(payloads), self._now(), edits), patience)
+
+    def delete_child(self, child: Child | None = None, *, edits: Sequence[Edit] = ()) -> Reply:
+        """Delete a CHILD_SA."""
+        wanted = child or self.child
+        return self._ask(lambda: self.sa.delete_child(wanted, self._now(), edits), None)
+
+    def close(self, *, edits: Sequence[Edit] = ()) -> Reply:
+        """Delete the IKE SA."""
+        return self._ask(lambda: self.sa.close(self._now(), edits), None)
+
+    def wait(self, done: Callable[[], bool], patience: float | None = None) -> bool:
+        """Let time pass until `done()`; whether it came to that."""
+        return self.endpoint.pump(done, patience)
+
+    def _ask(self, start: Callable[[], None], patience: float | None) -> Reply:
+        self.sa.last_response = None
+        start()
+        sa = self.sa
+        self.endpoint.pump(
+            lambda: sa.last_response is not None or sa.window.outstanding is None, patience
+        )
+        self.reply = Reply(sa.last_response, sa.transcript)
+        return self.reply
+
+    def _now(self) -> float:
+        return self.endpoint.transport.clock()
+
+    # -- octets ------------------------------------------------------------------------------
+
+    def repeat(self, step: Step | None = None, patience: float | None = None) -> list[bytes]:
+        """Send the octets of an earlier message of ours again (the last one by default).
+
+        Returns the IKE messages that came back; the SA itself does not see them.
+        """
+        chosen = step or self.sent()[-1]
+        return self.throw(chosen.data, patience=patience, note="sent again")
+
+    def throw(
+        self, data: bytes, *, patience: float | None = None, count: int = 1, note: str = "raw"
+    ) -> list[bytes]:
+        """Send octets as they are on this session's path; the IKE messages that come back."""
+        sa, now = self.sa, self._now()
+        octets = bytes(4) + data if sa.local[1] == 4500 else data
+        self.raw = []
+        earlier = next((s for s in self.transcript if s.data == data), None)
+        plain, first = (earlier.plain, earlier.first_inner) if earlier else (None, 0)
+        self.transcript.append(Step(now, SENT, sa.local, sa.remote, data, plain, first, note))
+        self.endpoint.transport.send(Datagram(octets, sa.local, sa.remote, now))
+        try:
+            self.endpoint.pump(lambda: len(self.raw or ()) >= count, patience)
+            return list(self.raw)
+        finally:
+            self.raw = None
+
+    def overhear(self, datagram: Datagram) -> None:
+        """Keep a datagram that answers `throw`."""
+        _, data = demux(datagram.data, datagram.dst[1])
+        earlier = next((s for s in self.transcript if s.data == data), None)
+        plain, first = (earlier.plain, earlier.first_inner) if earlier else (None, 0)
+        step = Step(datagram.now, RECEIVED, datagram.src, datagram.dst, data, plain, first)
+        self.transcript.append(step)
+        if self.raw is not None and len(data) >= sk.HEADER and IKEv2(data).length:
+            self.raw.append(data)
+
+    def __str__(self) -> str:
+        return self.transcript.text()
+
+
+def overridden(base: IkeConfig, **options: Any) -> IkeConfig:
+    """A configuration with what a test case says instead; see `Endpoint.config`."""
+    values: dict[str, Any] = {}
+    renamed = {"tsi": "local_ts", "tsr": "remote_ts", "edits": "plan"}
+    for name, value in options.items():
+        name = renamed.get(name, name)
+        if name == "ike":
+            value = suites(_several(value))
+        elif name == "esp":
+            value = suites(_several(value), Protocol.ESP)
+        elif name in ("local_ts", "remote_ts"):
+            value = selectors(value)
+        elif name in ("local_id", "remote_id") and isinstance(value, str):
+            value = Identity.parse(value)
+        elif name == "psk" and isinstance(value, str):
+            value = value.encode()
+        elif name == "plan" and isinstance(value, str):
+            value = Plan.parse(value)
+        values[name] = value
+    return replace(base, **values)
+
+
+def _several(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str | Suite) else list(value)

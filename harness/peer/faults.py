@@ -1,0 +1,237 @@
+"""Planted faults of the reference peer: what trips each oracle, as data.
+
+A fault is a plan of edits on what the peer sends, switches of its conduct, or both. `cases` are
+the catalogue ids that must FAIL with it. A case without a fault proves nothing about a peer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ikelab.harness.edits import Plan
+from ikelab.harness.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way to be wrong."""
+
+    name: str
+    text: str
+    cases: tuple[str, ...]
+    plan: Plan = Plan()
+    conduct: tuple[str, ...] = ()
+
+
+def _fault(
+    name: str, cases: str, text: str, plan: str = "", conduct: tuple[str, ...] = ()
+) -> tuple[str, Fault]:
+    return name, Fault(name, text, tuple(cases.split()), Plan.parse(plan), conduct)
+
+
+_INIT = "IKE_SA_INIT/response: "
+_AUTH = "IKE_AUTH/response: "
+
+FAULTS: dict[str, Fault] = dict(
+    [
+        _fault(
+            "answers-with-two-proposals",
+            "INIT-01",
+            "the accepted SA holds two proposals",
+            _INIT + 'duplicate("SA.proposal[0]")',
+        ),
+        _fault(
+            "answers-with-another-group",
+            "INIT-01",
+            "the KE payload names another group than the SA chose",
+            _INIT + "KE.group = 5",
+        ),
+        _fault(
+            "sends-a-short-nonce",
+            "INIT-01",
+            "the nonce has eight octets",
+            _INIT + 'truncate("Nonce.nonce", 8)',
+        ),
+        _fault(
+            "numbers-every-proposal-1",
+            "INIT-02",
+            "the accepted proposal is numbered 1, whichever was accepted",
+            _INIT + "SA.proposal[0].number = 1",
+        ),
+        _fault(
+            "returns-two-transforms-of-a-type",
+            "INIT-03",
+            "two ENCR transforms come back",
+            _INIT + 'duplicate("SA.proposal[0].transform[0]")',
+        ),
+        _fault(
+            "accepts-any-proposal",
+            "INIT-04",
+            "a suite outside its policy is accepted",
+            conduct=("insist_on_policy",),
+        ),
+        _fault(
+            "takes-aead-with-integrity",
+            "INIT-05",
+            "a combined-mode cipher that was offered with an integrity algorithm is accepted",
+            conduct=("refuse_aead_with_integ",),
+        ),
+        _fault(
+            "asks-for-a-group-never-offered",
+            "INIT-12",
+            "INVALID_KE_PAYLOAD names a group outside the offer",
+            _INIT + r"N(INVALID_KE_PAYLOAD).notify = b'\x00\x01'",
+        ),
+        _fault(
+            "refuses-the-group-it-asked-for",
+            "INIT-13",
+            "the retry with the group it asked for gets INVALID_KE_PAYLOAD again",
+            conduct=("accept_ke_retry",),
+        ),
+        _fault(
+            "answers-repeated-requests-anew",
+            "MID-01 MID-02",
+            "a repeated request is carried out again and gets another response",
+            conduct=("keep_responses",),
+        ),
+        _fault(
+            "ignores-liveness-checks",
+            "LIV-01",
+            "an empty INFORMATIONAL request is not answered",
+            conduct=("answer_liveness",),
+        ),
+        _fault(
+            "answers-liveness-with-a-payload",
+            "LIV-01",
+            "the response to an empty INFORMATIONAL request is not empty",
+            'INFORMATIONAL/response: insert("SK", payload=notify("INITIAL_CONTACT"))',
+        ),
+        _fault(
+            "speaks-any-major-version",
+            "VER-01",
+            "a message of major version 3 is processed",
+            conduct=("check_version",),
+        ),
+        _fault(
+            "drops-higher-minor-versions",
+            "VER-02",
+            "a message of version 2.5 is dropped",
+            conduct=("tolerate_minor",),
+        ),
+        _fault(
+            "refuses-unknown-payloads",
+            "VER-05",
+            "an unknown payload without the critical bit is refused",
+            conduct=("skip_unknown",),
+        ),
+        _fault(
+            "skips-critical-payloads",
+            "VER-06",
+            "an unknown payload with the critical bit is skipped",
+            conduct=("refuse_critical",),
+        ),
+        _fault(
+            "names-another-critical-payload",
+            "VER-06",
+            "UNSUPPORTED_CRITICAL_PAYLOAD names a type that was not there",
+            _INIT + r"N(UNSUPPORTED_CRITICAL_PAYLOAD).notify = b'\x21'",
+        ),
+        _fault(
+            "ignores-the-length-field",
+            "VER-12",
+            "a message whose length is not the datagram's is processed",
+            conduct=("check_length",),
+        ),
+        _fault(
+            "refuses-its-own-cookie",
+            "COO-02",
+            "the right cookie is answered with another COOKIE",
+            conduct=("accept_cookie",),
+        ),
+        _fault(
+            "accepts-any-key",
+            "AUT-01",
+            "AUTH is not verified",
+            conduct=("verify_auth",),
+        ),
+        _fault(
+            "refuses-in-clear",
+            "AUT-01",
+            "AUTHENTICATION_FAILED leaves without protection",
+            conduct=("protect_errors",),
+        ),
+        _fault(
+            "narrows-without-need",
+            "TS-01",
+            "selectors that the policy allows come back smaller",
+            _AUTH + "SK.TSr[0].end_port = 1000",
+        ),
+        _fault(
+            "never-narrows",
+            "TS-02 TS-03",
+            "every offered selector is accepted, whatever the policy",
+            conduct=("narrow",),
+        ),
+        _fault(
+            "answers-with-wider-selectors",
+            "TS-02",
+            "TSr is wider than what was offered",
+            _AUTH + "SK.TSr[0].starting_address = '0.0.0.0'",
+        ),
+        _fault(
+            "drops-the-ike-sa-with-its-child",
+            "TS-03",
+            "TS_UNACCEPTABLE ends the IKE SA too",
+            conduct=("keep_ike_on_child_error",),
+        ),
+        _fault(
+            "sends-a-wrong-source-hash",
+            "NAT-01",
+            "NAT_DETECTION_SOURCE_IP is not the hash of its address",
+            _INIT + r"N(NAT_DETECTION_SOURCE_IP).notify ^= b'\x01'",
+        ),
+        _fault(
+            "ignores-nat-detection",
+            "NAT-02 NAT-03",
+            "a hash that does not match is taken for a match",
+            conduct=("detect_nat",),
+        ),
+        _fault(
+            "answers-to-the-old-port",
+            "NAT-02",
+            "the response goes to port 500 although the request came from 4500",
+            conduct=("float_ports",),
+        ),
+        _fault(
+            "sends-no-keepalives",
+            "NAT-03",
+            "it is behind a NAT and does not keep the mapping alive",
+            conduct=("send_keepalives",),
+        ),
+        _fault(
+            "answers-no-deletes",
+            "INF-01",
+            "the delete of a child is answered without the paired SPI",
+            conduct=("answer_deletes",),
+        ),
+        _fault(
+            "keeps-deleted-sas",
+            "INF-02",
+            "a deleted IKE SA stays",
+            conduct=("forget_deleted",),
+        ),
+        _fault(
+            "sets-reserved-flags",
+            "INIT-01",
+            "reserved bits of the header's flags are set",
+            _INIT + "header.flags |= 1",
+        ),
+    ]
+)
+
+
+def fault(name: str) -> Fault:
+    """The fault of this name; ConfigError names the nearest."""
+    if name not in FAULTS:
+        raise ConfigError(f"unknown fault {name!r}{nearest(name, FAULTS)}")
+    return FAULTS[name]

@@ -1,0 +1,182 @@
+"""The built-in peer: a strict IkeSa as responder or initiator, with faults that can be planted.
+
+It needs no socket: `Station` is a node of the memory network. `serve` puts one on UDP sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ikelab.harness import sk
+from ikelab.harness.edits import Plan
+from ikelab.harness.exchange.child import Child
+from ikelab.harness.exchange.config import Conduct, IkeConfig
+from ikelab.harness.exchange.listener import Listener
+from ikelab.harness.exchange.sa import IkeSa
+from ikelab.harness.exchange.table import State
+from ikelab.harness.model import Datagram
+from ikelab.harness.peer.base import ChildView, IkeView, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.faults import Fault
+from ikelab.layers.iana import Protocol
+
+CAPABILITIES = frozenset(
+    {"responder", "initiator", "view", "cookies", "ipv6", "nat-d-honest", "child", "plan"}
+)
+
+
+class Station:
+    """A listener that also initiates: whoever is here moves its SAs on by itself."""
+
+    def __init__(self, config: IkeConfig, entropy: sk.Entropy) -> None:
+        self.listener = Listener(config, entropy)
+        self.entropy = entropy
+
+    def initiate(self, now: float) -> IkeSa:
+        """Start an IKE SA towards the configured remote."""
+        sa = IkeSa(self.listener.config, initiator=True, entropy=self.entropy)
+        self.listener.sas.append(sa)
+        sa.start_init(now)
+        return sa
+
+    def receive(self, datagram: Datagram, now: float) -> None:
+        """Take a datagram, then do what an initiator does next."""
+        self.listener.receive(datagram, now)
+        for sa in self.listener.sas:
+            if sa.initiator and sa.state is State.INIT_DONE and not sa.window.outstanding:
+                sa.start_auth(now)
+
+    def datagrams(self, now: float) -> list[Datagram]:
+        return self.listener.datagrams(now)
+
+    def timer(self) -> float | None:
+        return self.listener.timer()
+
+    def handle_timer(self, now: float) -> None:
+        self.listener.handle_timer(now)
+
+
+class ReferencePeer:
+    """Implements `Peer`. `attach` puts a fresh station on the network at each start."""
+
+    name = "reference"
+
+    def __init__(
+        self,
+        version: str,
+        entropy: sk.Entropy,
+        attach: Callable[[Station, str], None],
+        clock: Callable[[], float],
+        fault: Fault | None = None,
+    ) -> None:
+        self.version = version
+        self.capabilities = CAPABILITIES
+        self._entropy = entropy
+        self._attach = attach
+        self._clock = clock
+        self._fault = fault
+        self._config: PeerConfig | None = None
+        self.station: Station | None = None
+
+    def start(self, config: PeerConfig) -> None:
+        """A fresh station with this configuration."""
+        unknown = set(config.options) - {"plan", "keepalive"}
+        if unknown:
+            raise Unsupported(f"the reference peer has no option {', '.join(sorted(unknown))}")
+        self._config = config
+        self.station = Station(self._engine_config(config), self._entropy)
+        self._attach(self.station, config.local_address)
+
+    def _engine_config(self, config: PeerConfig) -> IkeConfig:
+        plan = Plan.parse(config.options.get("plan", ""))
+        conduct = Conduct()
+        if self._fault:
+            plan = plan + self._fault.plan
+            conduct = conduct.but(*self._fault.conduct)
+        return IkeConfig(
+            local=(config.local_address, config.port),
+            remote=(config.remote_address, config.port),
+            local_id=config.local_id,
+            remote_id=config.remote_id,
+            psk=config.psk,
+            ike=config.ike,
+            esp=config.esp,
+            local_ts=config.local_ts,
+            remote_ts=config.remote_ts,
+            cookies=config.cookies,
+            dpd_delay=config.dpd_delay,
+            keepalive=float(config.options.get("keepalive", "20")),
+            plan=plan,
+            conduct=conduct,
+            lenient=self._fault is not None,
+        )
+
+    def initiate(self) -> None:
+        """Start IKE_SA_INIT towards the configured remote."""
+        assert self.station is not None, "initiate before start"
+        self.station.initiate(self._clock())
+
+    def view(self) -> PeerView:
+        """The station's SAs that are up."""
+        sas = self.station.listener.sas if self.station else []
+        return PeerView(tuple(_view(sa) for sa in sas if sa.state is not State.CLOSED))
+
+    def alive(self) -> bool:
+        return self.station is not None
+
+    def log(self) -> str:
+        """Each SA's conversation as the peer saw it."""
+        sas = self.station.listener.sas if self.station else []
+        parts = [f"{'initiator' if s.initiator else 'responder'} {s.state}\n{s.transcript.text()}"
+                 for s in sas]  # fmt: skip
+        return "\n\n".join(parts) + "\n"
+
+    def config_text(self) -> str:
+        """The configuration in a form that a person can read."""
+        config = self._config
+        if config is None:
+            return ""
+        rows = {
+            "fault": self._fault.name if self._fault else "none",
+            "local": f"{config.local_address} as {config.local_id}",
+            "remote": f"{config.remote_address} as {config.remote_id}",
+            "ike": ", ".join(map(str, config.ike)),
+            "esp": ", ".join(map(str, config.esp)),
+            "local_ts": ", ".join(map(str, config.local_ts)),
+            "remote_ts": ", ".join(map(str, config.remote_ts)),
+            "cookies": str(config.cookies),
+            **config.options,
+        }
+        return "".join(f"{key} = {value}\n" for key, value in rows.items())
+
+    def stop(self) -> None:
+        """Forget everything."""
+        self.station = None
+
+
+def _view(sa: IkeSa) -> IkeView:
+    peer = sa.peer_id or sa.config.remote_id
+    return IkeView(
+        spis=sa.spis,
+        state=str(sa.state),
+        initiator=sa.initiator,
+        suite=sa.chosen,
+        local_id=str(sa.config.local_id),
+        remote_id=str(peer) if peer else "",
+        nat=sa.nat,
+        children=tuple(_child_view(sa, c) for c in sa.children.values()),
+    )
+
+
+def _child_view(sa: IkeSa, child: Child) -> ChildView:
+    local, remote = (child.tsi, child.tsr) if child.made_by_us else (child.tsr, child.tsi)
+    return ChildView(
+        protocol=Protocol(child.protocol).name,
+        spi_in=child.spi_in,
+        spi_out=child.spi_out,
+        suite=child.suite,
+        local_ts=local,
+        remote_ts=remote,
+        mode=child.mode,
+        encap=bool(sa.nat.initiator or sa.nat.responder),
+    )
+
