@@ -1,0 +1,343 @@
+"""The packet that all of ours are: a Scapy packet that looks at its bytes when asked to.
+
+What is dissected keeps its bytes and is opened on the first access to a field; what was not
+touched is built from those bytes. A chain of payloads is walked in loops, never by recursion, so
+that a datagram of sixteen thousand empty payloads is as good as any other.
+"""
+
+# mypy: disable-error-code="misc,no-any-return"
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from scapy.base_classes import Gen
+from scapy.config import conf
+from scapy.packet import NoPayload, Packet
+from scapy.volatile import VolatileValue
+
+from ikelab.layers.fields import Number
+from ikelab.layers.shell import NOTHING, Shell
+
+
+class _Fields:
+    """`packet.fields` of a packet not opened yet: a non-data descriptor, so it is asked once."""
+
+    def __get__(self, packet: Any, owner: type | None = None) -> Any:
+        return self if packet is None else packet._open()
+
+
+class Wire(Shell):
+    """Base of every packet here. Subclasses give `fields_desc` and, where needed:
+
+    `_split(values, data)`: cut the octets after the leading numbers into the other fields;
+    `_complete(values, tail, index, after)`: fill in what is None, knowing the rest is built;
+    `automatic`: the fields that are computed when None;
+    `least`: octets below which the bytes cannot be this packet.
+    """
+
+    # These shadow the slots of Packet: an instance sets only what differs.
+    time = 0.0
+    sent_time = None
+    overloaded_fields: dict[str, Any] = {}
+    original = b""
+    explicit = 1
+    raw_packet_cache: bytes | None = None
+    raw_packet_cache_fields: dict[str, tuple[Any, ...]] | None = None
+    post_transforms: list[Any] = []
+    stop_dissection_after = None
+    payload: Packet = NOTHING
+    underlayer: Packet | None = None
+    parent: Packet | None = None
+    direction = None
+    sniffed_on = None
+    wirelen = None
+    comments = None
+    process_information = None
+    _answered = None
+    fields: Any = _Fields()
+
+    automatic: tuple[str, ...] = ()
+    least = 0
+    _head = struct.Struct("")
+    _names: tuple[str, ...] = ()
+    _tail: tuple[Any, ...] = ()
+    _lists: tuple[str, ...] = ()
+    _flags_at: int | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Derive the tables: the leading numbers as one struct, then the rest field by field."""
+        super().__init_subclass__(**kwargs)
+        cls.name = getattr(cls, "_name", None) or cls.__name__
+        cls.fieldtype = {f.name: f for f in cls.fields_desc}
+        cls.default_fields = {f.name: f.default for f in cls.fields_desc}
+        cls.packetfields = [f for f in cls.fields_desc if f.holds_packets]
+        cls._lists = tuple(f.name for f in cls.fields_desc if f.islist)
+        head: list[Any] = []
+        for field in cls.fields_desc:
+            if not getattr(field, "fixed", False) or field.sz == 3:
+                break
+            head.append(field)
+        cls._head = struct.Struct("!" + "".join(f.fmt.lstrip("!") for f in head))
+        cls._names = tuple(f.name for f in head)
+        cls._tail = tuple(cls.fields_desc[len(head) :])
+        odd = sum(f.sz for f in cls._tail if isinstance(f, Number) and f.sz == 3)
+        cls.least = max(cls.__dict__.get("least", 0), cls._head.size + odd)
+
+    def __init__(
+        self,
+        _pkt: bytes | None = None,
+        post_transform: Any = None,
+        _internal: int = 0,
+        _underlayer: Packet | None = None,
+        _parent: Packet | None = None,
+        stop_dissection_after: type[Packet] | None = None,
+        **fields: Any,
+    ) -> None:
+        own = self.__dict__
+        if _underlayer is not None:
+            own["underlayer"] = _underlayer
+        if _parent is not None:
+            own["parent"] = _parent
+        if post_transform is not None:
+            listed = isinstance(post_transform, list)
+            own["post_transforms"] = post_transform if listed else [post_transform]
+        if _pkt is not None:
+            own["original"] = data = bytes(_pkt)
+            self.dissect(data)
+            for name, value in fields.items():
+                self.setfieldval(name, value)
+            return
+        types = self.fieldtype
+        for name, value in fields.items():
+            field = types.get(name)
+            if field is None:
+                raise AttributeError(f"{type(self).__name__} has no field {name!r}")
+            if value.__class__ is not int and value.__class__ is not bytes:
+                fields[name] = field.any2i(self, value)
+        for name in self._lists:
+            if name not in fields:
+                fields[name] = []
+        own["fields"] = fields
+
+    # --- dissecting
+
+    def dissect(self, s: bytes) -> None:
+        """Take the octets that are this packet's; the rest is what follows."""
+        size = self._extent(s)
+        if isinstance(size, str):
+            self._unreadable(s, size)
+            return
+        self.__dict__["raw_packet_cache"] = s[:size]
+        self._follow(s[size:])
+
+    def _extent(self, s: bytes) -> int | str:
+        """How many octets of `s` are this packet, or the reason why it cannot be read."""
+        if len(s) < self.least:
+            return f"{self.name} of {len(s)} octets, {self.least} are needed"
+        return len(s)
+
+    def _follow(self, rest: bytes) -> None:
+        """What stands behind this packet in the same bytes."""
+        if rest:
+            self.add_payload(conf.padding_layer(rest))
+
+    def _unreadable(self, s: bytes, reason: str) -> None:
+        """Hold bytes that are too few: the fields as far as they go, nothing built for them."""
+        from ikelab.layers.chain import IKEv2_Malformed
+
+        values = self._head.unpack(s[: self._head.size].ljust(self._head.size, b"\0"))
+        self.__dict__["fields"] = dict(zip(self._names, values, strict=True))
+        self.__dict__["raw_packet_cache"] = b""
+        self._link(IKEv2_Malformed.of(s, reason))
+
+    def _open(self) -> dict[str, Any]:
+        """Parse the kept bytes into `fields`; called once, by the first access."""
+        data = self.raw_packet_cache or b""
+        values = dict(zip(self._names, self._head.unpack_from(data), strict=True))
+        self._split(values, data)
+        own = self.__dict__
+        if self._lists:
+            own["raw_packet_cache_fields"] = {n: tuple(values[n]) for n in self._lists}
+        own["fields"] = values
+        return values
+
+    def _split(self, values: dict[str, Any], data: bytes) -> None:
+        """The fields behind the leading numbers: 24-bit numbers, then one that takes the rest."""
+        here = self._head.size
+        for field in self._tail[:-1]:
+            values[field.name] = int.from_bytes(data[here : here + field.sz], "big")
+            here += field.sz
+        for field in self._tail[-1:]:
+            values[field.name] = data[here:]
+
+    def _link(self, payload: Packet) -> None:
+        """Put `payload` behind this packet without copying either."""
+        self.__dict__["payload"] = payload
+        if isinstance(payload, Wire):
+            payload.__dict__["underlayer"] = self
+        else:
+            payload.add_underlayer(self)
+
+    # --- building
+
+    def self_build(self, index: int = 0, after: int | None = None) -> bytes:
+        """This packet's own octets. `index` is its place in a list, `after` the type behind it."""
+        if self.clean():
+            return self.raw_packet_cache  # type: ignore[return-value]
+        values = {**self.default_fields, **self.fields}
+        tail = b"".join([f.octets(self, values[f.name]) for f in self._tail])
+        self._complete(values, tail, index, self._after() if after is None else after)
+        return self._pack(values) + tail
+
+    def _pack(self, values: dict[str, Any]) -> bytes:
+        """The leading numbers; one by one where a value is none that struct takes."""
+        try:
+            return self._head.pack(*[values[n] for n in self._names])
+        except struct.error:
+            return b"".join([self.fieldtype[n].octets(self, values[n]) for n in self._names])
+
+    def _complete(self, values: dict[str, Any], tail: bytes, index: int, after: int) -> None:
+        """Compute the fields that are None."""
+
+    def _after(self) -> int:
+        """The type of what follows, as a next-payload field says it."""
+        return getattr(self.payload, "kind", 0) if isinstance(self.payload, Wire) else 0
+
+    def clean(self) -> bool:
+        """Whether the kept bytes still say what the fields say, however deep one looks."""
+        cache = self.raw_packet_cache
+        if cache is None:
+            return False
+        fields = self.__dict__.get("fields")
+        if fields is None:
+            return True
+        if self._flags_at is not None and cache and fields["flags"] != cache[self._flags_at]:
+            return False
+        kept = self.raw_packet_cache_fields
+        for name, before in (kept or {}).items():
+            now = fields.get(name)
+            if now.__class__ is not list or len(now) != len(before):
+                return False
+            for one, other in zip(now, before, strict=True):
+                if one is not other or (isinstance(one, Wire) and not one.clean()):
+                    return False
+        return True
+
+    def do_build(self) -> bytes:
+        chain, rest = self._chain()
+        parts = [p.self_build() for p in chain]
+        if self.post_transforms:
+            for transform in self.post_transforms:
+                parts[0] = transform(parts[0])
+        if rest:
+            parts.append(rest.do_build())
+        return b"".join(parts)
+
+    def build_padding(self) -> bytes:
+        return self._chain()[1].build_padding()
+
+    def build_done(self, p: bytes) -> bytes:
+        return self._chain()[1].build_done(p)
+
+    def recompute(self) -> None:
+        """Set every length, count and next-payload field in the tree below to None."""
+        chain, _ = self._chain()
+        while chain:
+            packet = chain.pop()
+            for name in packet.automatic:
+                packet.setfieldval(name, None)
+            for name in packet._lists:
+                items = packet.getfieldval(name)
+                if isinstance(items, list):
+                    chain += [item for item in items if isinstance(item, Wire)]
+
+    # --- fields
+
+    def getfieldval(self, attr: str) -> Any:
+        packet: Packet = self
+        while isinstance(packet, Wire):
+            fields = packet.fields
+            if attr in fields:
+                return fields[attr]
+            if attr in packet.default_fields:
+                return packet.default_fields[attr]
+            packet = packet.payload
+        return packet.getfieldval(attr)
+
+    def getfield_and_val(self, attr: str) -> tuple[Any, Any]:
+        if attr in self.default_fields:
+            return self.fieldtype[attr], self.getfieldval(attr)
+        raise ValueError
+
+    def __getattr__(self, attr: str) -> Any:
+        packet: Packet = self
+        while isinstance(packet, Wire):
+            if attr in packet.default_fields:
+                fields = packet.fields
+                value = fields[attr] if attr in fields else packet.default_fields[attr]
+                return packet.fieldtype[attr].i2h(packet, value)
+            packet = packet.payload
+        return packet.__getattr__(attr)
+
+    def __setattr__(self, attr: str, val: Any) -> None:
+        if attr in self.default_fields:
+            self.setfieldval(attr, val)
+        elif attr == "payload":
+            self.remove_payload()
+            self.add_payload(val)
+        elif hasattr(type(self), attr) or attr in self.__dict__:
+            object.__setattr__(self, attr, val)
+        else:
+            self._set_below(attr, val)
+
+    def _set_below(self, attr: str, val: Any) -> None:
+        chain, rest = self._chain()
+        for packet in chain:
+            if attr in packet.default_fields:
+                return packet.setfieldval(attr, val)
+        try:
+            rest.setfieldval(attr, val)
+        except AttributeError:
+            object.__setattr__(self, attr, val)
+
+    def setfieldval(self, attr: str, val: Any) -> None:
+        if attr not in self.default_fields:
+            return self._set_below(attr, val)
+        self.fields[attr] = self.fieldtype[attr].any2i(self, val)
+        own = self.__dict__
+        own["raw_packet_cache"] = own["raw_packet_cache_fields"] = None
+
+    def add_payload(self, payload: Any) -> None:
+        """Append at the end of the chain (as Scapy does), in place."""
+        if payload is None or isinstance(payload, NoPayload):
+            return
+        chain, rest = self._chain()
+        if rest:
+            rest.add_payload(payload)
+        elif isinstance(payload, Packet):
+            chain[-1]._link(payload)
+        else:
+            chain[-1]._link(conf.raw_layer(load=bytes(payload)))
+
+    def remove_payload(self) -> None:
+        self.payload.remove_underlayer(self)
+        self.__dict__["payload"] = NOTHING
+
+    def remove_underlayer(self, other: Packet) -> None:
+        self.__dict__["underlayer"] = None
+
+    def __iter__(self) -> Iterator[Any]:
+        for packet in self._chain()[0]:
+            for name, value in (*packet.fields.items(), *packet.default_fields.items()):
+                several = isinstance(value, list) and not packet.fieldtype[name].islist
+                if several or (isinstance(value, Gen) and not isinstance(value, Packet)):
+                    return super().__iter__()
+                if isinstance(value, VolatileValue):
+                    return super().__iter__()
+        return iter((self,))
+
+
+Wire.overload_fields = property(lambda packet: type(packet)._overload_fields)
