@@ -47,7 +47,10 @@ class Tap:
 
 
 class Capture:
-    """A running capture. `packets` are written so far; `stop()` writes the rest and closes."""
+    """A running capture; `stop()` writes what is left and closes the file.
+
+    `packets` are in the file by now; `dropped`, known at the end, found no place in the ring.
+    """
 
     def __init__(self, path: Path | str, taps: Sequence[Tap]) -> None:
         self.path = Path(path)
@@ -55,26 +58,34 @@ class Capture:
         self.dropped = 0
         self._rings: list[_Ring] = []
         self._stopped = threading.Event()
+        self._failure: OSError | None = None
         self._wake, self._woken = os.pipe()
         try:
-            self._rings = [calls.elsewhere(partial(_Ring, tap), net=tap.net) for tap in taps]
+            for tap in taps:
+                self._rings.append(calls.elsewhere(partial(_Ring, tap), net=tap.net))
             self._file: BinaryIO = self.path.open("wb", buffering=1 << 18)
+            self._file.write(_headers(taps))
+            self._file.flush()
         except OSError as error:
             self._release()
             raise LabError(f"cannot capture into {self.path}: {error.strerror}") from error
-        self._file.write(_headers(taps))
-        self._file.flush()
         self._thread = threading.Thread(target=self._loop, name="capture", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Write every packet that was on a link before this call, and close. Twice is fine."""
+        """Write every packet that was on a link before this call, and close. Twice is fine.
+
+        LabError where the file could not be written to its end (a full disk).
+        """
         if self._stopped.is_set():
             return
         self._stopped.set()
         os.write(self._woken, b"x")
         self._thread.join()
         self._release()
+        if self._failure:
+            text = f"the capture {self.path} is incomplete: {self._failure.strerror}"
+            raise LabError(text) from self._failure
 
     def __enter__(self) -> Self:
         return self
@@ -83,15 +94,24 @@ class Capture:
         self.stop()
 
     def _loop(self) -> None:
+        try:
+            with self._file:
+                self._follow()
+        except OSError as error:
+            self._failure = error
+
+    def _follow(self) -> None:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
-        for ring in self._rings:
-            poll.register(ring.socket, select.POLLIN)
+        sockets = {ring.socket.fileno(): ring.socket for ring in self._rings}
+        for fd in sockets:
+            poll.register(fd, select.POLLIN)
         while not self._stopped.is_set():
-            poll.poll()
+            for fd, events in poll.poll():
+                if events & select.POLLERR:  # the link went down; reading the error clears it
+                    sockets[fd].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             self._drain()
         self._drain()
-        self._file.close()
 
     def _drain(self) -> None:
         """Move all waiting packets of all links to the file, in order of time."""

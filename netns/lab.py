@@ -67,10 +67,11 @@ class Lab:
 
     def close(self) -> None:
         """Stop captures, kill programs, drop the namespaces. Twice is fine."""
-        for capture in self._captures:
-            capture.stop()
-        for host in self.hosts.values():
-            host.close()
+        with contextlib.ExitStack() as stack:
+            for host in self.hosts.values():
+                stack.callback(host.close)
+            for capture in self._captures:
+                stack.callback(capture.stop)
 
     def __enter__(self) -> Self:
         return self

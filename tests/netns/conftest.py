@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -21,6 +22,10 @@ def in_world() -> Callable[..., Any]:
         if os.environ.get("IKELAB_REQUIRE_ALL") == "1":
             pytest.fail(f"{reason} (IKELAB_REQUIRE_ALL=1 makes this a failure)")
         pytest.skip(reason)
+
+    # Once here and not again in each forked world.
+    for name in ("pyroute2", "pcapng"):
+        importlib.import_module(name)
 
     def call(function: Callable[..., Any], *args: Any) -> Any:
         return world.run(function, *args, timeout=60)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
 from ikelab.harness.errors import LabError
+from ikelab.netns import calls
 from ikelab.netns.capture import Capture, Tap
 from ikelab.netns.lab import Lab
 
@@ -115,12 +117,46 @@ def test_a_killed_run_leaves_a_readable_file(script, tshark, tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_one_line(in_world, tmp_path):
-    def capture():
+    def capture(path):
         with Lab() as lab:
-            lab.capture(tmp_path / "no such folder" / "x.pcapng")
+            lab.capture(path)
 
     with pytest.raises(LabError, match=r"cannot capture into .*No such file"):
+        in_world(capture, tmp_path / "no such folder" / "x.pcapng")
+    with pytest.raises(LabError, match=r"cannot capture into /dev/full: No space left"):
+        in_world(capture, "/dev/full")
+
+
+def test_a_disk_that_fills_up_is_told_at_the_end(in_world, tmp_path):
+    def capture():
+        calls.mount("none", str(tmp_path), "tmpfs", data="size=16k")
+        exchange(tmp_path, [bytes(1400)] * 20)
+
+    with pytest.raises(LabError, match=r"capture .* is incomplete: No space left"):
         in_world(capture)
+
+
+def test_a_link_that_goes_down_and_up_is_followed(in_world, tshark, tmp_path):
+    """The capture goes on, and does not spin while the link is down."""
+
+    def interrupt():
+        with Lab() as lab, lab.capture(tmp_path):
+            a, b = lab.host("initiator"), lab.host("responder")
+            there = b.socket()
+            there.bind(("10.0.0.2", 4000))
+            there.settimeout(10)
+            for word in (b"before", b"after"):
+                a.socket().sendto(word, ("10.0.0.2", 4000))
+                there.recv(100)
+                for state in ("down", "up"):
+                    a.popen(["ip", "link", "set", "eth0", state]).wait(30)
+            return time.process_time()
+
+    spent = in_world(interrupt)
+
+    rows = fields(tshark, tmp_path / "capture.pcapng", "udp.payload")
+    assert [bytes.fromhex(data) for (data,) in rows] == [b"before", b"after"]
+    assert spent < 2
 
 
 def test_a_device_that_does_not_exist_is_one_line(in_world, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ikelab.harness.errors import LabError
+from ikelab.netns import calls
 from ikelab.netns.lab import Lab
 from ikelab.netns.sandbox import Sandbox
 
@@ -147,6 +149,24 @@ def test_what_cannot_start_is_one_line(in_world, argv, root, binds, words):
 
     with pytest.raises(LabError, match=words):
         in_world(start)
+
+
+def test_a_tree_on_a_mount_with_locked_flags_can_be_used(in_world, tmp_path):
+    """An ordinary user may not drop `nosuid` and the like, not even when making it read-only."""
+
+    def locked():
+        flags = calls.MS_NOSUID | calls.MS_NODEV | calls.MS_NOEXEC
+        calls.mount("none", str(tmp_path), "tmpfs", flags)
+        (tmp_path / "file").touch()
+        uid, gid = os.getuid(), os.getgid()
+        calls.unshare(calls.CLONE_NEWUSER | calls.CLONE_NEWNS)
+        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+        with Sandbox(tmp_path) as box:
+            return box.call(lambda: os.access("/file", os.W_OK))
+
+    assert in_world(locked) is False
 
 
 def test_starting_in_a_tree_is_quick(in_world, tree):
