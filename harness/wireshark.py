@@ -158,11 +158,12 @@ def write_profile(folder: Path, ike: Iterable[IkeRow], esp: Iterable[EspRow]) ->
     `WIRESHARK_CONFIG_DIR=FOLDER tshark -r FILE` decrypts with it. Raises OSError.
     """
     ike, esp = list(dict.fromkeys(ike)), list(dict.fromkeys(esp))
+    rows: list[IkeRow | EspRow] = [*ike, *esp]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     _write(folder / IKE_TABLE, (line for row in ike if (line := ike_line(row))))
     _write(folder / ESP_TABLE, (line for row in esp if (line := esp_line(row))))
-    _write(folder / OWN_TABLE, map(own_line, [*ike, *esp]))
+    _write(folder / OWN_TABLE, map(own_line, rows))
     _write(folder / "preferences", PREFERENCES.splitlines())
 
 

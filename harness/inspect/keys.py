@@ -6,15 +6,17 @@ Every row is checked when it is read; a wrong one is a ConfigError that names fi
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ikelab.harness.crypto import integ as macs
 from ikelab.harness.crypto.cipher import key_material_length, why_not
-from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm, nearest
+from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
 from ikelab.harness.model import Spis, Transform
 from ikelab.harness.wireshark import (
     ESP_ENCR,
@@ -99,10 +101,14 @@ def _read(file: Path, notes: list[str]) -> Iterator[IkeRow | EspRow]:
             continue
         place = f"{file}:{number}"
         try:
-            row = _parse(line, file.name, lambda text, at=place: notes.append(f"{at}: {text}"))
+            row = _parse(line, file.name, partial(_note, notes, place))
         except (_Wrong, UnsupportedAlgorithm) as error:
             raise ConfigError(f"{place}: {error}") from None
         yield replace(row, source=place)
+
+
+def _note(notes: list[str], place: str, text: str) -> None:
+    notes.append(f"{place}: {text}")
 
 
 def _parse(line: str, name: str, note: Callable[[str], None]) -> IkeRow | EspRow:
@@ -235,7 +241,10 @@ def _own(line: str, note: Callable[[str], None]) -> IkeRow | EspRow:
 
 def _known(names: Collection[str], text: str, what: str) -> str:
     if text not in names:
-        raise _Wrong(f"unknown {what} algorithm {text!r}{nearest(text, names)}")
+        lower = {n.lower(): n for n in names}
+        close = difflib.get_close_matches(text.lower(), lower, cutoff=0.4)
+        hint = " or ".join(repr(lower[c]) for c in close)
+        raise _Wrong(f"unknown {what} algorithm {text!r}" + (f"; is it {hint}?" if hint else ""))
     return text
 
 

@@ -154,7 +154,7 @@ def _open(source: Path | BinaryIO, name: str) -> tuple[BinaryIO, bytes]:
         magic = stream.read(4)
         if magic[:2] == b"\x1f\x8b":
             packed = gzip.GzipFile(fileobj=_Rejoined(magic, stream))
-            stream = cast(BinaryIO, io.BufferedReader(packed, BUFFER))  # type: ignore[type-var]
+            stream = cast(BinaryIO, io.BufferedReader(packed, BUFFER))
             magic = stream.read(4)
     except (EOFError, zlib.error, OSError) as error:
         raise ConfigError(f"cannot read {name}: {error}") from None
@@ -178,10 +178,11 @@ class _Rejoined(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        if self._head:
-            data, self._head = self._head, b""
-            return data
-        return self._rest.read(size)
+        if not self._head:
+            return self._rest.read(size)
+        count = size if size >= 0 else len(self._head)
+        data, self._head = self._head[:count], self._head[count:]
+        return data
 
     def close(self) -> None:
         self._rest.close()

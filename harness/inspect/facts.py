@@ -1,0 +1,222 @@
+"""What the messages of one IKE SA say: suites, NAT, identities, children, vendor ids.
+
+Reads exchanges that were sorted and opened; decides nothing about right and wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ikelab.harness.crypto.auth import nat_detection
+from ikelab.harness.inspect.session import Exchange, Half, Session
+from ikelab.harness.model import TS, Identity, Nat, Spis, Suite
+from ikelab.harness.notation import selector_of, suite_of
+from ikelab.layers.iana import Exchange as Type
+from ikelab.layers.iana import Notify, Payload, Protocol, name
+from ikelab.layers.message import IKEv2_Malformed
+from ikelab.layers.vendor import vendor_name
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposal on the wire: number, SPI, transforms."""
+
+    number: int
+    spi: bytes
+    suite: Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A CHILD_SA that was agreed on; SPIs and selectors by who began the exchange."""
+
+    protocol: int
+    spis: Spis
+    offered: tuple[Proposal, ...]
+    chosen: Suite
+    tsi: tuple[TS | str, ...]
+    tsr: tuple[TS | str, ...]
+    transport: bool
+    replaces: bytes
+    frame: int
+
+
+@dataclass(slots=True)
+class End:
+    """How one end named and proved itself; None where it was not seen."""
+
+    id: Identity | None = None
+    method: int | None = None
+    eap: bool = False
+
+
+def find(payloads: Iterable[Any], kind: int) -> Iterator[Any]:
+    """The readable payloads of one type."""
+    return (p for p in payloads if p.kind == kind and not isinstance(p, IKEv2_Malformed))
+
+
+def first(half: Half | None, kind: int) -> Any | None:
+    """The first readable payload of a type in a request or response."""
+    return next(find(half.payloads(), kind), None) if half else None
+
+
+def notifies(half: Half | None, kind: int) -> list[Any]:
+    """The notifies of one type in a request or response."""
+    return [n for n in find(half.payloads(), Payload.N) if n.type == kind] if half else []
+
+
+def proposals(sa: Any | None) -> tuple[Proposal, ...]:
+    """The readable proposals of an SA payload."""
+    found = []
+    for proposal in sa.proposal if sa is not None else ():
+        if isinstance(proposal, IKEv2_Malformed):
+            continue
+        if any(isinstance(t, IKEv2_Malformed) for t in proposal.transform):
+            continue
+        found.append(Proposal(proposal.number, bytes(proposal.SPI), suite_of(proposal)))
+    return tuple(found)
+
+
+def beginning(session: Session) -> Exchange | None:
+    """The IKE_SA_INIT that counted: the last one whose response chose a suite, else the last."""
+    inits = [e for e in session.exchanges if e.type == Type.IKE_SA_INIT]
+    answered = [e for e in inits if proposals(first(e.response, Payload.SA))]
+    return next(reversed(answered or inits), None)
+
+
+def nat(session: Session) -> Nat:
+    """Who is translated between the ends and the place of capture (RFC 7296 2.23).
+
+    Each end hashes what it believes to be source and destination; a hash that none of the
+    addresses seen here gives means that they were changed on the way, before or after this place.
+    """
+    moved: dict[bool, bool | None] = {True: None, False: None}
+    exchange = beginning(session)
+    for half in exchange.halves() if exchange else ():
+        message = half.first
+        spis = message.data[:8], message.data[8:16]
+        from_initiator = message.initiator
+        for kind, end, about_initiator in (
+            (Notify.NAT_DETECTION_SOURCE_IP, message.step.src, from_initiator),
+            (Notify.NAT_DETECTION_DESTINATION_IP, message.step.dst, not from_initiator),
+        ):
+            hashes = {bytes(n.notify) for n in notifies(half, kind)}
+            if hashes:
+                changed = nat_detection(*spis, *end) not in hashes
+                moved[about_initiator] = bool(moved[about_initiator]) or changed
+    return Nat(initiator=moved[True], responder=moved[False])
+
+
+def vendors(session: Session) -> list[tuple[bytes, str | None, bool]]:
+    """Vendor IDs as sent: octets, name where known, and whether the initiator sent it."""
+    found: dict[tuple[bytes, bool], str | None] = {}
+    for exchange in session.exchanges:
+        for half in exchange.halves():
+            for payload in find(half.payloads(), Payload.V):
+                data = bytes(payload.vendorID)
+                found.setdefault((data, half.first.initiator), vendor_name(data))
+    return [(data, known, side) for (data, side), known in found.items()]
+
+
+def ends(session: Session) -> tuple[End, End]:
+    """Identity and method of the initiator and of the responder, from IKE_AUTH."""
+    initiator, responder = End(), End()
+    for exchange in session.exchanges:
+        if exchange.type != Type.IKE_AUTH:
+            continue
+        for half, kind, end in (
+            (exchange.request, Payload.IDI, initiator),
+            (exchange.response, Payload.IDR, responder),
+        ):
+            if (who := first(half, kind)) is not None and end.id is None:
+                end.id = Identity(who.IDtype, bytes(who.ID))
+            if (proof := first(half, Payload.AUTH)) is not None:
+                end.method = proof.auth_type
+            end.eap |= first(half, Payload.EAP) is not None
+    return initiator, responder
+
+
+def selectors(half: Half | None, kind: int) -> tuple[TS | str, ...]:
+    """The selectors of TSi or TSr; a type that is no address range as text."""
+    payload = first(half, kind)
+    if payload is None:
+        return ()
+    readable = [s for s in payload.traffic_selector if not isinstance(s, IKEv2_Malformed)]
+    return tuple(selector_of(s) or f"type {s.TS_type}" for s in readable)
+
+
+def rekeys(session: Session) -> Iterator[tuple[Spis, Exchange]]:
+    """The IKE SAs that CREATE_CHILD_SA exchanges of this one made, with the exchange."""
+    for exchange in session.exchanges:
+        chosen = proposals(first(exchange.response, Payload.SA))
+        if exchange.type != Type.CREATE_CHILD_SA or not chosen:
+            continue
+        if chosen[0].suite.protocol == Protocol.IKE:
+            yield Spis(_offer_of(exchange.request, chosen[0]), chosen[0].spi), exchange
+
+
+def _offer_of(request: Half | None, chosen: Proposal) -> bytes:
+    """The SPI in the proposal that was chosen, by its number (RFC 7296 3.3.1)."""
+    offered = proposals(first(request, Payload.SA))
+    return next((p.spi for p in offered if p.number == chosen.number), b"")
+
+
+def children(session: Session) -> list[Child]:
+    """The CHILD_SAs that came to be, the first one from IKE_AUTH."""
+    found: list[Child] = []
+    opening: Half | None = None
+    for exchange in session.exchanges:
+        request = exchange.request
+        if exchange.type == Type.IKE_AUTH:
+            # With EAP the request that holds SA and the response that does are rounds apart.
+            if first(request, Payload.SA) is not None:
+                opening = request
+            request = opening
+        elif exchange.type != Type.CREATE_CHILD_SA:
+            continue
+        if child := _child(request, exchange.response):
+            found.append(child)
+    return found
+
+
+def _child(request: Half | None, response: Half | None) -> Child | None:
+    chosen = proposals(first(response, Payload.SA))
+    if response is None or not chosen or chosen[0].suite.protocol == Protocol.IKE:
+        return None
+    replaced = notifies(request, Notify.REKEY_SA)
+    return Child(
+        chosen[0].suite.protocol,
+        Spis(_offer_of(request, chosen[0]), chosen[0].spi),
+        proposals(first(request, Payload.SA)),
+        chosen[0].suite,
+        selectors(response, Payload.TSI),
+        selectors(response, Payload.TSR),
+        bool(notifies(response, Notify.USE_TRANSPORT_MODE)),
+        bytes(replaced[0].SPI) if replaced else b"",
+        response.first.frame,
+    )
+
+
+def faults(payloads: Iterable[Any]) -> list[str]:
+    """Why payloads, or structures inside them, cannot be read."""
+    found = []
+    for payload in payloads:
+        if isinstance(payload, IKEv2_Malformed):
+            found.append(payload.reason)
+            continue
+        for field in payload.packetfields:
+            found += faults(getattr(payload, field.name) or ())
+    return found
+
+
+def errors(half: Half | None) -> list[str]:
+    """The names of the error notifies in a request or response."""
+    if half is None:
+        return []
+    kinds = [n.type for n in find(half.payloads(), Payload.N)]
+    return [name(Notify, kind) for kind in kinds if kind < FIRST_STATUS]
+
+
+FIRST_STATUS = 16384  # RFC 7296 3.10.1: below this the notify type is an error

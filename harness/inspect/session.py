@@ -1,0 +1,274 @@
+"""IKE messages sorted into IKE SAs and exchanges, and opened with the keys there are.
+
+A bystander's view: nothing is refused and nothing is answered; what does not fit is kept and shown.
+Messages stay octets; who looks at one dissects it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ikelab.harness.inspect.flow import Packet
+from ikelab.harness.inspect.keys import KeyRing
+from ikelab.harness.inspect.unseal import Opened, Sealed, locate, open_direction
+from ikelab.harness.model import Address, Spis
+from ikelab.harness.sk import HEADER
+from ikelab.harness.transcript import RECEIVED, SENT, Step
+from ikelab.harness.wireshark import IkeRow
+from ikelab.layers.iana import Exchange as Type
+from ikelab.layers.message import INITIATOR, NO_SPI, RESPONSE
+
+
+@dataclass(slots=True)
+class Message:
+    """One IKE message as captured. `initiator`: its Initiator flag, so by the original one."""
+
+    frame: int
+    step: Step
+    exchange: int
+    id: int
+    initiator: bool
+    response: bool
+    sealed: Sealed | None
+    opened: bool = False
+    plain: bytes | None = None  # what SK or one SKF held, without padding
+    refusal: str = ""
+    repeated: bool = False
+
+    @classmethod
+    def of(cls, packet: Packet) -> Message:
+        """Read the header (28 octets have to be there)."""
+        data = packet.data
+        flags = data[19]
+        initiator = bool(flags & INITIATOR)
+        direction = SENT if initiator else RECEIVED
+        return cls(
+            packet.number,
+            Step(packet.time, direction, packet.src, packet.dst, data),
+            data[18],
+            int.from_bytes(data[20:24], "big"),
+            initiator,
+            bool(flags & RESPONSE),
+            locate(data),
+        )
+
+    @property
+    def data(self) -> bytes:
+        return self.step.data
+
+
+@dataclass(slots=True)
+class Half:
+    """A request or a response: its messages (fragments, retransmissions), and what was inside."""
+
+    messages: list[Message]
+    retransmissions: int = 0
+    first_inner: int = 0
+    plain: bytes | None = None
+
+    @property
+    def first(self) -> Message:
+        return self.messages[0]
+
+    def takes(self, message: Message) -> bool:
+        """Take a retransmission or a further fragment in; False for another message."""
+        if any(message.data == known.data for known in self.messages):
+            message.repeated = True
+            self.retransmissions += 1
+        elif not (_fragments(message) and _fragments(self.first)):
+            return False
+        self.messages.append(message)
+        return True
+
+    def outer(self) -> list[Any]:
+        """The payloads outside SK."""
+        return self.first.step.message.payloads
+
+    def inner(self) -> list[Any] | None:
+        """The payloads inside SK, fragments put together; None where they were not opened."""
+        from ikelab.layers.message import parse_payloads
+
+        return None if self.plain is None else parse_payloads(self.first_inner, self.plain)
+
+    def payloads(self) -> list[Any]:
+        """All payloads that can be read, outer and inner."""
+        return [*self.outer(), *(self.inner() or ())]
+
+    def assemble(self) -> None:
+        """After opening: find the inner chain, of SK or of a whole set of fragments."""
+        parts: dict[tuple[int, int], Message] = {}
+        for message in self.messages:
+            sealed, step = message.sealed, message.step
+            if message.plain is None or sealed is None:
+                continue
+            if not sealed.fragments:
+                self.first_inner, self.plain = sealed.first, message.plain
+                return
+            parts.setdefault((sealed.fragments, sealed.fragment), message)
+            whole = [m for (total, _), m in sorted(parts.items()) if total == sealed.fragments]
+            if len(whole) == sealed.fragments and whole[0].sealed:
+                self.first_inner = step.first_inner = whole[0].sealed.first
+                self.plain = step.plain = b"".join(m.plain or b"" for m in whole)
+                step.note = f"{len(whole)} fragments put together"
+                return
+
+
+def _fragments(message: Message) -> int:
+    return message.sealed.fragments if message.sealed else 0
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request and its response; one of them may not have been captured."""
+
+    type: int
+    id: int
+    by_initiator: bool
+    request: Half | None = None
+    response: Half | None = None
+
+    def halves(self) -> Iterator[Half]:
+        """Those of the two that were captured."""
+        yield from (half for half in (self.request, self.response) if half is not None)
+
+
+@dataclass(slots=True)
+class Session:
+    """One IKE SA: its SPIs, its ends as first seen, its messages and exchanges in order."""
+
+    spis: Spis
+    initiator: Address
+    responder: Address
+    messages: list[Message] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+    beyond_init: bool = False  # so that the responder's SPI is settled
+    _index: dict[tuple[int, int, bool], list[Exchange]] = field(default_factory=dict)
+
+    def add(self, message: Message) -> None:
+        """Put a message where it belongs among the exchanges (RFC 7296 2.2)."""
+        self.messages.append(message)
+        self.beyond_init |= message.exchange != Type.IKE_SA_INIT
+        by_initiator = message.initiator != message.response
+        key = (message.exchange, message.id, by_initiator)
+        entries = self._index.setdefault(key, [])
+        for entry in reversed(entries):
+            half = entry.response if message.response else entry.request
+            if half is not None and half.takes(message):
+                return
+        fresh = Half([message])
+        # COOKIE and INVALID_KE_PAYLOAD repeat message ID 0: the newest open place is the one.
+        for entry in reversed(entries):
+            if message.response and entry.response is None:
+                entry.response = fresh
+                return
+            if not message.response and entry.request is None:
+                entry.request = fresh
+                return
+        entry = Exchange(message.exchange, message.id, by_initiator)
+        if message.response:
+            entry.response = fresh
+        else:
+            entry.request = fresh
+        entries.append(entry)
+        self.exchanges.append(entry)
+
+    def open(self, rows: list[IkeRow]) -> None:
+        """Decrypt what the rows can, then put fragments together."""
+        sealed = [m for m in self.messages if m.sealed is not None]
+        sides = {flag: [m for m in sealed if m.initiator is flag] for flag in (True, False)}
+        for flag, own in sides.items():
+            _apply(own, open_direction(_sealed(own), rows, flag))
+        for flag in (True, False) if rows else ():
+            # An Initiator flag that lies: the ICV tells which side's keys were used.
+            strays = [m for m in sides[not flag] if not m.opened]
+            own = [m for m in sides[flag] if m.opened]
+            if strays:
+                tried = open_direction(_sealed([*own, *strays]), rows, flag)[len(own) :]
+                hits = [(m, o) for m, o in zip(strays, tried, strict=True) if o.chain is not None]
+                _apply([m for m, _ in hits], [o for _, o in hits])
+        for exchange in self.exchanges:
+            for half in exchange.halves():
+                half.assemble()
+
+
+def _sealed(messages: list[Message]) -> list[Sealed]:
+    return [m.sealed for m in messages if m.sealed is not None]
+
+
+def _apply(messages: list[Message], results: list[Opened]) -> None:
+    for message, result in zip(messages, results, strict=True):
+        message.opened, message.refusal = result.chain is not None, result.refusal
+        message.plain = result.chain
+        if message.sealed is not None and not message.sealed.fragments:
+            message.step.plain = result.chain
+            message.step.first_inner = message.sealed.first
+
+
+class Sessions:
+    """All IKE SAs of a capture; messages go in one by one, in the order they were captured."""
+
+    def __init__(self) -> None:
+        self.all: list[Session] = []
+        self._pairs: dict[tuple[bytes, bytes], Session] = {}
+        self._starts: dict[bytes, list[Session]] = {}
+
+    def add(self, packet: Packet) -> Message | None:
+        """Sort one IKEv2 message in; None where it has no whole header."""
+        if len(packet.data) < HEADER:
+            return None
+        message = Message.of(packet)
+        session = self._find(message, packet)
+        session.add(message)
+        return message
+
+    def open(self, ring: KeyRing) -> None:
+        """Decrypt everything there are keys for."""
+        for session in self.all:
+            session.open(ring.ike.get(session.spis, []))
+
+    def _find(self, message: Message, packet: Packet) -> Session:
+        spi_i, spi_r = message.data[:8], message.data[8:16]
+        if message.exchange == Type.IKE_SA_INIT:
+            session = self._starting(message, packet, spi_i)
+            if session is not None:
+                if spi_r != NO_SPI and not session.beyond_init:
+                    session.spis = Spis(spi_i, spi_r)
+                    self._pairs[spi_i, spi_r] = session
+                return session
+        else:
+            if session := self._pairs.get((spi_i, spi_r)):
+                return session
+            if spi_r != NO_SPI and (session := self._unanswered(spi_i)):
+                session.spis = Spis(spi_i, spi_r)
+                self._pairs[spi_i, spi_r] = session
+                return session
+        return self._new(message, packet, Spis(spi_i, spi_r))
+
+    def _starting(self, message: Message, packet: Packet, spi_i: bytes) -> Session | None:
+        """The SA that an IKE_SA_INIT message belongs to: same SPIi, same ends or same octets."""
+        candidates = self._starts.get(spi_i, [])
+        ends = {packet.src[0], packet.dst[0]}
+        for session in reversed(candidates):
+            if any(m.data == message.data for m in session.messages[:64]):
+                return session
+        for session in reversed(candidates):
+            here = {session.initiator[0], session.responder[0]} == ends
+            settled = session.beyond_init and not message.response
+            if here and not settled:
+                return session
+        return None
+
+    def _unanswered(self, spi_i: bytes) -> Session | None:
+        """An SA whose IKE_SA_INIT response was not captured."""
+        found = [s for s in self._starts.get(spi_i, []) if s.spis.r == NO_SPI]
+        return found[-1] if found else None
+
+    def _new(self, message: Message, packet: Packet, spis: Spis) -> Session:
+        ends = (packet.src, packet.dst) if message.initiator else (packet.dst, packet.src)
+        session = Session(spis, *ends)
+        self.all.append(session)
+        self._pairs.setdefault((spis.i, spis.r), session)
+        self._starts.setdefault(spis.i, []).append(session)
+        return session
