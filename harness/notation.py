@@ -23,7 +23,7 @@ from ikelab.layers.iana import (
     lookup,
     name,
 )
-from ikelab.layers.message import IKEv2
+from ikelab.layers.message import IKEv2, IKEv2_Malformed
 from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.vendor import vendor_name
 
@@ -78,16 +78,14 @@ def describe(payload: Any, exchange: int, response: bool) -> dict[str, Any]:
     """One payload as the JSON contract has it: name, type, length, critical, text, fields."""
     side = "r" if response else "i"
     kind = payload.kind
+    if isinstance(payload, IKEv2_Malformed):
+        return _malformed(payload)
     row: dict[str, Any] = {
         "name": payload_name(payload),
         "type": int(kind),
         "length": wire_length(payload),
         "critical": bool(int(payload.flags) & 0x80),
     }
-    if getattr(payload, "malformed", None):
-        row["malformed"] = payload.malformed
-        row["text"] = f"{row['name']}(malformed: {payload.malformed})"
-        return row
     writer = _WRITERS.get(kind)
     try:
         text, fields = writer(payload, exchange, side) if writer else _raw(payload, row["name"])
@@ -96,6 +94,21 @@ def describe(payload: Any, exchange: int, response: bool) -> dict[str, Any]:
         text, fields = _raw(payload, row["name"])
     row["text"] = ("!" if row["critical"] else "") + text
     return row | fields
+
+
+def _malformed(payload: IKEv2_Malformed) -> dict[str, Any]:
+    """Octets that could not be read, under the name they were announced with."""
+    data = bytes(payload.load)
+    label = payload_name(payload) if payload.kind else "octets"
+    return {
+        "name": label,
+        "type": int(payload.kind),
+        "length": len(data),
+        "critical": False,
+        "text": f"{label}(malformed: {payload.reason})",
+        "malformed": payload.reason,
+        "data": data.hex(),
+    }
 
 
 def wire_length(payload: Any) -> int:
@@ -108,13 +121,9 @@ def wire_length(payload: Any) -> int:
 
 
 def _raw(payload: Any, label: str) -> tuple[str, dict[str, Any]]:
-    data = bytes(getattr(payload, "load", b"") or b"")
-    reason = getattr(payload, "reason", None)
-    text = f"{label}(malformed: {reason})" if reason else f"{label}({len(data)} octets)"
-    fields: dict[str, Any] = {"data": data.hex()}
-    if reason:
-        fields["malformed"] = reason
-    return text, fields
+    # Not `payload.load`: where the class has no such field, Scapy looks in the payloads behind it.
+    data = payload.self_build()[4:]
+    return f"{label}({len(data)} octets)", {"data": data.hex()}
 
 
 def _sa(payload: Any, exchange: int, side: str) -> tuple[str, dict[str, Any]]:
