@@ -1,14 +1,19 @@
-"""Run folders made for the tests, in the shapes of the contracts, with octets that add up."""
+"""Run folders made for the tests, with octets that add up, and a browser to see them in."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ikelab.reports.load import load_run
+from ikelab.reports.page import write_page
+from tests.conftest import missing
 
 SPI_I, SPI_R = "f074d8bbd5a59f0b", "f94020dd8cb4b9c4"
 SUITE = "aes128-sha1-modp1024"
@@ -220,3 +225,111 @@ def build_run(tmp_path: Path) -> Build:
 def steps() -> Callable[..., list[dict[str, Any]]]:
     """A fresh conversation of four messages, to be changed at will."""
     return conversation
+
+
+WIDE = (1280, 800)
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Page:
+    """The written page in the browser; every wait is for something that can be seen."""
+
+    def __init__(self, driver: Any, path: Path) -> None:
+        self.driver, self.path = driver, path
+
+    def open(self, fragment: str = "", size: tuple[int, int] = WIDE, scheme: str = "light") -> Page:
+        width, height = size
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        media = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+        self.driver.get("about:blank")
+        self.driver.get(self.path.as_uri() + fragment)
+        self.wait("return document.documentElement.dataset.ready === 'yes'")
+        return self
+
+    def js(self, script: str, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def wait(self, script: str, *arguments):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        return WebDriverWait(self.driver, 20, 0.02).until(lambda d: self.js(script, *arguments))
+
+    def keys(self, *keys: str) -> Page:
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
+        return self
+
+    def all(self, selector: str):
+        return self.driver.find_elements("css selector", selector)
+
+    def one(self, selector: str):
+        return self.driver.find_element("css selector", selector)
+
+    def click(self, selector: str) -> Page:
+        self.one(selector).click()
+        return self
+
+    @property
+    def status(self) -> str:
+        return self.one("#status").text
+
+    @property
+    def focus(self) -> str:
+        """What a screen reader would say of the focused cell."""
+        return self.js("return document.activeElement.getAttribute('aria-label') || ''")
+
+    def title(self) -> str:
+        """The title of the open panel, once it is drawn."""
+        self.wait("return document.getElementById('panel').dataset.ready !== undefined")
+        return self.one("#panel h2").text
+
+    def problems(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory):
+    try:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+    except ImportError:
+        missing("selenium not found: pip install 'ikelab[dev]'")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = next(filter(None, map(shutil.which, names)), None)
+    control = shutil.which("chromedriver")
+    if browser is None or control is None:
+        missing("no headless browser: install the packages chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(browser)
+    for argument in ARGUMENTS:
+        options.add_argument(argument)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = webdriver.Chrome(options=options, service=Service(str(control)))
+    yield found
+    found.quit()
+
+
+@pytest.fixture
+def page(driver, tmp_path):
+    """Write the page of these run folders, to be opened in the browser."""
+
+    def write(*builders) -> Page:
+        out = tmp_path / "report.html"
+        write_page([load_run(b.path) for b in builders], out)
+        return Page(driver, out)
+
+    yield write
+    assert [e for e in driver.get_log("browser") if e["level"] in ("SEVERE", "WARNING")] == []
