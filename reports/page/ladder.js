@@ -60,7 +60,7 @@ function arrowFor(step, number, place) {
   svg("rect", { x: 0, y: y - 2, width: place.width, height: 42 + 14 * extra.length, class: "hit" }),
   svg("text", { x: 2, y: line + 4, class: "time" }, elapsed(step.time, start)),
   svg("text", { x: left + 8, y: y + 12, class: "exchange" }, clip(title, room)),
-  svg("text", { x: left + 8, y: y + 26, class: "names" }, clip(names(step), room)),
+  svg("text", { x: left + 8, y: y + 26, class: "names" }, fitted(step, room)),
   svg("line", { x1: tail, x2: head, y1: line, y2: line,
     class: step.encrypted && !step.decrypted ? "wire closed" : "wire" }),
   svg("path", { d: `M${head},${line} l${toward},-4 v8 z`, class: "tip" }),
@@ -76,11 +76,21 @@ function arrowFor(step, number, place) {
   return { node, height: 44 + 14 * extra.length };
 }
 
-function names(step) {
-  const list = (payloads) => (payloads ?? []).map((p) => p.text || p.name || "?").join(", ");
-  const inner = list(step.inner);
-  if (!step.inner) return list(step.payloads) || "no payloads";
-  return (step.payloads ?? []).map((p) => (ENCRYPTED.has(p.type) ? `SK {${inner}}` : p.text || p.name)).join(", ");
+const fullName = (payload) => payload.text || payload.name || "?";
+
+// Without what stands in brackets, but a notify keeps its type: that is its name.
+const shortName = (payload) =>
+  (payload.name === "N" ? fullName(payload) : fullName(payload).replace(/\(.*\)$/, ""));
+
+function names(step, name = fullName) {
+  const inner = `SK {${(step.inner ?? []).map(name).join(", ")}}`;
+  const outer = (step.payloads ?? []).map((p) => (step.inner && ENCRYPTED.has(p.type) ? inner : name(p)));
+  return outer.join(", ") || "no payloads";
+}
+
+function fitted(step, room) {
+  const full = names(step);
+  return full.length * CHARACTER <= room ? full : clip(names(step, shortName), room);
 }
 
 function elapsed(time, start) {

@@ -64,6 +64,7 @@ function drawHead() {
   const roles = el("tr", { class: "roles" });
   const key = (c) => `${c.run} ${c.peer}`;
   const manyRuns = data.runs.length > 1;
+  const crowded = shownColumns.length > 8;
   const manyPlaces = new Set(columns.map((c) => c.topology)).size > 1;
   shownColumns.forEach((column, i) => {
     if (i === 0 || key(shownColumns[i - 1]) !== key(column)) {
@@ -75,7 +76,7 @@ function drawHead() {
     }
     const edge = i === 0 || key(shownColumns[i - 1]) !== key(column);
     roles.append(el("th", { scope: "col", class: edge ? "edge" : "", title: `peer is ${column.role}` },
-      column.role, manyPlaces && el("small", {}, column.topology), tally(column)));
+      el("span", { class: "role" }, crowded ? `${column.role.slice(0, 4)}.` : column.role), manyPlaces && el("small", {}, column.topology), tally(column)));
   });
   peers.append(el("th", { class: "why", rowspan: 2, scope: "col" }, "What to look at"));
   return [peers, roles];
