@@ -27,6 +27,11 @@ def psk_auth(prf_id: int, psk: bytes, octets: bytes) -> bytes:
     return prf(prf_id, prf(prf_id, psk, KEY_PAD), octets)
 
 
+def null_auth(prf_id: int, sk_p: bytes, octets: bytes) -> bytes:
+    """AUTH data of NULL authentication: as a shared secret, SK_pi or SK_pr (RFC 7619 2.1)."""
+    return psk_auth(prf_id, sk_p, octets)
+
+
 def nat_detection(spi_i: bytes, spi_r: bytes, address: str, port: int) -> bytes:
     """The data of NAT_DETECTION_*_IP: SHA-1(SPIi | SPIr | IP | port), 20 octets."""
     text = spi_i + spi_r + _packed(address) + port.to_bytes(2, "big")
