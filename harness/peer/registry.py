@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ikelab.harness.errors import ConfigError, nearest
+from ikelab.harness.errors import ConfigError, LabError, nearest
 from ikelab.harness.peer import cache, debian
 from ikelab.harness.peer.base import Peer
 
@@ -93,13 +93,14 @@ def remove(peer: str) -> None:
         raise ConfigError(f"{peer} has not been added (there: {present})")
 
 
-def open_peer(
-    peer: str, host: Host, folder: Path, *, progress: debian.Progress = debian.quiet
-) -> Peer:
-    """The driver of a peer in `host`, provisioned first where it has to be.
+def open_peer(peer: str, host: Host, folder: Path) -> Peer:
+    """The driver of a provisioned peer in `host`; what the daemon can do has been tried.
 
-    `folder` is a private folder of the run for the daemon's files; nothing runs before `start`.
+    `folder` is a private folder of the run for the daemon's files. Provision with `add` before
+    entering a world: in there no mirror is within reach.
     """
-    found, release = driver(peer)
-    entry = debian.add(found.recipe, release, progress=progress)
+    found, _ = driver(peer)
+    entry = cache.find(peer)
+    if entry is None:
+        raise LabError(f"{peer} has not been added: run 'ikelab peers add {peer}'")
     return found.open(entry, host, folder)

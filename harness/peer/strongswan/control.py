@@ -1,0 +1,327 @@
+"""A strongSwan in a host: starts charon by chroot, speaks vici with it, stops it.
+
+The daemon lives in a sandbox whose root is the unpacked tree; the run's own folder appears in it
+as /etc/ikelab and holds configuration, log and sockets. Readiness is charon's own READY message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import vici
+from vici.exception import CommandException, SessionException
+
+from ikelab.harness.errors import LabError
+from ikelab.harness.model import Identity, Transform
+from ikelab.harness.peer import cache, kernel
+from ikelab.harness.peer.base import PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.strongswan import names, parse, primer
+from ikelab.harness.peer.strongswan.render import (
+    CHILD,
+    CONNECTION,
+    FOLDER,
+    LOOPBACK,
+    PLUGINS,
+    PRIMER,
+    Build,
+    connections,
+    pool,
+    render,
+    shared,
+)
+from ikelab.layers.iana import Integ, TransformType
+from ikelab.netns.host import Host
+
+Result = TypeVar("Result")
+
+_PLUGINS = "usr/lib/ipsec/plugins"
+_START_TIMEOUT = 10.0
+_ANSWER_TIMEOUT = 10.0
+_NOBODY = Identity.parse(LOOPBACK)
+_NOTHING = PeerConfig(LOOPBACK, LOOPBACK, _NOBODY, _NOBODY, b"", (), (), (), ())
+_ALGORITHMS = {
+    TransformType.ENCR: ("encryption", "aead"),
+    TransformType.INTEG: ("integrity",),
+    TransformType.PRF: ("prf",),
+}
+
+
+class StrongSwan:
+    """The driver of `strongswan@RELEASE` in one host; see `base.Peer`.
+
+    `folder` is this peer's alone. What the daemon can do is found by starting it once.
+    """
+
+    def __init__(self, entry: cache.Entry, host: Host, folder: Path) -> None:
+        self.name = entry.manifest.peer
+        self.version = entry.manifest.version
+        self._host = host
+        self._folder = folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._sandbox = host.sandbox(entry.root, [(folder, FOLDER, True)])
+        self._process: subprocess.Popen[bytes] | None = None
+        self._vici: vici.Session | None = None
+        self._config: PeerConfig | None = None
+        self._files: dict[str, str] = {}
+        self._log_start = 0
+        self._kernel_esp = host.call(kernel.has_esp)
+        self._tun = host.call(kernel.has_tun)
+        self._build = _build(entry.root, libipsec=self._tun and not self._kernel_esp)
+        self._algorithms = self._probe()
+        self.capabilities = self._capabilities()
+
+    def start(self, config: PeerConfig) -> None:
+        """Run charon with this configuration and no SA; wait until it is ready.
+
+        A fresh daemon takes 20 ms, so one is started unless the running one has this very
+        configuration and has not seen an SA.
+        """
+        files = render(config, self._build)
+        self._refuse(config)
+        if self._config == config and self._pristine():
+            self._log_start = len(self._read("log"))
+            return
+        self.stop()
+        self._files = files
+        self._launch(files["strongswan.conf"])
+        self._load(config)
+        if config.cookies:
+            self._prime(config.port)
+            self._log_start = len(self._read("log"))
+        self._config = config
+
+    def initiate(self) -> None:
+        """Have charon start IKE_SA_INIT to the configured remote; returns at once."""
+        message = {"ike": CONNECTION, "child": CHILD, "timeout": "-1"}
+        self._ask(lambda session: list(session.initiate(message)))
+
+    def view(self) -> PeerView:
+        """charon's list of SAs."""
+        return parse.view(self.listed(), hidden=[PRIMER])
+
+    def listed(self) -> list[dict[str, Any]]:
+        """What list-sas says, as text, for the record."""
+        return [parse.plain(item) for item in self._ask(lambda s: list(s.list_sas()))]
+
+    def alive(self) -> bool:
+        """Whether the daemon that `start` started still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def log(self) -> str:
+        """charon's log since `start`, and what it printed when it died."""
+        text = self._read("log")[self._log_start :]
+        return text if self.alive() else text + self._read("output")
+
+    def config_text(self) -> str:
+        """strongswan.conf, and the connections as swanctl.conf would hold them."""
+        return "\n".join(f"# {name}\n{text}" for name, text in self._files.items())
+
+    def stop(self) -> None:
+        """Kill the daemon: it is to say nothing more on the wire. Idempotent."""
+        if self._vici is not None:
+            self._vici.transport.socket.close()
+            self._vici = None
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            self._process.wait()
+            self._process = None
+            if self._kernel_esp:
+                self._host.call(kernel.flush)
+        self._config = None
+
+    def close(self) -> None:
+        """Stop, and let go of the sandbox."""
+        self.stop()
+        self._sandbox.close()
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1
+
+    def __enter__(self) -> StrongSwan:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What this daemon can do
+
+    def _probe(self) -> dict[str, frozenset[str]]:
+        """Start charon once for its version and its algorithms, by kind."""
+        self._launch(render(_NOTHING, self._build)["strongswan.conf"])
+        try:
+            self.version = self._ask(lambda s: s.version())["version"].decode()
+            said = self._ask(lambda s: s.get_algorithms())
+        finally:
+            self.stop()
+        return {kind: frozenset(found) for kind, found in said.items()}
+
+    def _capabilities(self) -> frozenset[str]:
+        found = {"responder", "initiator", "initiate", "view", "cookies", "keys", "dpd"}
+        if any(address.version == 6 for address in self._host.addresses):
+            found.add("ipv6")
+        if self._kernel_esp:
+            found.add("kernel-esp")
+        if self._kernel_esp or self._tun:
+            found.add("child")
+        if not self._build.libipsec or self._build.raw_esp:
+            found.add("nat-d-honest")
+        return frozenset(found)
+
+    def _refuse(self, config: PeerConfig) -> None:
+        """Unsupported for what charon would accept now and fail at later."""
+        if config.esp and "child" not in self.capabilities:
+            raise Unsupported(
+                "this kernel has no ESP and /dev/net/tun cannot be opened, so strongSwan cannot "
+                "install a CHILD_SA; as root: chmod 666 /dev/net/tun"
+            )
+        none = Transform(TransformType.INTEG, Integ.NONE)
+        for transform in (t for suite in config.ike for t in suite.transforms if t != none):
+            kinds = _ALGORITHMS.get(TransformType(transform.type), ("ke", "dh"))
+            have = {name for kind in kinds for name in self._algorithms.get(kind, ())}
+            if names.printed(transform) not in have:
+                raise Unsupported(f"strongSwan {self.version} here lacks {transform.name}")
+
+    # The process
+
+    def _launch(self, conf: str) -> None:
+        """Write strongswan.conf, start charon, wait for its READY, connect to vici."""
+        for name in ("vici", "notify", "log", "output"):
+            (self._folder / name).unlink(missing_ok=True)
+        (self._folder / "strongswan.conf").write_text(conf)
+        self._log_start = 0
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            ready.bind(self._short("notify"))
+            with (self._folder / "output").open("wb") as output:
+                self._process = self._host.popen(
+                    ["/usr/sbin/charon-systemd"],
+                    sandbox=self._sandbox,
+                    env={
+                        "STRONGSWAN_CONF": f"{FOLDER}/strongswan.conf",
+                        "NOTIFY_SOCKET": f"{FOLDER}/notify",
+                    },
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            self._await(ready)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_ANSWER_TIMEOUT)
+        try:
+            connection.connect(self._short("vici"))
+        except OSError as error:
+            connection.close()
+            raise self._death(f"did not open its vici socket ({error.strerror})") from None
+        self._vici = vici.Session(connection)
+
+    def _await(self, ready: socket.socket) -> None:
+        """Until charon says READY=1; LabError when it ends or stays silent instead."""
+        assert self._process is not None
+        end = os.pidfd_open(self._process.pid)
+        deadline = time.monotonic() + _START_TIMEOUT
+        try:
+            while True:
+                left = max(0.0, deadline - time.monotonic())
+                found = select.select([ready.fileno(), end], [], [], left)[0]
+                if ready.fileno() in found and b"READY=1" in ready.recv(4096):
+                    return
+                if end in found:
+                    raise self._death("died at start")
+                if not found:
+                    raise self._death(f"was not ready within {_START_TIMEOUT:.0f} s")
+        finally:
+            os.close(end)
+
+    def _short(self, name: str) -> str:
+        """A path to a file of the folder that fits into a socket address (108 octets)."""
+        return f"/proc/self/fd/{self._directory}/{name}"
+
+    def _death(self, what: str) -> LabError:
+        """What happened, how the daemon ended, its last log lines; it is stopped."""
+        process = self._process
+        status = process.poll() if process else None
+        lines = (self._read("log") or self._read("output")).strip().splitlines()[-5:]
+        self.stop()
+        how = f" ({_ending(status)})" if status is not None else ""
+        said = "; its last words: " + " | ".join(lines) if lines else "; it said nothing"
+        return LabError(f"{self.name}: charon {what}{how}{said}")
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self._folder / name).read_text(errors="backslashreplace")
+        except OSError:
+            return ""
+
+    # vici
+
+    def _ask(self, question: Callable[[vici.Session], Result]) -> Result:
+        """Ask charon over vici; LabError when it does not answer (any more)."""
+        if self._vici is None:
+            raise LabError(f"{self.name} has not been started")
+        try:
+            return question(self._vici)
+        except (OSError, SessionException) as error:
+            if isinstance(error, CommandException):
+                raise
+            raise self._death(f"does not answer over vici ({error})") from None
+
+    def _load(self, config: PeerConfig) -> None:
+        """Hand over secret, pools and connections; what charon refuses is Unsupported."""
+        try:
+            self._ask(lambda s: s.load_shared(shared(config)))
+            for name, tree in pool(config).items():
+                self._ask(partial(vici.Session.load_pool, pool={name: tree}))
+            for name, tree in connections(config).items():
+                self._ask(partial(vici.Session.load_conn, connection={name: tree}))
+        except CommandException as error:
+            self.stop()
+            raise Unsupported(f"strongSwan {self.version} does not take this: {error}") from None
+
+    def _prime(self, port: int) -> None:
+        """Leave one SA half open on the host's loopback, and see that charon counts it."""
+        with self._host.socket() as udp:
+            udp.settimeout(_ANSWER_TIMEOUT)
+            udp.connect((LOOPBACK, port))
+            udp.send(primer.request(os.urandom))
+            try:
+                udp.recv(65535)
+            except OSError:
+                raise self._death("did not answer on its own loopback") from None
+        if not any(PRIMER in item for item in self.listed()):
+            raise LabError(f"{self.name}: charon holds no half-open SA, so it asks for no cookies")
+
+    def _pristine(self) -> bool:
+        """Whether the running daemon has had no SA at all yet."""
+        if not self.alive() or self._config is None or self._config.options.get("log") == "quiet":
+            return False
+        return "[NET]" not in self._read("log")[self._log_start :] and not self.view().sas
+
+
+def _build(root: Path, *, libipsec: bool) -> Build:
+    """What an unpacked tree holds."""
+    plugins = root / _PLUGINS
+    present = tuple(p for p in PLUGINS if (plugins / f"libstrongswan-{p}.so").is_file())
+    with contextlib.suppress(OSError):
+        code = (plugins / "libstrongswan-kernel-libipsec.so").read_bytes()
+        return Build(present, libipsec, raw_esp=b"raw_esp" in code)
+    return Build(present, libipsec=False, raw_esp=False)
+
+
+def _ending(status: int) -> str:
+    """How a process ended, in words."""
+    if status >= 0:
+        return f"exit status {status}"
+    with contextlib.suppress(ValueError):
+        return f"killed by {signal.Signals(-status).name}"
+    return f"killed by signal {-status}"
