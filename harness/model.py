@@ -13,7 +13,17 @@ from enum import StrEnum
 from functools import cache
 
 from ikelab.harness.errors import ConfigError, nearest
-from ikelab.layers.iana import TRANSFORMS, Encr, Integ, Prf, Protocol, Sn, TransformType, name
+from ikelab.layers.iana import (
+    TRANSFORMS,
+    Encr,
+    Integ,
+    Prf,
+    Protocol,
+    Sn,
+    TransformType,
+    lookup,
+    name,
+)
 
 Address = tuple[str, int]
 """An IP address in text and a UDP port."""
@@ -39,7 +49,8 @@ class Transform:
         for word, transform in _words().items():
             if transform == self:
                 return word
-        kind = name(TransformType, self.type).lower()
+        known = lookup(TransformType, self.type)
+        kind = known.name.lower() if known else str(self.type)
         bits = f"/{self.key_bits}" if self.key_bits is not None else ""
         return f"{kind}:{self.id}{bits}"
 

@@ -36,6 +36,11 @@ class Inbound:
         return self.outer if self._inner is None else self._inner
 
     @property
+    def readable(self) -> list[Any]:
+        """The payloads less those that could not be read, which have no fields to look at."""
+        return [p for p in self.payloads if not isinstance(p, IKEv2_Malformed)]
+
+    @property
     def exchange(self) -> int:
         return int(self.message.exch_type)
 
@@ -53,12 +58,12 @@ class Inbound:
         return bool(int(self.message.flags) & INITIATOR)
 
     def one(self, kind: int) -> Any | None:
-        """The first payload of a type, None where there is none."""
-        return next((p for p in self.payloads if p.kind == kind), None)
+        """The first readable payload of a type, None where there is none."""
+        return next(iter(self.all(kind)), None)
 
     def all(self, kind: int) -> list[Any]:
-        """Every payload of a type, in order."""
-        return [p for p in self.payloads if p.kind == kind]
+        """Every readable payload of a type, in order."""
+        return [p for p in self.readable if p.kind == kind]
 
     def has(self, kind: int) -> bool:
         """Whether there is a payload of that type."""
@@ -78,7 +83,7 @@ class Inbound:
 
     def critical_unknown(self) -> int | None:
         """The first payload type that is not understood and marked critical (2.5)."""
-        for payload in self.payloads:
+        for payload in self.readable:
             if payload.kind not in UNDERSTOOD and int(payload.flags) & 0x80:
                 return int(payload.kind)
         return None

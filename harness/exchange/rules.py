@@ -16,6 +16,7 @@ from ikelab.harness.errors import UnsupportedAlgorithm
 from ikelab.harness.exchange.inbound import INITIATOR, Inbound
 from ikelab.harness.exchange.negotiate import Offered, offers, selectors_of
 from ikelab.harness.model import Level, Transform, Violation, is_aead
+from ikelab.layers.chain import IKEv2_Malformed
 from ikelab.layers.iana import Exchange, Integ, Notify, Payload, Protocol, TransformType, lookup
 
 
@@ -280,7 +281,8 @@ def selectors_are_a_subset_of_the_offer(seen: Seen) -> str | None:
 
 
 def _all_payloads(it: Inbound) -> list[object]:
-    return [*it.outer, *it.payloads] if it.opened else it.outer
+    found = [*it.outer, *it.payloads] if it.opened else it.outer
+    return [p for p in found if not isinstance(p, IKEv2_Malformed)]
 
 
 def _chosen(seen: Seen) -> list[Offered]:
