@@ -1,0 +1,1 @@
+"""Captures inspected: which IKE SAs they hold, what was negotiated, what could be decrypted."""

@@ -1,0 +1,140 @@
+"""A capture file inspected: read once, sorted, opened, judged; then shown in several ways."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ikelab.harness.inspect import facts, lint, report
+from ikelab.harness.inspect.flow import Flow, Packet
+from ikelab.harness.inspect.ikev1 import Ikev1
+from ikelab.harness.inspect.keys import KeyRing, load
+from ikelab.harness.inspect.pcap import Capture
+from ikelab.harness.inspect.session import Message, Session, Sessions
+from ikelab.harness.model import Spis, Violation
+from ikelab.harness.sk import HEADER
+
+
+@dataclass(frozen=True, slots=True)
+class EspFlow:
+    """The packets of one ESP or AH SA: who sends to whom, with which SPI, how many."""
+
+    protocol: str
+    src: str
+    dst: str
+    spi: bytes
+
+
+@dataclass
+class Inspection:
+    """All that a capture shows. `lost` says why its end could not be read, None if it could."""
+
+    file: str
+    frames: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    sessions: list[Session] = field(default_factory=list)
+    stubs: list[Packet] = field(default_factory=list)  # IKE that ends before its header does
+    ikev1: Ikev1 = field(default_factory=Ikev1)
+    esp: Counter[EspFlow] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    lost: str | None = None
+
+    @cached_property
+    def messages(self) -> list[Message]:
+        """The IKEv2 messages with a whole header, in the order of capture."""
+        found = [m for session in self.sessions for m in session.messages]
+        return sorted(found, key=lambda m: m.frame)
+
+    @cached_property
+    def sealed(self) -> list[Message]:
+        """Those that have SK or SKF."""
+        return [m for m in self.messages if m.sealed is not None]
+
+    @property
+    def decrypted(self) -> int:
+        return sum(m.opened for m in self.sealed)
+
+    @cached_property
+    def refusals(self) -> Counter[str]:
+        """Why encrypted messages were not opened, and how many for each reason."""
+        return Counter(m.refusal for m in self.sealed if not m.opened)
+
+    @cached_property
+    def malformed(self) -> int:
+        """Messages in which something could not be read, in clear or once opened."""
+        return len(self.stubs) + sum(bool(facts.faults_of(m)) for m in self.messages)
+
+    @cached_property
+    def parents(self) -> dict[Spis, Session]:
+        """The IKE SA that each rekeyed one came from, by the new SPIs."""
+        return {spis: s for s in self.sessions for spis, _ in facts.rekeys(s)}
+
+    @cached_property
+    def violations(self) -> list[Violation]:
+        """What the rules found in all conversations; `frame` counts as in the capture."""
+        return [v for s in self.sessions for v in lint.violations(s)]
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of `inspect --json`."""
+        return report.to_json(self)
+
+    def summary(self) -> str:
+        """What was negotiated and what is missing, for people."""
+        return report.summary(self)
+
+    def transcript(self) -> str:
+        """The conversations in RFC notation."""
+        return report.transcript(self)
+
+
+def inspect_file(source: Path | BinaryIO, key_paths: Iterable[Path] = ()) -> Inspection:
+    """Read a capture with the keys there are. ConfigError where one of the inputs is unusable.
+
+    A capture that is cut short or damaged gives what could be read; `Inspection.lost` says so.
+    """
+    ring = load(key_paths)
+    return inspect_capture(Capture(source), ring)
+
+
+def inspect_capture(capture: Capture, ring: KeyRing) -> Inspection:
+    """The same for a capture that is open already."""
+    result = Inspection(capture.name, notes=list(ring.notes))
+    flow, sessions = Flow(capture), Sessions()
+    for packet in flow:
+        _sort(packet, result, sessions)
+    sessions.open(ring)
+    result.frames, result.lost, result.sessions = flow.frames, capture.lost, sessions.all
+    for linktype, count in flow.unknown_links.items():
+        result.notes.append(f"{count} frames of link type {linktype}, which ikelab does not read")
+    if flow.incomplete:
+        result.notes.append(
+            f"IP fragments are missing: {flow.incomplete} datagrams not put together"
+        )
+    return result
+
+
+def _sort(packet: Packet, result: Inspection, sessions: Sessions) -> None:
+    kind, data = packet.kind, packet.data
+    if kind in ("esp", "ah"):
+        result.kinds[kind] += 1
+        spi = data[:4] if kind == "esp" else data[4:8]
+        result.esp[EspFlow(kind, packet.src[0], packet.dst[0], spi)] += 1
+        return
+    if kind != "ike":
+        result.kinds[kind] += 1
+        return
+    if len(data) < HEADER:
+        result.kinds["ike"] += 1
+        result.stubs.append(packet)
+    elif data[17] >> 4 == 1:
+        result.kinds["ikev1"] += 1
+        result.ikev1.add(packet)
+    elif data[17] >> 4 == 2 or int.from_bytes(data[24:28], "big") == len(data):
+        result.kinds["ike"] += 1
+        sessions.add(packet)
+    else:
+        result.kinds["unknown"] += 1

@@ -1,0 +1,321 @@
+"""An inspection as the JSON contract has it, as a summary, and as a transcript."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ikelab.harness.inspect import facts, lint
+from ikelab.harness.inspect.facts import Child, End, Proposal
+from ikelab.harness.inspect.session import Exchange, Half, Session
+from ikelab.harness.model import Address, Suite, Transform
+from ikelab.harness.notation import describe, exchange_name, transform_json
+from ikelab.harness.transcript import Transcript, violation_json
+from ikelab.layers.iana import AuthMethod, IdType, Payload, Protocol, TransformType, name
+
+if TYPE_CHECKING:
+    from ikelab.harness.inspect.inspection import Inspection
+
+
+def to_json(it: Inspection) -> dict[str, Any]:
+    """The whole inspection; the shape is a contract (docs: `inspect --json`)."""
+    return {
+        "file": it.file,
+        "frames": it.frames,
+        "messages": sum(it.kinds.values()) - it.kinds["esp"] - it.kinds["ah"],
+        "ike_messages": it.kinds["ike"],
+        "ikev1_messages": it.ikev1.messages,
+        "keepalives": it.kinds["keepalive"],
+        "esp_packets": it.kinds["esp"],
+        "ah_packets": it.kinds["ah"],
+        "decrypted": it.decrypted,
+        "undecrypted": len(it.sealed) - it.decrypted,
+        "refusals": dict(it.refusals),
+        "malformed": it.malformed,
+        "lost": it.lost,
+        "notes": it.notes,
+        "ike_sas": [_session(s, it) for s in it.sessions],
+        "ikev1": {
+            "exchanges": dict(it.ikev1.exchanges),
+            "cookies": {cookie.hex(): count for cookie, count in it.ikev1.cookies.items()},
+        },
+        "esp": [
+            {"protocol": f.protocol, "src": f.src, "dst": f.dst, "spi": f.spi.hex(), "packets": n}
+            for f, n in it.esp.items()
+        ],
+    }
+
+
+def _session(session: Session, it: Inspection) -> dict[str, Any]:
+    offered, chosen = _negotiated(session, it)
+    nat, parent = facts.nat(session), it.parents.get(session.spis)
+    initiator, responder = facts.ends(session)
+    return {
+        "spi_i": session.spis.i.hex(),
+        "spi_r": session.spis.r.hex(),
+        "initiator": list(session.initiator),
+        "responder": list(session.responder),
+        "offered": [_proposal(p) for p in offered],
+        "chosen": _suite(chosen) if chosen else None,
+        "nat": {"initiator": nat.initiator, "responder": nat.responder},
+        "vendor_ids": [
+            {"data": data.hex(), "name": known, "from": "initiator" if side else "responder"}
+            for data, known, side in facts.vendors(session)
+        ],
+        "auth": {"initiator": _end(initiator), "responder": _end(responder)},
+        "rekeyed_from": None
+        if parent is None
+        else {"spi_i": parent.spis.i.hex(), "spi_r": parent.spis.r.hex()},
+        "exchanges": [_exchange(e) for e in session.exchanges],
+        "children": [_child(c) for c in facts.children(session)],
+        "violations": [violation_json(v) for v in lint.violations(session)],
+    }
+
+
+def _negotiated(session: Session, it: Inspection) -> tuple[tuple[Proposal, ...], Suite | None]:
+    """What was offered and chosen for the IKE SA: in IKE_SA_INIT, or where it was rekeyed."""
+    exchange = facts.beginning(session)
+    parent = it.parents.get(session.spis)
+    if exchange is None and parent is not None:
+        exchange = dict(facts.rekeys(parent)).get(session.spis)
+    if exchange is None:
+        return (), None
+    answer = facts.proposals(facts.first(exchange.response, Payload.SA))
+    offered = facts.proposals(facts.first(exchange.request, Payload.SA))
+    return offered, answer[0].suite if answer else None
+
+
+def _proposal(proposal: Proposal) -> dict[str, Any]:
+    return {
+        "number": proposal.number,
+        "protocol": name(Protocol, proposal.suite.protocol),
+        "spi": proposal.spi.hex(),
+        "text": str(proposal.suite),
+        "transforms": [transform_json(t) for t in proposal.suite.transforms],
+    }
+
+
+def _suite(suite: Suite) -> dict[str, Any]:
+    """The transforms of an accepted proposal by their place in the contract."""
+    encr = suite.encr
+    row: dict[str, Any] = {"text": str(suite)}
+    row["encr"] = encr and {"id": int(encr.id), "name": encr.name, "key_bits": encr.key_bits}
+    if suite.protocol == Protocol.IKE:
+        row["prf"] = _transform(suite.prf)
+    row["integ"] = _transform(suite.integ)
+    row["ke"] = _transform(suite.ke)
+    extra = [t for t in suite.transforms if TransformType.ADDKE1 <= t.type <= TransformType.ADDKE7]
+    row["addke"] = [{"type": name(TransformType, t.type)} | (_transform(t) or {}) for t in extra]
+    if suite.protocol != Protocol.IKE:
+        row["sn"] = _transform(suite.sn)
+    return row
+
+
+def _transform(transform: Transform | None) -> dict[str, Any] | None:
+    return {"id": int(transform.id), "name": transform.name} if transform else None
+
+
+def _end(end: End) -> dict[str, Any]:
+    return {
+        "method": None if end.method is None else name(AuthMethod, end.method),
+        "id": None if end.id is None else str(end.id),
+        "id_type": None if end.id is None else name(IdType, end.id.type),
+        "eap": end.eap,
+    }
+
+
+def _child(child: Child) -> dict[str, Any]:
+    return {
+        "protocol": name(Protocol, child.protocol),
+        "spi_i": child.spis.i.hex(),
+        "spi_r": child.spis.r.hex(),
+        "offered": [_proposal(p) for p in child.offered],
+        "chosen": _suite(child.chosen),
+        "tsi": [str(ts) for ts in child.tsi],
+        "tsr": [str(ts) for ts in child.tsr],
+        "mode": "transport" if child.transport else "tunnel",
+        "replaces": child.replaces.hex() or None,
+        "frame": child.frame,
+    }
+
+
+def _exchange(exchange: Exchange) -> dict[str, Any]:
+    return {
+        "type": exchange_name(exchange.type),
+        "message_id": exchange.id,
+        "by": "initiator" if exchange.by_initiator else "responder",
+        "request": exchange.request and _half(exchange.request, exchange.type, False),
+        "response": exchange.response and _half(exchange.response, exchange.type, True),
+    }
+
+
+def _half(half: Half, exchange: int, response: bool) -> dict[str, Any]:
+    message, inner = half.first, half.inner()
+    return {
+        "frame": message.frame,
+        "time": round(message.step.now, 6),
+        "src": list(message.step.src),
+        "dst": list(message.step.dst),
+        "length": len(message.data),
+        "frames": [m.frame for m in half.messages],
+        "retransmissions": half.retransmissions,
+        "encrypted": message.sealed is not None,
+        "refusal": (message.refusal or None) if message.sealed else None,
+        "payloads": [describe(p, exchange, response) for p in half.outer()],
+        "inner": None if inner is None else [describe(p, exchange, response) for p in inner],
+    }
+
+
+def transcript(it: Inspection) -> str:
+    """Every IKE SA's messages in RFC notation, `-->` from its original initiator."""
+    blocks = []
+    for session in it.sessions:
+        by_frame: dict[int, list[str]] = {}
+        for found in lint.violations(session):
+            by_frame.setdefault(found.frame or 0, []).append(f"       ! {found}")
+        lines = [_title(session)]
+        for message in session.messages:
+            if message.sealed and not message.opened and not message.step.note:
+                message.step.note = f"not decrypted: {message.refusal}"
+            lines.append(Transcript([message.step]).text())
+            if message.repeated:
+                lines.append("       (retransmission)")
+            lines += by_frame.pop(message.frame, [])
+        blocks.append("\n".join(lines))
+    blocks += [f"frame {p.number}: {len(p.data)} octets, an IKE header has 28" for p in it.stubs]
+    return "\n\n".join([*blocks, *_rest(it)])
+
+
+def summary(it: Inspection) -> str:
+    """What was there, what was negotiated, what is missing and why."""
+    encrypted = len(it.sealed)
+    counts = [_count(it.frames, "frame"), _count(it.kinds["ike"], "IKEv2 message")]
+    if encrypted:
+        counts.append(f"{it.decrypted} of {encrypted} encrypted ones opened")
+    for kind, label in _OTHER_KINDS:
+        if it.kinds[kind]:
+            counts.append(_count(it.kinds[kind], label))
+    if it.malformed:
+        counts.append(f"{it.malformed} malformed")
+    blocks = [f"{it.file}: {', '.join(counts)}"]
+    blocks += ["\n".join(_block(s, it)) for s in it.sessions]
+    return "\n\n".join([*blocks, *_rest(it)])
+
+
+_OTHER_KINDS = (
+    ("esp", "ESP packet"),
+    ("ah", "AH packet"),
+    ("keepalive", "keepalive"),
+    ("unknown", "other datagram"),
+)
+
+
+def _rest(it: Inspection) -> Iterator[str]:
+    """What stands below the IKE SAs."""
+    if it.ikev1.messages:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in it.ikev1.exchanges.items())
+        yield f"IKEv1: {_count(it.ikev1.messages, 'message')}, not decoded ({kinds})"
+    if it.esp:
+        flows = (
+            f"{f.protocol.upper()}  {f.src} -> {f.dst}  SPI {f.spi.hex()}  {_count(n, 'packet')}"
+            for f, n in it.esp.items()
+        )
+        yield "\n".join(flows)
+    if it.notes:
+        yield "\n".join(f"note: {note}" for note in it.notes)
+    if it.lost:
+        yield f"LOST: {it.lost}"
+
+
+def _count(number: int, label: str) -> str:
+    return f"{number} {label}" + ("" if number == 1 else "s")
+
+
+def _title(session: Session) -> str:
+    first, second = _at(session.initiator), _at(session.responder)
+    return f"IKE SA {session.spis}  {first} --> {second}"
+
+
+def _at(address: Address) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _block(session: Session, it: Inspection) -> Iterator[str]:
+    """The summary of one IKE SA, a line for each thing that is known or missing."""
+    offered, chosen = _negotiated(session, it)
+    yield _title(session)
+    if parent := it.parents.get(session.spis):
+        yield _line("rekeyed from", str(parent.spis))
+    if chosen:
+        of = f"   (of {_count(len(offered), 'proposal')})" if offered else ""
+        yield _line("chosen", f"{chosen}{of}")
+    elif offered:
+        yield _line("offered", " | ".join(str(p.suite) for p in offered))
+        yield _line("chosen", f"nothing: {_why(session.exchanges)}")
+    yield _line("NAT", str(facts.nat(session)))
+    for label, end in zip(("initiator", "responder"), facts.ends(session), strict=True):
+        if end.id or end.method is not None:
+            method = "" if end.method is None else f", {name(AuthMethod, end.method)}"
+            yield _line(label, f"{end.id or '?'}{method}{', EAP' if end.eap else ''}")
+    for child in facts.children(session):
+        yield from _child_lines(child)
+    vendors = {known or data.hex() for data, known, _ in facts.vendors(session)}
+    if vendors:
+        yield _line("vendor ids", ", ".join(sorted(vendors)))
+    yield _line("exchanges", _exchanges(session.exchanges))
+    for label, text in _missing(session):
+        yield _line(label, text)
+    broken = list(lint.violations(session))
+    for found in broken[:10]:
+        yield _line("violation", f"frame {found.frame}: {found}")
+    if len(broken) > 10:
+        yield _line("violation", f"and {len(broken) - 10} more (--format transcript, --json)")
+
+
+def _line(label: str, text: str) -> str:
+    return f"  {label:<13}{text}"
+
+
+def _child_lines(child: Child) -> Iterator[str]:
+    protocol = name(Protocol, child.protocol)
+    mode = "transport" if child.transport else "tunnel"
+    replaces = f", replaces {child.replaces.hex()}" if child.replaces else ""
+    yield _line("child", f"{protocol} {child.spis}  {child.chosen}  {mode}{replaces}")
+    sides = (", ".join(map(str, ts)) or "?" for ts in (child.tsi, child.tsr))
+    yield _line("", " === ".join(sides))
+
+
+def _exchanges(exchanges: Iterable[Exchange]) -> str:
+    """`IKE_SA_INIT, IKE_AUTH, 12 INFORMATIONAL`."""
+    counts = Counter(exchange_name(e.type) for e in exchanges)
+    return ", ".join(kind if n == 1 else f"{n} {kind}" for kind, n in counts.items())
+
+
+def _why(exchanges: Iterable[Exchange]) -> str:
+    """The error notifies in clear, as the reason why nothing came of it."""
+    found = [e for x in exchanges for e in facts.errors(x.response)]
+    if found:
+        return ", ".join(dict.fromkeys(found))
+    answered = any(x.response for x in exchanges)
+    return "no response holds a readable SA" if answered else "no response"
+
+
+def _missing(session: Session) -> Iterator[tuple[str, str]]:
+    """What a reader would look for and not find, and why."""
+    refused = Counter(m.refusal for m in session.messages if m.sealed and not m.opened)
+    for reason, count in refused.items():
+        yield "not opened", f"{_count(count, 'message')}: {reason}"
+    for half, label in ((True, "request"), (False, "response")):
+        lone = [e for e in session.exchanges if (e.response if half else e.request) is None]
+        for exchange in lone[:5]:
+            where = f"{exchange_name(exchange.type)} #{exchange.id}"
+            what = "no response" if half else "no request"
+            yield (
+                "not captured",
+                f"{what} to the {label} {where}" if half else f"{what} for {where}",
+            )
+    again = sum(h.retransmissions for e in session.exchanges for h in e.halves())
+    if again:
+        yield "repeated", _count(again, "message")
