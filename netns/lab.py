@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
+import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
@@ -92,7 +94,7 @@ class Lab:
                 try:
                     host.call(partial(step, node, host))
                 except OSError as error:
-                    raise LabError(f"cannot set up host {node.name}: {error}") from error
+                    raise LabError(f"cannot set up host {node.name}: {_reason(error)}") from error
 
     def _wire(self, node: Node, host: Host) -> None:
         """In the host: make the links that start here; their other ends appear in their nodes."""
@@ -123,6 +125,12 @@ class Lab:
                     ip.route("add", dst=route.to, gateway=route.via)
 
 
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EOPNOTSUPP:
+        return "this kernel has no veth links; load its module veth or take another kernel"
+    return str(error)
+
+
 def _ipv4(interfaces: Sequence[Interface]) -> tuple[Interface, ...]:
     return tuple(interface for interface in interfaces if interface.version == 4)
 
@@ -136,7 +144,7 @@ def _netlink() -> Iterator[Any]:
         with IPRoute() as ip:
             yield ip
     except NetlinkError as error:
-        raise OSError(error.code, f"netlink: {error}") from error
+        raise OSError(error.code, os.strerror(error.code)) from error
 
 
 def _settings(node: Node) -> None:
