@@ -49,8 +49,8 @@ class Curve:
 
 # A prime of RFC 2409 6 or RFC 3526 is 2^n - 2^(n-64) - 1 + 2^64 ([2^(n-130) pi] + c). Beside c
 # stand the bits of a private exponent: twice the lower estimate of the group's strength in
-# RFC 3526 8, in whole octets. More would cost time (a full 2048 bits, ten times as much) and add
-# nothing, because the discrete logarithm in the field is no harder than that.
+# RFC 3526 8 (which does not rate the first two), in whole octets. More would cost time (all 2048
+# bits, ten times as much) and add nothing, since the logarithm in the field is no harder.
 _PI_PRIMES = {
     Ke.MODP_768: (149686, 128),
     Ke.MODP_1024: (129093, 160),
