@@ -37,6 +37,7 @@ def write_page(
 ) -> None:
     """Write the page; ConfigError when it cannot be written.
 
+    The page holds keys and secrets of the lab, as the run folder does: only its owner may read it.
     Captures, keys, logs of up to `file_limit` octets go into the page until `total_limit` octets
     are spent; what is larger becomes a relative link to the run folder.
     """
@@ -53,6 +54,8 @@ def write_page(
     )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        out.touch(mode=0o600)
+        out.chmod(0o600)
         stream.dump(str(out), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot write {out}: {error.strerror}") from None

@@ -3,13 +3,16 @@
 const panel = byId("panel");
 const open = { td: null, variant: 0, urls: [], turn: 0 };
 
-async function openCell(td, variant = 0, { focus = true } = {}) {
+// The variant that gave the cell its verdict.
+const gravest = (cell) => cell.results.findIndex((n) => data.results[n].verdict === cell.verdict);
+
+async function openCell(td, variant = null, { focus = true } = {}) {
   if (!td?.cell) return;
   open.turn += 1;
   const { turn } = open;
   open.td?.classList.remove("open");
   open.td = td;
-  open.variant = Math.min(variant, td.cell.results.length - 1);
+  open.variant = Math.min(variant ?? gravest(td.cell), td.cell.results.length - 1);
   td.classList.add("open");
   focusCell(td, { focus: false });
   history.replaceState(null, "", linkTo(td, open.variant));
@@ -48,7 +51,7 @@ function dropFiles() {
 }
 
 const linkTo = (td, variant) =>
-  `#${[td.row.slug, td.column.slug, ...(variant ? [variant] : [])].map(encodeURIComponent).join("/")}`;
+  `#${[td.row.slug, td.column.slug, ...(td.cell.results.length > 1 ? [variant] : [])].map(encodeURIComponent).join("/")}`;
 
 function panelHead(td) {
   const { row, column, cell } = td;

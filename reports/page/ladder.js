@@ -26,7 +26,13 @@ function picture(detail, steps, width, select) {
   const start = steps.find((step) => typeof step.time === "number")?.time ?? 0;
   const arrows = [];
   let y = 44;
+  const several = new Set(steps.map((step) => step.spi_i)).size > 1;
   for (const [number, step] of steps.entries()) {
+    if (several && step.spi_i !== steps[number - 1]?.spi_i) {
+      arrows.push(svg("text", { x: (left + right) / 2, y: y + 12, "text-anchor": "middle", class: "sa" },
+        `IKE SA with SPIi ${String(step.spi_i).slice(0, 8)}`));
+      y += 18;
+    }
     const arrow = arrowFor(step, number, { left, right, y, width, start, select });
     arrows.push(arrow.node);
     y += arrow.height;

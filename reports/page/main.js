@@ -49,7 +49,8 @@ function follow() {
   if (!line) return;
   const worst = VERDICTS.map((v) => line.cells.find((td) => td.cell?.verdict === v)).find(Boolean);
   const td = line.cells.find((cell) => cell.cell && cell.column.slug === place) ?? worst;
-  if (td && (td !== open.td || Number(variant ?? 0) !== open.variant)) openCell(td, Number(variant) || 0);
+  const chosen = /^\d+$/.test(variant ?? "") ? Number(variant) : null;
+  if (td && (td !== open.td || (chosen !== null && chosen !== open.variant))) openCell(td, chosen);
 }
 
 function decode(text) {

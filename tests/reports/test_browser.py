@@ -132,6 +132,16 @@ def test_a_message_opens_from_the_ladder_with_its_tree_and_octets(small, page):
     assert set(lit) == {"KE"}
 
 
+def test_each_ike_sa_of_a_conversation_is_told_apart(build_run, page, steps):
+    made = build_run("r")
+    probe = [{**step, "spi_i": "00ff" * 4} for step in steps()]
+    made.test("a", steps=[*steps(), *probe, *steps()])
+    view = page(made).open("#A")
+    view.title()
+    labels = [t.text for t in view.all(".ladder .sa")]
+    assert labels == [f"IKE SA with SPIi {s}" for s in ("f074d8bb", "00ff00ff", "f074d8bb")]
+
+
 def test_what_was_encrypted_is_shown_inside_its_payload(small, page):
     view = page(small).open("#INIT-01/reference.responder")
     view.title()
@@ -146,7 +156,7 @@ def test_what_was_encrypted_is_shown_inside_its_payload(small, page):
 def test_links_open_their_cell_and_the_address_follows(small, page):
     view = page(small).open("#VER-06")
     assert view.title().startswith("VER-06")
-    assert view.js("return decodeURIComponent(location.hash)") == "#VER-06/reference.responder"
+    assert view.js("return decodeURIComponent(location.hash)") == "#VER-06/reference.responder/1"
     view.js("location.hash = '#TS-02/strongswan@trixie.initiator'")
     view.wait("return document.querySelector('#panel h2').textContent.includes('TS-02')")
     assert "peer is initiator" in view.one("#panel header").text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import stat
 import zlib
 
 import pytest
@@ -39,13 +40,14 @@ def page(tmp_path):
     return write
 
 
-def test_index_and_details_hold_the_run(build_run, page):
+def test_index_and_details_hold_the_run(build_run, page, tmp_path):
     made = build_run("r", "reference", "strongswan@trixie")
     made.test("a", "FAIL", case="INIT-01")
     made.test("a", case="INIT-01", peer="strongswan@trixie", role="initiator")
 
     _, index, details = page(made)
 
+    assert stat.S_IMODE((tmp_path / "out" / "report.html").stat().st_mode) == 0o600
     assert [c["slug"] for c in index["columns"]] == [
         "reference.responder",
         "strongswan@trixie.initiator",
