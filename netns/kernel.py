@@ -84,7 +84,11 @@ def _ipv6() -> None:
 
 
 def _tun() -> None:
-    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError as error:
+        remedy = f"{error.strerror}; `sudo chmod 666 /dev/net/tun` gives it its usual mode"
+        raise OSError(error.errno, remedy) from error
     try:
         fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", b"probe0", 0x1001))  # TUNSETIFF, IFF_TUN
     finally:
