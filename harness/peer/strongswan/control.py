@@ -22,7 +22,7 @@ import vici
 from vici.exception import CommandException, SessionException
 
 from ikelab.harness.errors import LabError
-from ikelab.harness.model import Identity, Transform
+from ikelab.harness.model import Identity, Suite, Transform
 from ikelab.harness.peer import cache, kernel
 from ikelab.harness.peer.base import PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.strongswan import names, parse, primer
@@ -32,15 +32,15 @@ from ikelab.harness.peer.strongswan.render import (
     FOLDER,
     LOOPBACK,
     PLUGINS,
-    PRIMER,
     Build,
     connections,
     pool,
     render,
     shared,
 )
-from ikelab.layers.iana import Integ, TransformType
+from ikelab.layers.iana import Integ, Protocol, Sn, TransformType
 from ikelab.netns.host import Host
+from ikelab.netns.sandbox import Sandbox
 
 Result = TypeVar("Result")
 
@@ -49,7 +49,8 @@ _START_TIMEOUT = 10.0
 _ANSWER_TIMEOUT = 10.0
 _NOBODY = Identity.parse(LOOPBACK)
 _NOTHING = PeerConfig(LOOPBACK, LOOPBACK, _NOBODY, _NOBODY, b"", (), (), (), ())
-_ALGORITHMS = {
+_SN = TransformType.SN
+_ALGORITHMS: dict[int, tuple[str, ...]] = {
     TransformType.ENCR: ("encryption", "aead"),
     TransformType.INTEG: ("integrity",),
     TransformType.PRF: ("prf",),
@@ -68,8 +69,9 @@ class StrongSwan:
         self._host = host
         self._folder = folder
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._sandbox = host.sandbox(entry.root, [(folder, FOLDER, True)])
+        self._root = entry.root
+        self._sandbox: Sandbox | None = None
+        self._directory = -1
         self._process: subprocess.Popen[bytes] | None = None
         self._vici: vici.Session | None = None
         self._config: PeerConfig | None = None
@@ -92,7 +94,7 @@ class StrongSwan:
         if self._config == config and self._pristine():
             self._log_start = len(self._read("log"))
             return
-        self.stop()
+        self._kill()
         self._files = files
         self._launch(files["strongswan.conf"])
         self._load(config)
@@ -108,7 +110,7 @@ class StrongSwan:
 
     def view(self) -> PeerView:
         """charon's list of SAs."""
-        return parse.view(self.listed(), hidden=[PRIMER])
+        return parse.view(self.listed(), hidden=LOOPBACK)
 
     def listed(self) -> list[dict[str, Any]]:
         """What list-sas says, as text, for the record."""
@@ -128,32 +130,14 @@ class StrongSwan:
         return "\n".join(f"# {name}\n{text}" for name, text in self._files.items())
 
     def stop(self) -> None:
-        """Kill the daemon: it is to say nothing more on the wire. Idempotent."""
-        if self._vici is not None:
-            self._vici.transport.socket.close()
-            self._vici = None
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            self._process.wait()
-            self._process = None
-            if self._kernel_esp:
-                self._host.call(kernel.flush)
-        self._config = None
-
-    def close(self) -> None:
-        """Stop, and let go of the sandbox."""
-        self.stop()
-        self._sandbox.close()
+        """End the daemon and free what it held; its log stays readable. Idempotent."""
+        self._kill()
+        if self._sandbox is not None:
+            self._sandbox.close()
+            self._sandbox = None
         if self._directory >= 0:
             os.close(self._directory)
             self._directory = -1
-
-    def __enter__(self) -> StrongSwan:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # What this daemon can do
 
@@ -164,7 +148,7 @@ class StrongSwan:
             self.version = self._ask(lambda s: s.version())["version"].decode()
             said = self._ask(lambda s: s.get_algorithms())
         finally:
-            self.stop()
+            self._kill()
         return {kind: frozenset(found) for kind, found in said.items()}
 
     def _capabilities(self) -> frozenset[str]:
@@ -172,7 +156,7 @@ class StrongSwan:
         if any(address.version == 6 for address in self._host.addresses):
             found.add("ipv6")
         if self._kernel_esp:
-            found.add("kernel-esp")
+            found |= {"kernel-esp", "esn"}
         if self._kernel_esp or self._tun:
             found.add("child")
         if not self._build.libipsec or self._build.raw_esp:
@@ -181,14 +165,25 @@ class StrongSwan:
 
     def _refuse(self, config: PeerConfig) -> None:
         """Unsupported for what charon would accept now and fail at later."""
-        if config.esp and "child" not in self.capabilities:
+        for suite in config.ike:
+            self._require(suite)
+        if not config.esp or "kernel-esp" in self.capabilities:
+            return
+        if "child" not in self.capabilities:
             raise Unsupported(
                 "this kernel has no ESP and /dev/net/tun cannot be opened, so strongSwan cannot "
                 "install a CHILD_SA; as root: chmod 666 /dev/net/tun"
             )
+        for suite in config.esp:
+            if suite.protocol != Protocol.ESP or Sn.ESN in {t.id for t in suite.of(_SN)}:
+                raise Unsupported("without ESP in the kernel strongSwan has no AH and no ESN")
+            self._require(suite.without(_SN))
+
+    def _require(self, suite: Suite) -> None:
+        """Unsupported unless this charon has every algorithm of the suite."""
         none = Transform(TransformType.INTEG, Integ.NONE)
-        for transform in (t for suite in config.ike for t in suite.transforms if t != none):
-            kinds = _ALGORITHMS.get(TransformType(transform.type), ("ke", "dh"))
+        for transform in (t for t in suite.transforms if t != none):
+            kinds = _ALGORITHMS.get(transform.type, ("ke", "dh"))
             have = {name for kind in kinds for name in self._algorithms.get(kind, ())}
             if names.printed(transform) not in have:
                 raise Unsupported(f"strongSwan {self.version} here lacks {transform.name}")
@@ -197,6 +192,9 @@ class StrongSwan:
 
     def _launch(self, conf: str) -> None:
         """Write strongswan.conf, start charon, wait for its READY, connect to vici."""
+        if self._sandbox is None:
+            self._sandbox = self._host.sandbox(self._root, [(self._folder, FOLDER, True)])
+            self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         for name in ("vici", "notify", "log", "output"):
             (self._folder / name).unlink(missing_ok=True)
         (self._folder / "strongswan.conf").write_text(conf)
@@ -225,6 +223,20 @@ class StrongSwan:
             raise self._death(f"did not open its vici socket ({error.strerror})") from None
         self._vici = vici.Session(connection)
 
+    def _kill(self) -> None:
+        """Kill the daemon, without a word on the wire; what the kernel holds for it goes too."""
+        if self._vici is not None:
+            self._vici.transport.socket.close()
+            self._vici = None
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            self._process.wait()
+            self._process = None
+            if self._kernel_esp:
+                self._host.call(kernel.flush)
+        self._config = None
+
     def _await(self, ready: socket.socket) -> None:
         """Until charon says READY=1; LabError when it ends or stays silent instead."""
         assert self._process is not None
@@ -252,7 +264,7 @@ class StrongSwan:
         process = self._process
         status = process.poll() if process else None
         lines = (self._read("log") or self._read("output")).strip().splitlines()[-5:]
-        self.stop()
+        self._kill()
         how = f" ({_ending(status)})" if status is not None else ""
         said = "; its last words: " + " | ".join(lines) if lines else "; it said nothing"
         return LabError(f"{self.name}: charon {what}{how}{said}")
@@ -285,7 +297,7 @@ class StrongSwan:
             for name, tree in connections(config).items():
                 self._ask(partial(vici.Session.load_conn, connection={name: tree}))
         except CommandException as error:
-            self.stop()
+            self._kill()
             raise Unsupported(f"strongSwan {self.version} does not take this: {error}") from None
 
     def _prime(self, port: int) -> None:
@@ -298,7 +310,7 @@ class StrongSwan:
                 udp.recv(65535)
             except OSError:
                 raise self._death("did not answer on its own loopback") from None
-        if not any(PRIMER in item for item in self.listed()):
+        if self._ask(lambda s: s.stats())["ikesas"]["half-open"] != b"1":
             raise LabError(f"{self.name}: charon holds no half-open SA, so it asks for no cookies")
 
     def _pristine(self) -> bool:

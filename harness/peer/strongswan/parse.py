@@ -36,14 +36,10 @@ def plain(value: Any) -> Any:
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
 
 
-def view(listed: Iterable[Mapping[str, Any]], hidden: Iterable[str] = ()) -> PeerView:
-    """The PeerView of list-sas' answers, less the connections that are `hidden`."""
-    unwanted = set(hidden)
-    return PeerView(
-        tuple(
-            _ike(sa) for item in listed for name, sa in plain(item).items() if name not in unwanted
-        )
-    )
+def view(listed: Iterable[Mapping[str, Any]], hidden: str = "") -> PeerView:
+    """The PeerView of list-sas' answers, less the SAs with the remote host that is `hidden`."""
+    sas = (sa for item in listed for sa in plain(item).values())
+    return PeerView(tuple(_ike(sa) for sa in sas if not hidden or sa.get("remote-host") != hidden))
 
 
 def _ike(sa: Mapping[str, Any]) -> IkeView:
