@@ -257,6 +257,11 @@ class Session:
         """Send IKE_AUTH and wait for its answer."""
         return self._ask(lambda: self.sa.start_auth(self._now(), edits), patience)
 
+    def float(self) -> None:
+        """Go on from and to port 4500 (RFC 7296 2.23), whatever the hashes said."""
+        sa = self.sa
+        sa.local, sa.remote = (sa.local[0], 4500), (sa.remote[0], 4500)
+
     def inform(
         self,
         payloads: Sequence[Any] = (),

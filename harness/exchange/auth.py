@@ -12,7 +12,7 @@ from ikelab.harness.edits import Edit
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
 from ikelab.harness.exchange import rules
 from ikelab.harness.exchange.child import Child
-from ikelab.harness.exchange.events import ChildUp, Established
+from ikelab.harness.exchange.events import Established
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import (
     Choice,
@@ -190,9 +190,9 @@ def _install(
         )
     except (UnsupportedAlgorithm, ConfigError):
         material = None  # negotiated all the same; only ikelab's own ESP cannot use it
-    child = Child(choice.suite.protocol, spis, sa.initiator, choice.suite, tsi, tsr, material)
-    sa.children[child.spi_in] = child
-    sa.note(ChildUp(child.spi_in))
+    sa.add_child(
+        Child(choice.suite.protocol, spis, sa.initiator, choice.suite, tsi, tsr, material)
+    )
 
 
 def _keep_mapping(sa: IkeSa, now: float) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ikelab.harness import apply, sk
 from ikelab.harness.crypto.keys import IkeKeys
-from ikelab.harness.edits import Edit
+from ikelab.harness.edits import Binding, Edit
 from ikelab.harness.exchange import auth, info, init, rules
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import IkeConfig
@@ -22,6 +22,7 @@ from ikelab.harness.exchange.events import (
     Answered,
     Broke,
     ChildDown,
+    ChildUp,
     Closed,
     Event,
     Ignored,
@@ -61,6 +62,7 @@ class IkeSa:
         self.nat = Nat(None, None)
         self.peer_id: Identity | None = None
         self.children: dict[bytes, Child] = {}
+        self.every_child: list[Child] = []  # deleted ones too: their ESP is in the capture
         self.violations: list[Violation] = []
         self.transcript = Transcript()
         self.init = InitState()
@@ -70,6 +72,7 @@ class IkeSa:
         self.keepalives = 0  # received
         self.offered_spi = b""  # ours, in the child that IKE_AUTH asks for
         self.heard = 0.0  # when the peer last proved to be alive
+        self.applied: list[Binding] = []  # every edit of what we sent, for the record
         self._sent: Counter[tuple[int, bool]] = Counter()
         self._out: deque[Datagram] = deque()
         self._events: deque[Event] = deque()
@@ -216,6 +219,8 @@ class IkeSa:
             id=message_id,
         )
         if edits:
+            name = Exchange(exchange).name if exchange in set(Exchange) else None
+            self.applied += [Binding(name, response, edit) for edit in edits]
             tree = apply.on_message(tree, edits, self._measured, lenient=lenient)
         data, plain, first = self._built(tree, edits)
         if exchange == Exchange.IKE_SA_INIT:
@@ -452,6 +457,12 @@ class IkeSa:
     def note(self, event: Event) -> None:
         """Queue an event."""
         self._events.append(event)
+
+    def add_child(self, child: Child) -> None:
+        """Install a CHILD_SA."""
+        self.children[child.spi_in] = child
+        self.every_child.append(child)
+        self.note(ChildUp(child.spi_in))
 
     def drop_child(self, child: Child) -> None:
         """Forget a CHILD_SA."""

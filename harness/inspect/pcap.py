@@ -153,7 +153,7 @@ def _open(source: Path | BinaryIO, name: str) -> tuple[BinaryIO, bytes]:
     try:
         magic = stream.read(4)
         if magic[:2] == b"\x1f\x8b":
-            packed = gzip.GzipFile(fileobj=_Rejoined(magic, stream))
+            packed = _Unzipped(_Rejoined(magic, stream))
             stream = cast(BinaryIO, io.BufferedReader(packed, BUFFER))
             magic = stream.read(4)
     except (EOFError, zlib.error, OSError) as error:
@@ -186,6 +186,27 @@ class _Rejoined(io.RawIOBase):
 
     def close(self) -> None:
         self._rest.close()
+        super().close()
+
+
+class _Unzipped(io.RawIOBase):
+    """Gzip data as far as they go: an early end raises EOFError only after all that was there."""
+
+    def __init__(self, packed: _Rejoined) -> None:
+        self._file = gzip.GzipFile(fileobj=cast(BinaryIO, packed))
+        self._source = packed
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._file.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        self._source.close()
         super().close()
 
 

@@ -6,6 +6,7 @@ It needs no socket: `Station` is a node of the memory network. `serve` puts one 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from ikelab.harness import sk
 from ikelab.harness.edits import Plan
@@ -67,6 +68,7 @@ class ReferencePeer:
         attach: Callable[[Station, str], None],
         clock: Callable[[], float],
         fault: Fault | None = None,
+        guard: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.version = version
         self.capabilities = CAPABILITIES
@@ -74,6 +76,7 @@ class ReferencePeer:
         self._attach = attach
         self._clock = clock
         self._fault = fault
+        self._guard = guard
         self._config: PeerConfig | None = None
         self.station: Station | None = None
 
@@ -113,12 +116,14 @@ class ReferencePeer:
     def initiate(self) -> None:
         """Start IKE_SA_INIT towards the configured remote."""
         assert self.station is not None, "initiate before start"
-        self.station.initiate(self._clock())
+        with self._guard():
+            self.station.initiate(self._clock())
 
     def view(self) -> PeerView:
         """The station's SAs that are up."""
-        sas = self.station.listener.sas if self.station else []
-        return PeerView(tuple(_view(sa) for sa in sas if sa.state is not State.CLOSED))
+        with self._guard():
+            sas = self.station.listener.sas if self.station else []
+            return PeerView(tuple(_view(sa) for sa in sas if sa.state is not State.CLOSED))
 
     def alive(self) -> bool:
         return self.station is not None
@@ -179,4 +184,3 @@ def _child_view(sa: IkeSa, child: Child) -> ChildView:
         mode=child.mode,
         encap=bool(sa.nat.initiator or sa.nat.responder),
     )
-

@@ -1,0 +1,259 @@
+"""The command line. Every error is one line on stderr that says what to do; see design section 9.
+
+Nothing heavy is imported before a command runs: `ikelab --help` has to be quick.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ikelab.harness.errors import ConfigError, IkelabError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="ikelab", prog_name="ikelab")
+@click.option("--debug", is_flag=True, help="Show a traceback with an error.")
+def cli(debug: bool) -> None:
+    """IKEv2 packet crafting, interoperability tests and capture inspection."""
+    del debug  # read by main(), which has to know it when anything fails
+
+
+@cli.command()
+@click.option("--peer", "peers", multiple=True, metavar="NAME", help="Peer under test; repeatable.")
+@click.option(
+    "--role",
+    type=click.Choice(["initiator", "responder"]),
+    help="Role of the peer under test; both by default.",
+)
+@click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
+@click.option("-k", "expression", default="", metavar="EXPR", help="Cases whose name matches.")
+@click.option("--out", default="", metavar="DIR", help="Run folder; runs/<utc>-<peer> by default.")
+@click.option("--seed", type=int, metavar="N", help="Fix our randomness, to repeat a run.")
+@click.option("--fault", default="", metavar="NAME", help="Plant a fault in the reference peer.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only what is not as it should be.")
+@click.argument("paths", nargs=-1, metavar="[TEST FILE]...")
+def run(  # noqa: PLR0917
+    peers: tuple[str, ...],
+    role: str | None,
+    topology: str,
+    expression: str,
+    out: str,
+    seed: int | None,
+    fault: str,
+    quiet: bool,
+    paths: tuple[str, ...],
+) -> int:
+    """Run the interop suite against peers and write a run folder."""
+    from ikelab.harness import runner
+    from ikelab.harness.peer import faults
+
+    names = peers or ("reference",)
+    if fault:
+        faults.fault(fault)
+    runner.check(names)
+    if out and (Path(out) / "run.json").exists():
+        raise ConfigError(f"{out} holds a run already: give --out another folder")
+    if runner.needs_world(names, topology):
+        for peer in names:
+            _provision(peer)
+        from ikelab.netns import world
+
+        world.enter()
+    argv = ["ikelab", *sys.argv[1:]]
+    status, place = runner.run(
+        names, role, topology, expression, out, seed, fault, quiet, paths, argv
+    )
+    if place is not None:
+        from ikelab.reports.load import load_run
+        from ikelab.reports.summary import summary
+
+        click.echo(summary([load_run(place)]).rstrip())
+        click.echo(f"run folder: {place}")
+    return status
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--keys", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
+    help="Key table, profile folder or run folder; repeatable.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["transcript", "summary", "json"]),
+    default="summary",
+    help="What to print.",
+)
+@click.option("--strict", is_flag=True, help="Exit 1 when a rule is broken.")
+def inspect(file: Path, keys: tuple[Path, ...], as_json: bool, form: str, strict: bool) -> int:
+    """Read a capture: what was negotiated, decrypted with the keys given."""
+    from ikelab.harness.inspect.report import inspect_file
+
+    found = inspect_file(file, list(keys))
+    if as_json or form == "json":
+        import json
+
+        click.echo(json.dumps(found.to_json(), indent=1))
+    else:
+        click.echo((found.transcript() if form == "transcript" else found.summary()).rstrip())
+    if found.lost:
+        raise ConfigError(f"{file}: {found.lost}; what was read is shown")
+    broken = any(sa["violations"] for sa in found.to_json()["ike_sas"]) if strict else False
+    return 1 if broken else 0
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the page.")
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
+def report(runs: tuple[Path, ...], html: Path | None, junit: Path | None) -> int:
+    """Make a page, a JUnit file or a summary from run folders."""
+    from ikelab.reports.junit import write_junit
+    from ikelab.reports.load import load_run
+    from ikelab.reports.page import write_page
+    from ikelab.reports.summary import summary
+
+    loaded = [load_run(path) for path in runs]
+    if html:
+        write_page(loaded, html)
+    if junit:
+        write_junit(loaded, junit)
+    if not html and not junit:
+        click.echo(summary(loaded).rstrip())
+    return 0
+
+
+@cli.command()
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+def diff(run_a: Path, run_b: Path) -> int:
+    """Say what changed between two runs; exit 1 on a regression."""
+    from ikelab.reports.diff import diff_runs
+    from ikelab.reports.load import load_run
+
+    found = diff_runs(load_run(run_a), load_run(run_b))
+    click.echo(str(found).rstrip())
+    return 1 if found.regressions else 0
+
+
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def peers(context: click.Context) -> None:
+    """List, add and remove the peers that tests run against."""
+    if context.invoked_subcommand is None:
+        context.invoke(peers_list)
+
+
+@peers.command("list")
+def peers_list() -> int:
+    """List the peers: version, size, what can be added."""
+    from ikelab.harness.peer import cache, registry
+
+    entries = {entry.manifest.peer: entry.manifest for entry in cache.entries()}
+    click.echo(f"{'reference':<24} built in")
+    for name in registry.names():
+        manifest = entries.get(name)
+        if manifest is None:
+            click.echo(f"{name:<24} not added: ikelab peers add {name}")
+        else:
+            click.echo(f"{name:<24} {manifest.version:<14} {manifest.size / 1e6:.0f} MB")
+    return 0
+
+
+@peers.command("add")
+@click.argument("name", metavar="NAME@RELEASE")
+@click.option("--refresh", is_flag=True, help="Fetch it again.")
+def peers_add(name: str, refresh: bool) -> int:
+    """Unpack a peer from Debian's packages into the cache."""
+    entry = _provision(name, refresh=refresh)
+    if entry is not None:
+        click.echo(f"{name}: version {entry.manifest.version}")
+    return 0
+
+
+@peers.command("remove")
+@click.argument("name", metavar="NAME@RELEASE")
+def peers_remove(name: str) -> int:
+    """Delete a peer from the cache."""
+    from ikelab.harness.peer import registry
+
+    registry.remove(name)
+    click.echo(f"{name} removed")
+    return 0
+
+
+def _provision(name: str, *, refresh: bool = False) -> Any:
+    """Fetch a peer with a moving line on a terminal, plain lines in a pipe."""
+    from ikelab.harness.peer import cache, registry
+
+    if name == "reference":
+        return None
+    registry.driver(name)
+    if cache.find(name) is not None and not refresh:
+        return cache.find(name)
+    if not sys.stderr.isatty():
+        said: list[str] = []
+
+        def say(step: str, _done: float) -> None:
+            if step not in said:
+                said.append(step)
+                click.echo(f"{name}: {step}", err=True)
+
+        return registry.add(name, progress=say, refresh=refresh)
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=1.0)
+
+        def show(step: str, done: float) -> None:
+            bar.update(task, description=f"{name}: {step}", completed=done)
+
+        return registry.add(name, progress=show, refresh=refresh)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status of design section 9."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words or os.environ.get("IKELAB_DEBUG") == "1"
+    words = [w for w in words if w != "--debug"]
+    try:
+        return int(cli.main(words, standalone_mode=False) or 0)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except IkelabError as error:
+        if debug:
+            raise
+        return _fail(str(error), error.exit_status)
+    except (KeyboardInterrupt, click.Abort) as stopped:
+        place = f"; what was recorded is in {stopped}" if str(stopped) else ""
+        return _fail(f"stopped{place}", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        if debug:
+            raise
+        return _fail(f"{error.strerror}: {error.filename or ''}".rstrip(": "), 2)
+
+
+def _fail(line: str, status: int) -> int:
+    """One line on stderr; the last complete one of a text."""
+    text = " ".join(line.split("\n"))
+    print(f"ikelab: {text}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The reference peer on UDP sockets of a namespace: a thread that moves its station on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Self
+
+from ikelab.harness.model import Address, Datagram
+from ikelab.harness.peer.reference import Station
+from ikelab.harness.transport.udp import MakeSocket
+
+
+class UdpStation:
+    """Carries one station at a time; `attach` exchanges it. Ports 500 and 4500."""
+
+    def __init__(self, make: MakeSocket) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._station: Station | None = None
+        self._sockets: dict[Address, socket.socket] = {}
+        self._selector = selectors.DefaultSelector()
+        self._woken, self._wake = os.pipe()
+        self._selector.register(self._woken, selectors.EVENT_READ, None)
+        self._start = time.monotonic()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, daemon=True, name="reference peer")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended = True
+        os.write(self._wake, b"x")
+        self._thread.join()
+        for sock in self._sockets.values():
+            sock.close()
+        self._selector.close()
+        os.close(self._wake)
+        os.close(self._woken)
+
+    def clock(self) -> float:
+        """Seconds since the sockets were made."""
+        return time.monotonic() - self._start
+
+    @contextlib.contextmanager
+    def guard(self) -> Iterator[None]:
+        """For who touches the station from another thread; the thread looks again afterwards."""
+        with self._lock:
+            yield
+        os.write(self._wake, b"x")
+
+    def attach(self, station: Station, address: str) -> None:
+        """Let this station answer at the address from now on."""
+        with self.guard():
+            self._station = station
+            for port in (500, 4500):
+                self._bind((address, port))
+
+    def _bind(self, address: Address) -> None:
+        if address in self._sockets:
+            return
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        sock = self._make(family, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.bind(address)
+        self._sockets[address] = sock
+        self._selector.register(sock, selectors.EVENT_READ, address)
+
+    def _run(self) -> None:
+        while not self._ended:
+            with self._lock:
+                due = self._station.timer() if self._station else None
+            wait = None if due is None else max(0.0, due - self.clock())
+            for key, _ in self._selector.select(wait):
+                if key.data is None:
+                    os.read(self._woken, 4096)
+                else:
+                    self._read(key.fileobj, key.data)  # type: ignore[arg-type]
+            self._tick()
+
+    def _read(self, sock: socket.socket, local: Address) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+            data, source = sock.recvfrom(65535)
+            now = self.clock()
+            with self._lock:
+                if self._station:
+                    datagram = Datagram(data, (source[0], source[1]), local, now)
+                    self._station.receive(datagram, now)
+
+    def _tick(self) -> None:
+        with self._lock:
+            if self._station is None:
+                return
+            now = self.clock()
+            self._station.handle_timer(now)
+            for datagram in self._station.datagrams(now):
+                sock = self._sockets.get(datagram.src)
+                if sock is not None:
+                    with contextlib.suppress(OSError):
+                        sock.sendto(datagram.data, datagram.dst)

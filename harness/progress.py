@@ -1,0 +1,84 @@
+"""How a run shows itself: a moving line on a terminal, plain lines in a pipe.
+
+Takes the place of pytest's own terminal reporter in `ikelab run`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ikelab.harness.model import Verdict
+
+STYLES = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.UNSUPPORTED: "dim",
+    Verdict.ERROR: "bold magenta",
+    Verdict.XFAIL: "yellow",
+    Verdict.XPASS: "bold yellow",
+}
+
+
+class Hooks:
+    """The hook that a suite calls with every verdict."""
+
+    def pytest_ikelab_result(self, verdict: Verdict, item: Any, reason: str, peer: str) -> None:
+        """A test has its verdict."""
+
+
+class Progress:
+    """Prints a line a test; on a terminal a bar below them."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.total = 0
+        self.done = 0
+        self.collect_errors: list[str] = []
+        self._bar: Any = None
+        self._task: Any = None
+
+    def pytest_collection_finish(self, session: Any) -> None:
+        self.total = len(session.items)
+        if sys.stdout.isatty() and not self.quiet:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            self._bar = Progress(*columns, transient=True)
+            self._task = self._bar.add_task("", total=self.total)
+            self._bar.start()
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self.collect_errors.append(str(report.longrepr))
+
+    def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
+        del location
+        if self._bar:
+            self._bar.update(self._task, description=nodeid.rpartition("::")[2])
+
+    def pytest_ikelab_result(self, verdict: Verdict, item: Any, reason: str, peer: str) -> None:
+        self.done += 1
+        marker = item.get_closest_marker("case")
+        label = marker.args[0] if marker else ""
+        name = item.originalname.removeprefix("test_").replace("_", " ")
+        variant = item.callspec.id.replace(peer, "").strip("-")
+        text = f"{peer}  {label:<8} {name}" + (f" [{variant}]" if variant else "")
+        if verdict is not Verdict.PASS and reason:
+            text += f": {reason}"
+        if self._bar:
+            from rich.markup import escape
+
+            style = STYLES[verdict]
+            self._bar.console.print(f"[{style}]{verdict:<11}[/] {escape(text)}", highlight=False)
+            self._bar.advance(self._task)
+        elif not self.quiet or verdict not in (Verdict.PASS, Verdict.UNSUPPORTED):
+            print(f"{verdict:<11} {text}", flush=True)
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self._bar:
+            self._bar.stop()
+
+    def pytest_sessionfinish(self) -> None:
+        self.stop()

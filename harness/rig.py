@@ -1,0 +1,360 @@
+"""A peer under test, the network between it and us, and our endpoints: all that a test case needs.
+
+A rig lives for a run; `begin` and `end` enclose one test. In memory for the reference peer, in
+network namespaces for daemons (and for the reference peer, where asked to).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ikelab.harness import frames
+from ikelab.harness.edits import Plan
+from ikelab.harness.endpoint import Endpoint, Initiator, Responder, Session
+from ikelab.harness.entropy import entropy
+from ikelab.harness.errors import ConfigError, nearest
+from ikelab.harness.exchange.config import IkeConfig
+from ikelab.harness.model import Datagram, Identity, selectors, suites
+from ikelab.harness.peer.addresses import V4, V6, Side
+from ikelab.harness.peer.base import IkeView, Peer, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.faults import Fault
+from ikelab.harness.peer.reference import ReferencePeer
+from ikelab.harness.transport.base import Transport
+from ikelab.harness.transport.memory import MemoryNet
+from ikelab.harness.transport.udp import UdpTransport
+from ikelab.layers.iana import Protocol as ProtocolId
+
+REFERENCE = "reference"
+TOPOLOGIES = ("memory", "direct", "direct6")
+
+# What both sides have when a case says nothing: suites of RFC 8247's MUST and SHOULD+ lists.
+IKE = suites(["aes256gcm16-prfsha256-x25519-ecp256", "aes128-sha256-modp2048"])
+ESP = suites(["aes128gcm16"], ProtocolId.ESP)
+PSK = b"ikelab"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the run was asked for."""
+
+    topology: str = ""
+    seed: int | None = None
+    fault: Fault | None = None
+    version: str = ""
+
+
+class Rig(Protocol):
+    """One peer's place in a run."""
+
+    name: str
+    topology: str
+    peer: Tested
+
+    def begin(self, label: str, folder: Path | None) -> None:
+        """Get ready for a test; `folder` is where its capture goes."""
+
+    def initiator(self) -> Initiator:
+        """Our endpoint as initiator."""
+
+    def responder(self) -> Responder:
+        """Our endpoint as responder."""
+
+    def sessions(self) -> list[Session]:
+        """Every session of the test."""
+
+    def end(self) -> None:
+        """Finish the test: capture written, transport closed."""
+
+    def close(self) -> None:
+        """End the peer and the network."""
+
+
+def open_rig(peer: str, settings: Settings) -> Rig:
+    """The rig of a peer by name; ConfigError for an unknown peer or topology."""
+    topology = settings.topology or ("memory" if peer == REFERENCE else "direct")
+    if topology not in TOPOLOGIES:
+        raise ConfigError(f"unknown topology {topology!r}{nearest(topology, TOPOLOGIES)}")
+    if peer == REFERENCE and topology == "memory":
+        return MemoryRig(settings)
+    if topology == "memory":
+        raise ConfigError(f"{peer} is a process: it needs a topology other than 'memory'")
+    if settings.fault and peer != REFERENCE:
+        raise ConfigError("faults can be planted only in the reference peer")
+    return NamespaceRig(peer, topology, settings)
+
+
+class Tested:
+    """The peer under test as a case sees it: defaults filled in, its own view as a witness."""
+
+    def __init__(self, driver: Peer, us: Side, them: Side) -> None:
+        self.driver = driver
+        self.us, self.them = us, them
+        self.name = driver.name
+        self.capabilities = driver.capabilities
+        self._config: PeerConfig | None = None
+
+    def defaults(self) -> PeerConfig:
+        """What the peer is told when a case says nothing."""
+        return PeerConfig(
+            local_address=self.them.address,
+            remote_address=self.us.address,
+            local_id=Identity.parse(self.them.address),
+            remote_id=Identity.parse(self.us.address),
+            psk=PSK,
+            ike=IKE,
+            esp=ESP,
+            local_ts=self.them.subnet,
+            remote_ts=self.us.subnet,
+        )
+
+    def start(self, **options: Any) -> PeerConfig:
+        """Bring the peer up; words as in `Endpoint.config`, from the peer's point of view."""
+        values: dict[str, Any] = {}
+        for name, value in options.items():
+            match name:
+                case "ike":
+                    value = suites(_several(value))
+                case "esp":
+                    value = suites(_several(value), ProtocolId.ESP)
+                case "local_ts" | "remote_ts":
+                    value = selectors(value)
+                case "psk":
+                    value = value.encode() if isinstance(value, str) else value
+                case "local_id" | "remote_id":
+                    value = Identity.parse(value) if isinstance(value, str) else value
+            values[name] = value
+        self._config = replace(self.defaults(), **values)
+        self.driver.start(self._config)
+        return self._config
+
+    def needs(self, *capabilities: str) -> None:
+        """Unsupported where the peer lacks one of these."""
+        for capability in capabilities:
+            if capability not in self.capabilities:
+                raise Unsupported(f"{self.name} lacks {capability!r}")
+
+    def initiate(self) -> None:
+        """Make the peer start an IKE SA with us."""
+        self.needs("initiator")
+        self.driver.initiate()
+
+    def view(self) -> PeerView:
+        """What the peer says of its SAs."""
+        return self.driver.view()
+
+    def sa(self, session: Session) -> IkeView | None:
+        """The peer's own view of a session's IKE SA; None where it has none."""
+        return self.view().sa(session.spis)
+
+    def alive(self) -> bool:
+        """Whether the peer still runs."""
+        return self.driver.alive()
+
+    def disagreements(self, session: Session) -> list[str]:
+        """Where the peer's own view differs from the wire: SPIs, suite, selectors, children."""
+        if "view" not in self.capabilities:
+            return []
+        view = self.sa(session)
+        if view is None:
+            return [f"the peer has no IKE SA {session.spis}"]
+        found = []
+        chosen = session.chosen
+        if view.suite is not None and chosen is not None and view.suite.keyed() != chosen.keyed():
+            found.append(f"IKE suite: peer {view.suite}, wire {chosen}")
+        ours = {(c.spi_out, c.spi_in) for c in session.children}
+        theirs = {(c.spi_in, c.spi_out) for c in view.children}
+        if ours != theirs:
+            found.append(f"child SPIs: peer {_hex(theirs)}, wire {_hex(ours)}")
+            return found
+        for child in session.children:
+            seen = next(c for c in view.children if c.spi_in == child.spi_out)
+            local, remote = (
+                (child.tsr, child.tsi) if child.made_by_us else (child.tsi, child.tsr)
+            )
+            if set(seen.local_ts) != set(local) or set(seen.remote_ts) != set(remote):
+                found.append(
+                    f"selectors: peer {_words(seen.local_ts)} === {_words(seen.remote_ts)}, "
+                    f"wire {_words(local)} === {_words(remote)}"
+                )
+            if seen.suite.keyed() != child.suite.keyed():
+                found.append(f"child suite: peer {seen.suite}, wire {child.suite}")
+        return found
+
+
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _hex(pairs: set[tuple[bytes, bytes]]) -> str:
+    return ", ".join(sorted(f"{a.hex()}/{b.hex()}" for a, b in pairs)) or "none"
+
+
+def _words(selectors_: tuple[Any, ...]) -> str:
+    return ", ".join(map(str, selectors_))
+
+
+@dataclass
+class _Endpoints:
+    """Our endpoints of one test, made when asked for."""
+
+    us: Side
+    them: Side
+    transport: Transport
+    entropy: Any
+    patience: float
+    made: list[Endpoint] = field(default_factory=list)
+
+    def base(self) -> IkeConfig:
+        return IkeConfig(
+            local=(self.us.address, 500),
+            remote=(self.them.address, 500),
+            local_id=Identity.parse(self.us.address),
+            remote_id=Identity.parse(self.them.address),
+            psk=PSK,
+            ike=IKE,
+            esp=ESP,
+            local_ts=self.us.subnet,
+            remote_ts=self.them.subnet,
+            plan=Plan(),
+        )
+
+    def initiator(self) -> Initiator:
+        made = Initiator(self.transport, self.base(), self.entropy, patience=self.patience)
+        self.made.append(made)
+        return made
+
+    def responder(self) -> Responder:
+        made = Responder(self.transport, self.base(), self.entropy, patience=self.patience)
+        self.made.append(made)
+        return made
+
+    def sessions(self) -> list[Session]:
+        return [session for endpoint in self.made for session in endpoint.sessions]
+
+
+class MemoryRig:
+    """The reference peer in memory, with a virtual clock: a new network for each test."""
+
+    name = REFERENCE
+    topology = "memory"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._us, self._them = V4
+        self._datagrams: list[Datagram] = []
+        self._folder: Path | None = None
+        self.begin("", None)
+
+    def begin(self, label: str, folder: Path | None) -> None:
+        seed = self._settings.seed
+        self._folder, self._datagrams = folder, []
+        self._start = 0.0 if seed is not None else time.time()
+        net = MemoryNet(tap=self._datagrams.append)
+        driver = ReferencePeer(
+            self._settings.version,
+            entropy(seed, "peer", label),
+            lambda station, address: net.attach(address, station),
+            net.clock,
+            self._settings.fault,
+        )
+        self.peer = Tested(driver, self._us, self._them)
+        own = entropy(seed, "tester", label)
+        self._ends = _Endpoints(self._us, self._them, net, own, patience=20.0)
+
+    def initiator(self) -> Initiator:
+        return self._ends.initiator()
+
+    def responder(self) -> Responder:
+        return self._ends.responder()
+
+    def sessions(self) -> list[Session]:
+        return self._ends.sessions()
+
+    def end(self) -> None:
+        if self._folder is not None:
+            frames.write(self._folder / "capture.pcapng", self._datagrams, self._start)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class NamespaceRig:
+    """A peer in a namespace of its own, UDP between us, every link captured."""
+
+    def __init__(self, peer: str, topology: str, settings: Settings) -> None:
+        from ikelab.netns.lab import Lab
+
+        self.name, self.topology = peer, topology
+        self._settings = settings
+        self._us, self._them = V6 if topology == "direct6" else V4
+        self._stack = contextlib.ExitStack()
+        self._test = contextlib.ExitStack()
+        with contextlib.ExitStack() as building:
+            self._lab = building.enter_context(Lab("direct"))
+            folder = building.enter_context(tempfile.TemporaryDirectory(prefix="ikelab-"))
+            driver = self._driver(Path(folder), building)
+            self._stack = building.pop_all()
+        self.peer = Tested(driver, self._us, self._them)
+
+    def _driver(self, folder: Path, stack: contextlib.ExitStack) -> Peer:
+        host = self._lab.host("responder")
+        if self.name == REFERENCE:
+            from ikelab.harness.peer.serve import UdpStation
+
+            served = stack.enter_context(UdpStation(host.socket))
+            driver: Peer = ReferencePeer(
+                self._settings.version,
+                entropy(self._settings.seed, "peer"),
+                served.attach,
+                served.clock,
+                self._settings.fault,
+                served.guard,
+            )
+        else:
+            from ikelab.harness.peer import registry
+
+            driver = registry.open_peer(self.name, host, folder)
+        stack.callback(driver.stop)
+        return driver
+
+    def begin(self, label: str, folder: Path | None) -> None:
+        if folder is not None:
+            capture = self._lab.capture(folder / "capture.pcapng")
+            self._test.callback(capture.stop)
+        host = self._lab.host("initiator")
+        local = [(self._us.address, port) for port in (500, 4500)]
+        transport = UdpTransport(local, host.socket)
+        self._test.callback(transport.close)
+        own = entropy(self._settings.seed, "tester", label)
+        self._ends = _Endpoints(self._us, self._them, transport, own, patience=2.0)
+
+    def initiator(self) -> Initiator:
+        return self._ends.initiator()
+
+    def responder(self) -> Responder:
+        return self._ends.responder()
+
+    def sessions(self) -> list[Session]:
+        return self._ends.sessions()
+
+    def end(self) -> None:
+        self._test.close()
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@contextlib.contextmanager
+def rig(peer: str, settings: Settings) -> Iterator[Rig]:
+    """A rig for as long as the block runs."""
+    made = open_rig(peer, settings)
+    try:
+        yield made
+    finally:
+        made.close()
