@@ -121,9 +121,18 @@ function segments(payloads, start, hex) {
 function hexView(hex, parts, title) {
   if (!hex) return null;
   const total = hex.length / 2;
+  const lit = new Set();
+  const paint = () => {
+    for (const span of view.querySelectorAll("[data-segment]")) {
+      span.classList.toggle("lit", lit.has(Number(span.dataset.segment)));
+    }
+  };
   const view = lazy({ class: "octets" }, `${title}: ${total}`, () => {
     const pre = el("pre", { class: "hex", tabindex: 0, "aria-label": title });
-    const draw = (limit) => pre.replaceChildren(...hexRows(hex, parts, limit));
+    const draw = (limit) => {
+      pre.replaceChildren(...hexRows(hex, parts, limit));
+      queueMicrotask(paint);
+    };
     draw(HEX_SHOWN);
     const buttons = el("p", {}, copyButton(hex, "Copy as hex"));
     if (total > HEX_SHOWN) {
@@ -134,7 +143,9 @@ function hexView(hex, parts, title) {
     return [pre, buttons];
   });
   view.light = (segment, on) => {
-    for (const span of view.querySelectorAll(`[data-segment="${segment}"]`)) span.classList.toggle("lit", on);
+    if (on) lit.add(segment);
+    else lit.delete(segment);
+    paint();
   };
   return view;
 }
