@@ -27,7 +27,7 @@ def main() -> int:
         if status != AS_EXPECTED:
             say(f"the run against the built-in peer ended with {status}, which it never should")
         else:
-            status = with_daemon(place / "daemon")
+            status = with_daemon(place / DAEMON)
         return show(place) or status
     except KeyboardInterrupt:
         say(f"stopped; what was recorded is in {place}")
@@ -41,7 +41,7 @@ def with_daemon(out: Path) -> int:
         return AS_EXPECTED
     status = ikelab("run", "--peer", DAEMON, "--out", str(out))
     if status == UNEXPECTED:
-        say(f"{DAEMON} broke a rule or two: the page shows where, and that is no fault of the demo")
+        say(f"some verdicts on {DAEMON} are not as expected: the page shows them")
         return AS_EXPECTED
     if status == LAB_FAILED and not any(results(out)):
         say(f"left out: the run against {DAEMON}, because no lab can be made here (see above)")

@@ -47,7 +47,7 @@ def run_demo(
     ("statuses", "status", "told"),
     [
         ({}, 0, None),
-        ({DAEMON_RUN: 1}, 0, "broke a rule"),
+        ({DAEMON_RUN: 1}, 0, "not as expected"),
         ({DAEMON_RUN: 3}, 3, None),
         ({DAEMON_RUN: 2}, 2, None),
         ({REFERENCE_RUN: 1}, 1, "never should"),
@@ -86,5 +86,5 @@ def test_one_page_shows_both_runs_and_is_named_last(
 
     report, *runs, option, page = commands.seen[-1]
     assert (report, option) == ("report", "--html")
-    assert [Path(run).name for run in runs] == ["daemon", "reference"]
+    assert [Path(run).name for run in runs] == ["reference", demo.DAEMON]
     assert lines[-1] == f"the page is {tmp_path / page}"
