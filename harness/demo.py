@@ -6,6 +6,7 @@ and the run folders that they leave.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -40,10 +41,12 @@ def with_daemon(out: Path) -> int:
         say(f"left out: the run against {DAEMON}, because its packages cannot be had (see above)")
         return AS_EXPECTED
     status = ikelab("run", "--peer", DAEMON, "--out", str(out))
+    if status == AS_EXPECTED and verdicts(out) <= {"UNSUPPORTED"}:
+        say(f"left out: the run against {DAEMON}, because it cannot work here (see above)")
     if status == UNEXPECTED:
         say(f"some verdicts on {DAEMON} are not as expected: the page shows them")
         return AS_EXPECTED
-    if status == LAB_FAILED and not any(results(out)):
+    if status == LAB_FAILED and not verdicts(out):
         say(f"left out: the run against {DAEMON}, because no lab can be made here (see above)")
         return AS_EXPECTED
     return status
@@ -59,9 +62,10 @@ def show(place: Path) -> int:
     return status
 
 
-def results(out: Path) -> list[str]:
-    """The result lines of every run below `out`."""
-    return [line for file in out.rglob("results.jsonl") for line in file.read_text().splitlines()]
+def verdicts(out: Path) -> set[str]:
+    """Every verdict of the runs below `out`."""
+    files = out.rglob("results.jsonl")
+    return {json.loads(line)["verdict"] for file in files for line in file.open()}
 
 
 def ikelab(*words: str) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from ikelab.harness import demo
 class Commands:
     """Stands in for the command line: leaves a run folder and ends with the status told."""
 
-    def __init__(self, statuses: Mapping[tuple[str, ...], int], *, results: int = 1) -> None:
+    def __init__(
+        self, statuses: Mapping[tuple[str, ...], int], *, daemon: Sequence[str] = ("PASS", "FAIL")
+    ) -> None:
         self.statuses = statuses
-        self.results = results
+        self.daemon = daemon
         self.seen: list[tuple[str, ...]] = []
 
     def __call__(self, *words: str) -> int:
@@ -25,7 +28,8 @@ class Commands:
             folder = Path(words[words.index("--out") + 1])
             folder.mkdir(parents=True)
             (folder / "run.json").write_text("{}")
-            (folder / "results.jsonl").write_text("{}\n" * self.results)
+            rows = [json.dumps({"verdict": v}) + "\n" for v in self.daemon]
+            (folder / "results.jsonl").write_text("".join(rows))
         return self.statuses[key] if key else 0
 
 
@@ -69,10 +73,12 @@ def test_status_and_what_is_said(
     assert said == [] if told is None else told in said[0] and len(said) == 1
 
 
-def test_no_right_to_make_a_lab_leaves_the_daemon_out(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(("status", "daemon"), [(3, ()), (0, ("UNSUPPORTED", "UNSUPPORTED"))])
+def test_a_daemon_that_cannot_work_here_is_left_out(
+    status: int, daemon: Sequence[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    ended, lines = run_demo(Commands({DAEMON_RUN: 3}, results=0), monkeypatch, tmp_path)
+    commands = Commands({DAEMON_RUN: status}, daemon=daemon)
+    ended, lines = run_demo(commands, monkeypatch, tmp_path)
 
     assert ended == 0
     assert lines[0].startswith("left out: the run against strongswan@trixie")
