@@ -20,6 +20,8 @@ from ikelab.layers.wire import Wire
 
 PAYLOADS: dict[int, type[IKEv2_Payload]] = {}
 """Payload type -> the class that reads it; the rest is IKEv2_Unknown."""
+_FRAMES: dict[int, tuple[type[IKEv2_Payload], int, bool]] = {}
+"""The same with what the reading loop asks of a class: its least size, whether it is the last."""
 
 GENERIC = [
     Number("next_payload", None, 1, Payload),
@@ -45,7 +47,8 @@ class IKEv2_Payload(Wire):
         kind = cls.__dict__.get("payload_type")
         if kind is not None:
             cls.kind = kind
-            PAYLOADS.setdefault(kind, cls)
+            if PAYLOADS.setdefault(kind, cls) is cls:
+                _FRAMES[kind] = (cls, cls.least, cls.ends_chain)
 
     @property
     def notation(self) -> str:
@@ -86,6 +89,9 @@ class IKEv2_Unknown(IKEv2_Payload):
 
     def mysummary(self) -> str:
         return f"{self.notation}[{len(self.getfieldval('load') or b'')}]"
+
+
+_UNKNOWN = (IKEv2_Unknown, 4, False)
 
 
 class IKEv2_Malformed(Wire):
@@ -130,25 +136,27 @@ def parse_payloads(first_type: int, data: bytes) -> list[Packet]:
     Never raises, and the octets of the packets in the list are those of `data`, in order.
     """
     found: list[Packet] = []
+    append, frame_of = found.append, _FRAMES.get
     kind, here, end = first_type, 0, len(data)
     while kind and here < end:
-        size = data[here + 2] << 8 | data[here + 3] if end - here >= 4 else 0
-        cls = PAYLOADS.get(kind, IKEv2_Unknown)
-        if size < cls.least or size > end - here:
-            reason = _fault(cls, kind, end - here, size)
+        cls, least, ends = frame_of(kind, _UNKNOWN)
+        stop = here + (data[here + 2] << 8 | data[here + 3]) if end - here >= 4 else here
+        if stop - here < least or stop > end:
             # A body too short for its type spoils that payload only: its own length is sound.
-            stop = here + size if 4 <= size <= end - here else end
-            found.append(IKEv2_Malformed.of(data[here:stop], reason, kind))
-            if stop == end and not 4 <= size <= end - here:
+            sound = here + 4 <= stop <= end
+            reason = _fault(cls, kind, end - here, stop - here)
+            stop = stop if sound else end
+            append(IKEv2_Malformed.of(data[here:stop], reason, kind))
+            if not sound:
                 return found
         else:
-            stop = here + size
             packet = new(cls)
-            packet.__dict__["raw_packet_cache"] = data[here:stop]
+            own = packet.__dict__
+            own["raw_packet_cache"] = data[here:stop]
             if cls is IKEv2_Unknown:
-                packet.__dict__["kind"] = kind
-            found.append(packet)
-        kind = 0 if cls.ends_chain else data[here]
+                own["kind"] = kind
+            append(packet)
+        kind = 0 if ends else data[here]
         here = stop
     if kind:
         reason = f"the chain announces {_called(kind)}, no octets are left"

@@ -17,6 +17,7 @@ from scapy.packet import Packet
 from scapy.volatile import RandBin, RandNum, VolatileValue
 
 from ikelab.layers.iana import Code
+from ikelab.layers.shell import Shell
 
 SHOWN = 64
 """How many octets or list items a field shows before it says how many there are."""
@@ -150,11 +151,12 @@ class Octets(Field):
         return repr(x)
 
     def octets(self, pkt: Packet | None, x: Any) -> bytes:
-        if x is None:
-            return b""
+        """The value as it goes onto the wire; None is empty."""
+        if isinstance(x, bytes):
+            return x
         if isinstance(x, VolatileValue):
             x = x._fix()
-        return x if isinstance(x, bytes) else bytes(x)
+        return b"" if x is None else bytes(x)
 
     def addfield(self, pkt: Packet, s: bytes, val: Any) -> bytes:
         return s + self.octets(pkt, val)
@@ -269,15 +271,14 @@ class Packets(PacketListField):
         """Each item in turn; an item knows its place and whether it is the last."""
         if not isinstance(x, list):
             return b"" if x is None else bytes(x)
-        last = len(x) - 1
-        return b"".join(
-            [
-                item.self_build(index, self.between if index < last else 0)
-                if hasattr(item, "recompute")
-                else bytes(item)
-                for index, item in enumerate(x)
-            ]
-        )
+        parts: list[bytes] = []
+        last, between = len(x) - 1, self.between
+        for index, item in enumerate(x):
+            if isinstance(item, Shell):
+                parts.append(item.self_build(index, between if index < last else 0))
+            else:
+                parts.append(bytes(item))
+        return b"".join(parts)
 
     def addfield(self, pkt: Packet, s: bytes, val: Any) -> bytes:
         return s + self.octets(pkt, val)

@@ -108,7 +108,7 @@ class IKEv2(Wire):
         """Everything below the header, in wire order."""
         found: list[Packet] = []
         packet = self.payload
-        while packet:
+        while packet is not NOTHING:
             found.append(packet)
             packet = packet.payload
         return found

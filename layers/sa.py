@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any, TypeVar
 
 from scapy.fields import ConditionalField
@@ -20,6 +21,11 @@ AF = 0x8000
 KEY_LENGTH = AF | Attribute.KEY_LENGTH
 PROPOSAL, TRANSFORM = 2, 3
 """What the first octet of a substructure says when another one follows (RFC 7296 3.3.1, 3.3.2)."""
+
+_KEY_LENGTH = KEY_LENGTH.to_bytes(2, "big")
+_HEAD = struct.Struct("!BBHBBH")
+_USUAL = frozenset(("transform_type", "transform_id", "attribute"))
+"""What a transform of one's own making has; the rest is computed or zero."""
 
 P = TypeVar("P", bound=Wire)
 
@@ -85,8 +91,9 @@ class IKEv2_TransformAttribute(Wire):
         return values
 
     def self_build(self, index: int = 0, after: int | None = None) -> bytes:
-        if self.clean():
-            return self.raw_packet_cache  # type: ignore[return-value]
+        cache = self.raw_packet_cache
+        if cache is not None:  # nothing in here can change without setting a field
+            return cache
         values = {**self.default_fields, **self.fields}
         kind, length, value = (self.fieldtype[n] for n in ("type", "length", "value"))
         tail = value.octets(self, values["value"])
@@ -123,11 +130,41 @@ class IKEv2_Transform(Wire):
     ]
     automatic = ("next_payload", "length")
 
-    def __init__(self, *args: Any, key_length: int | None = None, **fields: Any) -> None:
+    def __init__(
+        self, _pkt: bytes | None = None, key_length: int | None = None, **fields: Any
+    ) -> None:
+        if _pkt is not None or not _USUAL.issuperset(fields):
+            super().__init__(_pkt, **fields)
+            if key_length is not None:
+                self.key_length = key_length
+            return
+        for name, value in fields.items():
+            if not isinstance(value, int):
+                fields[name] = self.fieldtype[name].any2i(self, value)
         if key_length is not None:
-            given = list(fields.get("attribute", ()))
-            fields["attribute"] = [_key_length(key_length), *given]
-        super().__init__(*args, **fields)
+            given = fields.get("attribute")
+            own = _key_length(key_length)
+            fields["attribute"] = [own, *given] if given else [own]
+        self.__dict__["fields"] = fields
+
+    def self_build(self, index: int = 0, after: int | None = None) -> bytes:
+        """As for every packet; transforms are most of a message's packets, so shorter."""
+        if self.raw_packet_cache is not None and self.clean():
+            return self.raw_packet_cache
+        fields = self.fields
+        if "default_fields" in self.__dict__ or not _USUAL.issuperset(fields):
+            return super().self_build(index, after)
+        listed = fields.get("attribute")
+        tail = b""
+        if listed:
+            alone = len(listed) == 1 and listed[0].__class__ is IKEv2_TransformAttribute
+            tail = listed[0].self_build() if alone else self._last.octets(self, listed)
+        kind = fields.get("transform_type", TransformType.ENCR)
+        ident = fields.get("transform_id", Encr.ENCR_3DES)
+        try:
+            return _HEAD.pack(after or 0, 0, 8 + len(tail), kind, 0, ident) + tail
+        except struct.error:
+            return super().self_build(index, after)
 
     @property
     def key_length(self) -> int | None:
@@ -240,4 +277,9 @@ def sized(packet: Wire, s: bytes) -> int | str:
 
 
 def _key_length(bits: int) -> IKEv2_TransformAttribute:
-    return IKEv2_TransformAttribute(type=KEY_LENGTH, value=bits)
+    """A Key Length attribute, as one that was dissected: its octets are at hand."""
+    if not 0 <= bits <= 0xFFFF:
+        return IKEv2_TransformAttribute(type=KEY_LENGTH, value=bits)
+    packet = new(IKEv2_TransformAttribute)
+    packet.__dict__["raw_packet_cache"] = _KEY_LENGTH + bits.to_bytes(2, "big")
+    return packet

@@ -21,7 +21,13 @@ NOTHING = NoPayload()
 new = object.__new__
 
 
-class Shell(Packet):
+class _Kind(type(Packet)):
+    """Scapy's class of packet classes, less the look for a dispatch_hook at every call."""
+
+    __call__ = type.__call__
+
+
+class Shell(Packet, metaclass=_Kind):
     """show, repr, summary, copy, pickle, getlayer and the like for chains of our packets."""
 
     def _chain(self) -> tuple[list[Any], Packet]:

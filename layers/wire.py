@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 from scapy.base_classes import Gen
@@ -20,6 +21,9 @@ from scapy.volatile import VolatileValue
 
 from ikelab.layers.fields import Number
 from ikelab.layers.shell import NOTHING, Shell
+
+_PLAIN = (int, bytes)
+"""Values that stand as they are in any field."""
 
 
 class _Fields:
@@ -64,6 +68,10 @@ class Wire(Shell):
     _head = struct.Struct("")
     _names: tuple[str, ...] = ()
     _tail: tuple[Any, ...] = ()
+    _last: Any = None
+    _rest: str | None = None
+    _known: frozenset[str] = frozenset()
+    _ordered: Any = None
     _lists: tuple[str, ...] = ()
     _flags_at: int | None = None
 
@@ -71,6 +79,7 @@ class Wire(Shell):
         """Derive the tables: the leading numbers as one struct, then the rest field by field."""
         super().__init_subclass__(**kwargs)
         cls.name = getattr(cls, "_name", None) or cls.__name__
+        cls._known = frozenset(f.name for f in cls.fields_desc)
         cls.fieldtype = {f.name: f for f in cls.fields_desc}
         cls.default_fields = {f.name: f.default for f in cls.fields_desc}
         cls.packetfields = [f for f in cls.fields_desc if f.holds_packets]
@@ -83,44 +92,41 @@ class Wire(Shell):
         cls._head = struct.Struct("!" + "".join(f.fmt.lstrip("!") for f in head))
         cls._names = tuple(f.name for f in head)
         cls._tail = tuple(cls.fields_desc[len(head) :])
+        cls._last = cls._tail[0] if len(cls._tail) == 1 else None
+        plain = cls._split is Wire._split and not cls._lists
+        cls._rest = cls._last.name if plain and cls._last is not None else None
+        # itemgetter gives no tuple for a single name.
+        cls._ordered = staticmethod(itemgetter(*cls._names) if len(head) > 1 else _no_tuple(head))
         odd = sum(f.sz for f in cls._tail if isinstance(f, Number) and f.sz == 3)
         cls.least = max(cls.__dict__.get("least", 0), cls._head.size + odd)
 
-    def __init__(
-        self,
-        _pkt: bytes | None = None,
-        post_transform: Any = None,
-        _internal: int = 0,
-        _underlayer: Packet | None = None,
-        _parent: Packet | None = None,
-        stop_dissection_after: type[Packet] | None = None,
-        **fields: Any,
-    ) -> None:
-        own = self.__dict__
-        if _underlayer is not None:
-            own["underlayer"] = _underlayer
-        if _parent is not None:
-            own["parent"] = _parent
-        if post_transform is not None:
-            listed = isinstance(post_transform, list)
-            own["post_transforms"] = post_transform if listed else [post_transform]
-        if _pkt is not None:
-            own["original"] = data = bytes(_pkt)
+    def __init__(self, _pkt: bytes | None = None, **fields: Any) -> None:
+        """Dissect `_pkt`, or hold `fields`; the other arguments that Packet takes are taken too."""
+        if not self._known.issuperset(fields):
+            self._arguments(fields)
+        if _pkt is None:
+            for name, value in fields.items():
+                if not isinstance(value, _PLAIN):
+                    fields[name] = self.fieldtype[name].any2i(self, value)
+            self.__dict__["fields"] = fields
+        else:
+            self.__dict__["original"] = data = bytes(_pkt)
             self.dissect(data)
             for name, value in fields.items():
                 self.setfieldval(name, value)
-            return
-        types = self.fieldtype
-        for name, value in fields.items():
-            field = types.get(name)
-            if field is None:
+
+    def _arguments(self, fields: dict[str, Any]) -> None:
+        """Take out of `fields` what is no field."""
+        own = self.__dict__
+        for name in [n for n in fields if n not in self.fieldtype]:
+            value = fields.pop(name)
+            if name in ("_underlayer", "_parent"):
+                own[name[1:]] = value
+            elif name == "post_transform":
+                if value is not None:
+                    own["post_transforms"] = value if isinstance(value, list) else [value]
+            elif name not in ("_internal", "stop_dissection_after"):
                 raise AttributeError(f"{type(self).__name__} has no field {name!r}")
-            if value.__class__ is not int and value.__class__ is not bytes:
-                fields[name] = field.any2i(self, value)
-        for name in self._lists:
-            if name not in fields:
-                fields[name] = []
-        own["fields"] = fields
 
     # --- dissecting
 
@@ -155,13 +161,15 @@ class Wire(Shell):
 
     def _open(self) -> dict[str, Any]:
         """Parse the kept bytes into `fields`; called once, by the first access."""
-        data = self.raw_packet_cache or b""
-        values = dict(zip(self._names, self._head.unpack_from(data), strict=True))
-        self._split(values, data)
         own = self.__dict__
-        if self._lists:
-            own["raw_packet_cache_fields"] = {n: tuple(values[n]) for n in self._lists}
-        own["fields"] = values
+        data = own["raw_packet_cache"]
+        own["fields"] = values = dict(zip(self._names, self._head.unpack_from(data)))  # noqa: B905
+        if self._rest is not None:
+            values[self._rest] = data[self._head.size :]
+        else:
+            self._split(values, data)
+            if self._lists:
+                own["raw_packet_cache_fields"] = {n: tuple(values[n]) for n in self._lists}
         return values
 
     def _split(self, values: dict[str, Any], data: bytes) -> None:
@@ -185,17 +193,20 @@ class Wire(Shell):
 
     def self_build(self, index: int = 0, after: int | None = None) -> bytes:
         """This packet's own octets. `index` is its place in a list, `after` the type behind it."""
-        if self.clean():
-            return self.raw_packet_cache  # type: ignore[return-value]
+        if self.raw_packet_cache is not None and self.clean():
+            return self.raw_packet_cache
         values = {**self.default_fields, **self.fields}
-        tail = b"".join([f.octets(self, values[f.name]) for f in self._tail])
+        if self._last is None:
+            tail = b"".join([f.octets(self, values[f.name]) for f in self._tail])
+        else:
+            tail = self._last.octets(self, values[self._last.name])
         self._complete(values, tail, index, self._after() if after is None else after)
         return self._pack(values) + tail
 
     def _pack(self, values: dict[str, Any]) -> bytes:
         """The leading numbers; one by one where a value is none that struct takes."""
         try:
-            return self._head.pack(*[values[n] for n in self._names])
+            return self._head.pack(*self._ordered(values))
         except struct.error:
             return b"".join([self.fieldtype[n].octets(self, values[n]) for n in self._names])
 
@@ -208,16 +219,18 @@ class Wire(Shell):
 
     def clean(self) -> bool:
         """Whether the kept bytes still say what the fields say, however deep one looks."""
-        cache = self.raw_packet_cache
+        own = self.__dict__
+        cache, fields = own.get("raw_packet_cache"), own.get("fields")
         if cache is None:
             return False
-        fields = self.__dict__.get("fields")
         if fields is None:
             return True
         if self._flags_at is not None and cache and fields["flags"] != cache[self._flags_at]:
             return False
-        kept = self.raw_packet_cache_fields
-        for name, before in (kept or {}).items():
+        kept = own.get("raw_packet_cache_fields")
+        if kept is None:
+            return True
+        for name, before in kept.items():
             now = fields.get(name)
             if now.__class__ is not list or len(now) != len(before):
                 return False
@@ -229,10 +242,9 @@ class Wire(Shell):
     def do_build(self) -> bytes:
         chain, rest = self._chain()
         parts = [p.self_build() for p in chain]
-        if self.post_transforms:
-            for transform in self.post_transforms:
-                parts[0] = transform(parts[0])
-        if rest:
+        for transform in self.post_transforms:
+            parts[0] = transform(parts[0])
+        if rest is not NOTHING:
             parts.append(rest.do_build())
         return b"".join(parts)
 
@@ -257,15 +269,25 @@ class Wire(Shell):
     # --- fields
 
     def getfieldval(self, attr: str) -> Any:
+        fields = self.fields
+        if attr in fields:
+            return fields[attr]
         packet: Packet = self
         while isinstance(packet, Wire):
             fields = packet.fields
             if attr in fields:
                 return fields[attr]
             if attr in packet.default_fields:
-                return packet.default_fields[attr]
+                return packet._default(attr)
             packet = packet.payload
         return packet.getfieldval(attr)
+
+    def _default(self, attr: str) -> Any:
+        """A field's default; a list becomes this packet's own."""
+        value = self.default_fields[attr]
+        if value.__class__ is list:
+            self.fields[attr] = value = []
+        return value
 
     def getfield_and_val(self, attr: str) -> tuple[Any, Any]:
         if attr in self.default_fields:
@@ -277,7 +299,7 @@ class Wire(Shell):
         while isinstance(packet, Wire):
             if attr in packet.default_fields:
                 fields = packet.fields
-                value = fields[attr] if attr in fields else packet.default_fields[attr]
+                value = fields[attr] if attr in fields else packet._default(attr)
                 return packet.fieldtype[attr].i2h(packet, value)
             packet = packet.payload
         return packet.__getattr__(attr)
@@ -338,6 +360,11 @@ class Wire(Shell):
                 if isinstance(value, VolatileValue):
                     return super().__iter__()
         return iter((self,))
+
+
+def _no_tuple(head: list[Any]) -> Any:
+    names = [field.name for field in head]
+    return lambda values: [values[name] for name in names]
 
 
 Wire.overload_fields = property(lambda packet: type(packet)._overload_fields)
