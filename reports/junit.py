@@ -71,6 +71,7 @@ def _suite(run: Run, column: Column, results: Sequence[Result]) -> ET.Element:
         "peer": f"{column.peer} {column.version}".strip(),
         "kernel": run.kernel,
         "seed": "" if run.seed is None else str(run.seed),
+        "fault": run.fault,
         "folder": run.name,
     }
     for key, value in facts.items():
@@ -100,8 +101,8 @@ def _testcase(run: Run, column: Column, result: Result) -> ET.Element:
 def _story(run: Run, result: Result) -> Iterable[str]:
     """What a person reads in the CI: rule, reason, violations, conversation, where the rest is."""
     yield f"{result.title} ({', '.join(map(str, result.rfc))})" if result.rfc else result.title
-    if result.reason:
-        yield result.reason
+    if result.details or result.reason:
+        yield result.details or result.reason
     yield from (f"violation: {violation}" for violation in result.violations)
     if result.folder is None:
         return

@@ -65,6 +65,7 @@ class Result:
     rfc: tuple[Reference, ...]
     level: str
     reason: str
+    details: str
     duration: float
     violations: tuple[Violation, ...]
     folder: Path | None
@@ -92,8 +93,9 @@ class Result:
         text = self.id.partition("[")[2].removesuffix("]")
         for part in (self.peer, self.role, self.topology):
             if part:
-                text = re.sub(rf"(^|-){re.escape(part)}(?=-|$)", "", text)
-        return text.strip("-")
+                name = re.escape(part)  # a dash too many would make -1 and 1 one variant
+                text = re.sub(rf"^{name}(?:-|$)|-{name}(?=-|$)", "", text)
+        return text
 
     def evidence(self) -> Evidence:
         """What the test's folder holds, read when asked for."""
@@ -110,6 +112,7 @@ class Run:
     topology: str
     kernel: str
     seed: int | None
+    fault: str
     started: str
     finished: str
     command: tuple[str, ...]
@@ -147,6 +150,7 @@ def load_run(path: Path) -> Run:
         topology=word(facts, "topology"),
         kernel=word(facts, "kernel"),
         seed=integer(facts.get("seed")),
+        fault=word(facts, "fault"),
         started=word(facts, "started"),
         finished=finished,
         command=words(facts, "command"),
@@ -226,6 +230,7 @@ def _result(
         rfc=tuple(_references(fields)),
         level=word(fields, "level"),
         reason=reason,
+        details=word(fields, "details"),
         duration=number(fields, "duration"),
         violations=tuple(violation(v) for v in objects(fields, "violations")),
         folder=_folder(path, word(fields, "folder"), where, problems),

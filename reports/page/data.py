@@ -127,6 +127,7 @@ def _run(run: Run) -> Json:
         "kernel": run.kernel,
         "topology": run.topology,
         "seed": run.seed,
+        "fault": run.fault,
         "started": run.started,
         "finished": run.finished,
         "command": shlex.join(run.command),
@@ -148,6 +149,7 @@ def detail(place: Place, page: Path, budget: Budget) -> Json:
         "peer": result.peer,
         "role": result.role,
         "reason": result.reason,
+        "details": "" if result.details.strip() == result.reason.strip() else result.details,
         "doc": result.doc,
         "rfc": [_reference(r) for r in result.rfc],
         "violations": [_violation(v) for v in result.violations],
@@ -240,24 +242,29 @@ def _link(path: Path, page: Path) -> str:
 
 
 def _commands(run: Run, result: Result) -> list[Json]:
-    """What to type to see it again: the same test, the same plan, the same capture."""
+    """What to type to see it again: the same test alone, the same capture."""
     again = ["ikelab", "run", "--peer", result.peer, "--role", result.role]
     if result.topology:
         again += ["--topology", result.topology]
     if run.seed is not None:
         again += ["--seed", str(run.seed)]
-    found = [("Run the test again", [*again, "-k", result.name])]
+    if run.fault:
+        again += ["--fault", run.fault]
+    name = result.id.rpartition("::")[2]
+    found = [
+        ("Replay this test", [*again, "-k", name if _KEYWORD.fullmatch(name) else result.name])
+    ]
     if result.folder is not None:
-        plan, capture = result.folder / "plan.txt", result.folder / "capture.pcapng"
-        if plan.is_file():
-            found.append(
-                ("Replay the plan", ["ikelab", "replay", str(plan), "--peer", result.peer])
-            )
+        capture = result.folder / "capture.pcapng"
         if capture.is_file():
             inspect = ["ikelab", "inspect", str(capture)]
             keys = result.folder / "keys"
             found.append(("Inspect the capture", inspect + ["--keys", str(keys)] * keys.is_dir()))
     return [{"name": name, "command": shlex.join(command)} for name, command in found]
+
+
+# What pytest's -k takes as one word; anything else would be an expression.
+_KEYWORD = re.compile(r"[\w:+\-.\[\]/\\]+")
 
 
 def embed(value: Json) -> str:

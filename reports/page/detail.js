@@ -89,6 +89,7 @@ function panelBody(td, detail) {
   const verdict = data.results[td.cell.results[open.variant]].verdict;
   return el("div", { class: "sections" },
     el("div", { class: `callout v-${verdict}` }, detail.reason || MEANING[verdict]),
+    detail.details && el("pre", {}, detail.details),
     ruleSection(td.row, detail), violationSection(detail),
     detail.plan && section("Deviations in this test", el("pre", {}, detail.plan.trimEnd())),
     conversationSection(detail), fileSection("Peer configuration", "peer.conf", detail),

@@ -15,7 +15,7 @@ function drawAbout() {
 
 function runFacts(run) {
   const facts = [["run", run.name], ["started", run.started], ["finished", run.finished || "not finished"],
-    ["ikelab", run.ikelab], ["topology", run.topology], ["kernel", run.kernel], ["seed", run.seed],
+    ["ikelab", run.ikelab], ["topology", run.topology], ["kernel", run.kernel], ["seed", run.seed], ["planted fault", run.fault],
     ["command", run.command],
     ...run.peers.map((p) => [p.name, `${p.version} ${p.capabilities.join(", ")}`.trim()])];
   return el("dl", { class: "facts" }, facts.filter(([, value]) => value !== null && value !== "")

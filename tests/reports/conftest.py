@@ -184,6 +184,7 @@ class RunBuilder:
             "rfc": [{"rfc": 7296, "sections": ["2.7", "3.3.6"]}],
             "level": "MUST",
             "reason": "" if verdict == "PASS" else f"{case}: the answer has two proposals",
+            "details": "",
             "duration": 0.125,
             "violations": [],
             "folder": slug if folder else None,

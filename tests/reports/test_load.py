@@ -32,6 +32,23 @@ def test_a_whole_run_has_its_facts_and_no_problems(build_run):
     assert result.plan == "drop(SK.AUTH)"
 
 
+@pytest.mark.parametrize(
+    ("parameters", "variant"),
+    [
+        ("reference", ""),
+        ("reference-1", "1"),
+        ("reference--1", "-1"),
+        ("128-reference-responder", "128"),
+        ("responder-reference-aes128-sha1", "aes128-sha1"),
+        ("references-direct", "references"),
+    ],
+)
+def test_a_variant_is_what_the_columns_do_not_say(build_run, parameters, variant):
+    made = build_run()
+    made.test("a", id=f"t.py::test_a[{parameters}]")
+    assert load_run(made.path).results[0].variant == variant
+
+
 def test_violations_are_values_and_an_unknown_level_is_no_crash(build_run):
     made = build_run()
     row = {"rule": "r", "rfc": 7296, "section": "2.7", "level": "MUST", "message": "m", "frame": 3}

@@ -91,15 +91,18 @@ def test_the_page_does_not_grow_past_its_limit(build_run, page):
 
 
 def test_commands_can_be_pasted(build_run, page):
-    made = build_run("r", "strongswan@trixie")
-    made.test("a[128]", folder=True)
-    _, _, [detail] = page(made)
-    commands = [c["command"] for c in detail["commands"]]
-    assert commands[0] == (
-        "ikelab run --peer strongswan@trixie --role responder --topology direct --seed 7 -k test_a"
+    made = build_run("r", "strongswan@trixie", fault="accepts-any-key")
+    made.test("a[128]")
+    made.test("b[not (so) plain]")
+    _, _, [plain, odd] = page(made)
+    again, inspect = (c["command"] for c in plain["commands"])
+    assert again == (
+        "ikelab run --peer strongswan@trixie --role responder --topology direct --seed 7 "
+        "--fault accepts-any-key -k 'test_a[128]'"
     )
-    assert commands[1].startswith("ikelab replay ")
-    assert commands[2].endswith("/keys")
+    assert inspect.startswith("ikelab inspect ")
+    assert inspect.endswith("/keys")
+    assert odd["commands"][0]["command"].endswith(" -k test_b")
 
 
 def test_nothing_is_fetched_and_hostile_text_stays_text(build_run, page, steps):
