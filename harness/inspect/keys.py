@@ -151,14 +151,16 @@ def _checked(row: IkeRow, note: Callable[[str], None]) -> IkeRow:
         raise _Wrong(f"{row.encr.name} has its own integrity: write {NO_INTEG} and no SK_a")
     if not aead and not row.integ and not row.unchecked:
         raise _Wrong(f"{row.encr.name} needs an integrity algorithm: nothing could be checked")
-    for label, key in (("SK_ei", row.sk_ei), ("SK_er", row.sk_er)):
-        fitting = _fitting(row.encr, len(key))
-        if fitting is None:
-            wanted = key_material_length(row.encr.id, row.encr.key_bits)
-            raise _Wrong(f"{label} has {len(key)} octets; {row.encr} takes {wanted}")
-        if fitting != row.encr:
-            note(f"{label} has {len(key)} octets: taken as {fitting}, not as the row's {row.encr}")
-            row = replace(row, encr=fitting)
+    octets = len(row.sk_ei)
+    if octets != len(row.sk_er):
+        raise _Wrong(f"SK_ei has {octets} octets and SK_er {len(row.sk_er)}")
+    fitting = _fitting(row.encr, octets)
+    if fitting is None:
+        wanted = key_material_length(row.encr.id, row.encr.key_bits)
+        raise _Wrong(f"SK_ei and SK_er have {octets} octets; {row.encr} takes {wanted}")
+    if fitting != row.encr:
+        note(f"SK_e has {octets} octets: taken as {fitting}, not as the row's {row.encr}")
+        row = replace(row, encr=fitting)
     for label, key in (("SK_ai", row.sk_ai), ("SK_ar", row.sk_ar)):
         wanted = macs.key_length(row.integ.id) if row.integ else 0
         if len(key) == wanted:
