@@ -1,6 +1,6 @@
 """What the kernel of a host can do for IPsec daemons, found by trying. Call inside the host.
 
-Netlink is spoken by hand: three messages are no reason for a library.
+Netlink is spoken by hand: a handful of messages is no reason for a library.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import os
 import socket
 import struct
 
-_NETLINK_XFRM = 6
+_NETLINK_ROUTE, _NETLINK_XFRM = 0, 6
+_DELRULE = 33
 _NEWSA, _FLUSHSA, _FLUSHPOLICY = 0x10, 0x1C, 0x1D
 _REQUEST_ACK = 0x01 | 0x04
 _ALG_AUTH, _ALG_CRYPT = 1, 2
@@ -38,6 +39,17 @@ def flush() -> None:
             return
 
 
+def drop_rule(table: int, priority: int) -> None:
+    """Delete the routing rule that a daemon left behind, for IPv4 and IPv6; none is fine too."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        header = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 1, 0)  # FR_ACT_TO_TBL
+        attributes = struct.pack("=HHIHHI", 8, 6, priority, 8, 15, table)
+        try:
+            _ask(_DELRULE, header + attributes, _NETLINK_ROUTE)
+        except OSError:
+            return
+
+
 def has_tun() -> bool:
     """Whether a TUN device can be made here; leaves none behind."""
     try:
@@ -53,9 +65,9 @@ def has_tun() -> bool:
     return True
 
 
-def _ask(kind: int, body: bytes) -> int:
-    """Send one XFRM request; the errno of the kernel's acknowledgement, 0 for success."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_XFRM) as netlink:
+def _ask(kind: int, body: bytes, family: int = _NETLINK_XFRM) -> int:
+    """Send one request; the errno of the kernel's acknowledgement, 0 for success."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as netlink:
         netlink.settimeout(1.0)
         netlink.send(struct.pack("=IHHII", 16 + len(body), kind, _REQUEST_ACK, 1, 0) + body)
         answer = netlink.recv(8192)

@@ -22,14 +22,16 @@ import vici
 from vici.exception import CommandException, SessionException
 
 from ikelab.harness.errors import LabError
-from ikelab.harness.model import Identity, Suite, Transform
+from ikelab.harness.model import TS, Identity, Suite, Transform
 from ikelab.harness.peer import cache, kernel
 from ikelab.harness.peer.base import PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.strongswan import names, parse, primer
 from ikelab.harness.peer.strongswan.render import (
     CHILD,
     CONNECTION,
+    FIRST_TABLE,
     FOLDER,
+    LAST_TABLE,
     LOOPBACK,
     PLUGINS,
     Build,
@@ -174,10 +176,22 @@ class StrongSwan:
                 "this kernel has no ESP and /dev/net/tun cannot be opened, so strongSwan cannot "
                 "install a CHILD_SA; as root: chmod 666 /dev/net/tun"
             )
+        if config.options.get("mode", config.options.get("child.mode", "tunnel")) != "tunnel":
+            raise Unsupported("without ESP in the kernel strongSwan has tunnel mode only")
+        if not self._build.raw_esp and not all(map(self._at_home, config.local_ts)):
+            raise Unsupported(
+                f"without ESP in the kernel strongSwan {self.version} takes only selectors in "
+                "which the host has an address"
+            )
         for suite in config.esp:
             if suite.protocol != Protocol.ESP or Sn.ESN in {t.id for t in suite.of(_SN)}:
                 raise Unsupported("without ESP in the kernel strongSwan has no AH and no ESN")
             self._require(suite.without(_SN))
+
+    def _at_home(self, ts: TS) -> bool:
+        """Whether the host has an address in a selector (or the selector holds all of them)."""
+        addresses = (*self._host.addresses, *self._host.inner)
+        return int(ts.start) == 0 or any(ts.intersection(TS.parse(str(a))) for a in addresses)
 
     def _require(self, suite: Suite) -> None:
         """Unsupported unless this charon has every algorithm of the suite."""
@@ -233,8 +247,7 @@ class StrongSwan:
                 self._process.kill()
             self._process.wait()
             self._process = None
-            if self._kernel_esp:
-                self._host.call(kernel.flush)
+            self._host.call(_tidy)
         self._config = None
 
     def _await(self, ready: socket.socket) -> None:
@@ -328,6 +341,13 @@ def _build(root: Path, *, libipsec: bool) -> Build:
         code = (plugins / "libstrongswan-kernel-libipsec.so").read_bytes()
         return Build(present, libipsec, raw_esp=b"raw_esp" in code)
     return Build(present, libipsec=False, raw_esp=False)
+
+
+def _tidy() -> None:
+    """In the host: what a killed charon leaves in the kernel."""
+    kernel.flush()
+    for table, priority in (FIRST_TABLE, LAST_TABLE):
+        kernel.drop_rule(table, priority)
 
 
 def _ending(status: int) -> str:

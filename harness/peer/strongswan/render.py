@@ -26,6 +26,8 @@ PRIMER = "ikelab-primer"
 """The connection on the loopback whose half-open SA makes charon ask everyone for cookies."""
 FOLDER = "/etc/ikelab"
 """Where the daemon finds its own folder."""
+FIRST_TABLE, LAST_TABLE = (220, 220), (221, 40000)
+"""Routing tables for libipsec's routes and the priorities of the rules that name them."""
 LOOPBACK = "127.0.0.1"
 
 _PLUGINS = (
@@ -98,6 +100,7 @@ def daemon(config: PeerConfig, build: Build) -> str:
         "ikesa_table_size": "4096",
         "ikesa_table_segments": "16",
         **_flood(config.cookies),
+        **_routes(config, kernel),
         "plugins": {
             "vici": {"socket": f"unix://{FOLDER}/vici"},
             **({"kernel-libipsec": libipsec} if kernel == "libipsec" else {}),
@@ -108,6 +111,20 @@ def daemon(config: PeerConfig, build: Build) -> str:
     for key, value in _of(config, "charon").items():
         _set(settings, key.split("."), value)
     return text({"charon-systemd": settings})
+
+
+def _routes(config: PeerConfig, kernel: str) -> Tree:
+    """Where libipsec puts the routes that lead packets into its device.
+
+    Its own table is asked before the others. Where selectors cover the peer's own address that
+    would lead the IKE messages into the tunnel too: then it is asked last, after the links' routes.
+    """
+    if kernel != "libipsec":
+        return {}
+    remote = TS.parse(config.remote_address)
+    around = any(ts.intersection(remote) for ts in config.remote_ts)
+    table, priority = LAST_TABLE if around else FIRST_TABLE
+    return {"routing_table": str(table), "routing_table_prio": str(priority)}
 
 
 def _flood(cookies: bool) -> Tree:
