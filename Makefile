@@ -17,8 +17,9 @@ demo:
 	@sh .ci/venv
 	@$(BIN)/python -m ikelab.harness.demo
 
-test: lint
+test: venv
 	$(BIN)/pytest -n 2 -q
+	@$(MAKE) --no-print-directory lint
 
 lint: venv $(LINK)
 	$(BIN)/ruff check .
