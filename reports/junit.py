@@ -89,7 +89,7 @@ def _testcase(run: Run, column: Column, result: Result) -> ET.Element:
         time=seconds(result.duration),
     )
     if element := ELEMENT.get(result.verdict):
-        short = result.reason.strip().partition("\n")[0] or f"{result.verdict} without a reason"
+        short = result.headline.strip().partition("\n")[0] or f"{result.verdict} without a reason"
         if result.verdict in (Verdict.XFAIL, Verdict.XPASS):
             short = f"{result.verdict}: {short}"
         child = ET.SubElement(case, element, type=str(result.verdict), message=clean(short))

@@ -97,6 +97,13 @@ class Result:
                 text = re.sub(rf"^{name}(?:-|$)|-{name}(?=-|$)", "", text)
         return text
 
+    @property
+    def headline(self) -> str:
+        """What a person should read first: the rule that was broken, where the reason is only the
+        text of a bare assertion (or the conversation that it printed)."""
+        bare = not self.reason or self.reason.startswith(("assert ", "#"))
+        return str(self.violations[0]) if bare and self.violations else self.reason
+
     def evidence(self) -> Evidence:
         """What the test's folder holds, read when asked for."""
         return Evidence(self.folder)

@@ -114,7 +114,7 @@ def _brief(result: Result) -> Json:
     return {
         "verdict": str(result.verdict),
         "variant": result.variant,
-        "reason": result.reason[:300],
+        "reason": result.headline[:300],
         "rules": sorted({v.rule for v in result.violations}),
         "seconds": round(result.duration, 3),
     }
@@ -142,14 +142,15 @@ def _run(run: Run) -> Json:
 def detail(place: Place, page: Path, budget: Budget) -> Json:
     """All of one result: what was judged, the conversation, the peer's side, files, commands."""
     run, result = place.run, place.result
+    details = result.details or result.reason
     conversation = result.evidence().conversation()
     steps = [_step(step) for step in conversation.steps[:MAX_STEPS]]
     return {
         "id": result.id,
         "peer": result.peer,
         "role": result.role,
-        "reason": result.reason,
-        "details": "" if result.details.strip() == result.reason.strip() else result.details,
+        "reason": result.headline,
+        "details": details if details.strip() != result.headline.strip() else "",
         "doc": result.doc,
         "rfc": [_reference(r) for r in result.rfc],
         "violations": [_violation(v) for v in result.violations],

@@ -49,6 +49,17 @@ def test_a_variant_is_what_the_columns_do_not_say(build_run, parameters, variant
     assert load_run(made.path).results[0].variant == variant
 
 
+@pytest.mark.parametrize("reason", ["", "assert [Violation(ru...ls')] == []", "#0 --> IKE_SA_INIT"])
+def test_the_headline_is_the_broken_rule_where_the_reason_says_nothing(build_run, reason):
+    made = build_run()
+    row = {"rule": "r", "rfc": 7296, "section": "2.7", "level": "MUST", "message": "two answers"}
+    made.test("a", "FAIL", reason=reason, violations=[row])
+    made.test("b", "FAIL", reason="no answer in 2 s", violations=[row])
+    made.test("c", "FAIL", reason=reason)
+    headlines = [r.headline for r in load_run(made.path).results]
+    assert headlines == ["r (RFC 7296 2.7, MUST): two answers", "no answer in 2 s", reason]
+
+
 def test_violations_are_values_and_an_unknown_level_is_no_crash(build_run):
     made = build_run()
     row = {"rule": "r", "rfc": 7296, "section": "2.7", "level": "MUST", "message": "m", "frame": 3}
