@@ -97,7 +97,7 @@ class TransformType(Code):
     """Transform Type Values (RFC 7296 3.3.2)."""
 
     ENCR = 1, "Encryption Algorithm (ENCR)", "RFC 7296"
-    PRF = 2, "Pseudorandom Function (PRF)", "RFC 7296"
+    PRF = 2, "Pseudo-random Function (PRF)", "RFC 7296"
     INTEG = 3, "Integrity Algorithm (INTEG)", "RFC 7296"
     KE = 4, "Key Exchange Method (KE)", "RFC 9370"
     SN = 5, "Sequence Numbers (SN)", "RFC 9827"
@@ -852,7 +852,7 @@ class Notify(Code):
     PSK_CONFIRM = 16426, "PSK_CONFIRM", "RFC 6631"
     ERX_SUPPORTED = 16427, "ERX_SUPPORTED", "RFC 6867"
     IFOM_CAPABILITY = 16428, "IFOM_CAPABILITY", "3GPP TS 24.303"
-    SENDER_REQUEST_ID = 16429, "SENDER_REQUEST_ID", "RFC 9838"
+    GROUP_SENDER = 16429, "GROUP_SENDER", "RFC 9838"
     IKEV2_FRAGMENTATION_SUPPORTED = 16430, "IKEV2_FRAGMENTATION_SUPPORTED", "RFC 7383"
     SIGNATURE_HASH_ALGORITHMS = 16431, "SIGNATURE_HASH_ALGORITHMS", "RFC 7427"
     CLONE_IKE_SA_SUPPORTED = 16432, "CLONE_IKE_SA_SUPPORTED", "RFC 7791"
@@ -870,6 +870,10 @@ class Notify(Code):
     SA_RESOURCE_INFO = 16444, "SA_RESOURCE_INFO", "RFC 9611"
     USE_PPK_INT = 16445, "USE_PPK_INT", "RFC 9867"
     PPK_IDENTITY_KEY = 16446, "PPK_IDENTITY_KEY", "RFC 9867"
+    IKE_SA_INIT_FULL_TRANSCRIPT_AUTH = (
+        16447, "IKE_SA_INIT_FULL_TRANSCRIPT_AUTH",
+        "draft-ietf-ipsecme-ikev2-downgrade-prevention",
+    )  # fmt: skip
 
 
 class Protocol(Code):
@@ -939,9 +943,9 @@ class CfgAttr(Code):
 class GatewayId(Code):
     """IKEv2 Gateway Identity Types (REDIRECT, RFC 5685)."""
 
-    IPV4_ADDRESS = 1, "IPv4 address of the new VPN gateway", "RFC 5685"
-    IPV6_ADDRESS = 2, "IPv6 address of the new VPN gateway", "RFC 5685"
-    FQDN = 3, "FQDN of the new VPN gateway", "RFC 5685"
+    IPV4_ADDRESS = 1, "IPv4 address of the VPN gateway", "RFC 5685"
+    IPV6_ADDRESS = 2, "IPv6 address of the VPN gateway", "RFC 5685"
+    FQDN = 3, "FQDN of the VPN gateway", "RFC 5685"
 
 
 class Hash(Code):
@@ -984,7 +988,37 @@ class RohcAttribute(Code):
     """ROHC Attribute Types of the ROHC_SUPPORTED notify (RFC 5857)."""
 
     MAX_CID = 1, "Maximum Context Identifier (MAX_CID)", "RFC 5857"
-    ROHC_PROFILE = 2, "ROHC Profile", "RFC 5857"
-    ROHC_INTEG = 3, "ROHC Integrity Algorithm", "RFC 5857"
-    ROHC_ICV_LEN = 4, "ROHC ICV Length in bytes", "RFC 5857"
+    ROHC_PROFILE = 2, "ROHC Profile (ROHC_PROFILE)", "RFC 5857"
+    ROHC_INTEG = 3, "ROHC Integrity Algorithm (ROHC_INTEG)", "RFC 5857"
+    ROHC_ICV_LEN = 4, "ROHC ICV Length in bytes (ROHC_ICV_LEN)", "RFC 5857"
     MRRU = 5, "Maximum Reconstructed Reception Unit (MRRU)", "RFC 5857"
+
+
+class GsaAttribute(Code):
+    """GSA Attributes of a group policy (RFC 9838 4.4.2.2)."""
+
+    GSA_KEY_LIFETIME = 1, "GSA_KEY_LIFETIME", "RFC 9838"
+    GSA_INITIAL_MESSAGE_ID = 2, "GSA_INITIAL_MESSAGE_ID", "RFC 9838"
+    GSA_NEXT_SPI = 3, "GSA_NEXT_SPI", "RFC 9838"
+
+
+class GroupPolicyAttribute(Code):
+    """Group-wide Policy Attributes (RFC 9838 4.4.3)."""
+
+    GWP_ATD = 1, "GWP_ATD", "RFC 9838"
+    GWP_DTD = 2, "GWP_DTD", "RFC 9838"
+    GWP_SENDER_ID_BITS = 3, "GWP_SENDER_ID_BITS", "RFC 9838"
+
+
+class GroupKeyAttribute(Code):
+    """Group Key Bag Attributes (RFC 9838 4.5)."""
+
+    SA_KEY = 1, "SA_KEY", "RFC 9838"
+
+
+class MemberKeyAttribute(Code):
+    """Member Key Bag Attributes (RFC 9838 4.5)."""
+
+    WRAP_KEY = 1, "WRAP_KEY", "RFC 9838"
+    AUTH_KEY = 2, "AUTH_KEY", "RFC 9838"
+    GM_SENDER_ID = 3, "GM_SENDER_ID", "RFC 9838"

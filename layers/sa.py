@@ -22,6 +22,7 @@ KEY_LENGTH = AF | Attribute.KEY_LENGTH
 PROPOSAL, TRANSFORM = 2, 3
 """What the first octet of a substructure says when another one follows (RFC 7296 3.3.1, 3.3.2)."""
 
+_LONG = struct.Struct("!HH")
 _KEY_LENGTH = KEY_LENGTH.to_bytes(2, "big")
 _HEAD = struct.Struct("!BBHBBH")
 _USUAL = frozenset(("transform_type", "transform_id", "attribute"))
@@ -82,18 +83,21 @@ class IKEv2_TransformAttribute(Wire):
         return size if size <= len(s) else f"attribute of {size} octets, {len(s)} are left"
 
     def _open(self) -> dict[str, Any]:
-        data = self.raw_packet_cache or b""
-        kind, word = data[0] << 8 | data[1], data[2] << 8 | data[3]
-        values: dict[str, Any] = {"type": kind, "value": word}
-        if not kind & AF:
-            values = {"type": kind, "length": word, "value": data[4:]}
-        self.__dict__["fields"] = values
+        own = self.__dict__
+        data = own["raw_packet_cache"]
+        kind, word = _LONG.unpack_from(data)
+        if kind & AF:
+            own["fields"] = values = {"type": kind, "value": word}
+        else:
+            own["fields"] = values = {"type": kind, "length": word, "value": data[4:]}
         return values
 
+    def clean(self) -> bool:
+        return self.raw_packet_cache is not None  # nothing in here changes but by setting a field
+
     def self_build(self, index: int = 0, after: int | None = None) -> bytes:
-        cache = self.raw_packet_cache
-        if cache is not None:  # nothing in here can change without setting a field
-            return cache
+        if self.raw_packet_cache is not None:
+            return self.raw_packet_cache
         values = {**self.default_fields, **self.fields}
         kind, length, value = (self.fieldtype[n] for n in ("type", "length", "value"))
         tail = value.octets(self, values["value"])

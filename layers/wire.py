@@ -30,7 +30,17 @@ class _Fields:
     """`packet.fields` of a packet not opened yet: a non-data descriptor, so it is asked once."""
 
     def __get__(self, packet: Any, owner: type | None = None) -> Any:
-        return self if packet is None else packet._open()
+        if packet is None:
+            return self
+        rest = packet._rest
+        if rest is None:
+            return packet._open()
+        # As _open does it, without the call: most packets are of this kind.
+        own, head = packet.__dict__, packet._head
+        data = own["raw_packet_cache"]
+        own["fields"] = values = dict(zip(packet._names, head.unpack_from(data)))  # noqa: B905
+        values[rest] = data[head.size :]
+        return values
 
 
 class Wire(Shell):
@@ -160,16 +170,13 @@ class Wire(Shell):
         self._link(IKEv2_Malformed.of(s, reason))
 
     def _open(self) -> dict[str, Any]:
-        """Parse the kept bytes into `fields`; called once, by the first access."""
+        """Parse the kept bytes into `fields`, where that is more than numbers and one rest."""
         own = self.__dict__
         data = own["raw_packet_cache"]
         own["fields"] = values = dict(zip(self._names, self._head.unpack_from(data)))  # noqa: B905
-        if self._rest is not None:
-            values[self._rest] = data[self._head.size :]
-        else:
-            self._split(values, data)
-            if self._lists:
-                own["raw_packet_cache_fields"] = {n: tuple(values[n]) for n in self._lists}
+        self._split(values, data)
+        if self._lists:
+            own["raw_packet_cache_fields"] = {n: tuple(values[n]) for n in self._lists}
         return values
 
     def _split(self, values: dict[str, Any], data: bytes) -> None:
@@ -234,7 +241,7 @@ class Wire(Shell):
             now = fields.get(name)
             if now.__class__ is not list or len(now) != len(before):
                 return False
-            for one, other in zip(now, before, strict=True):
+            for one, other in zip(now, before):  # noqa: B905 (of one length, and hot)
                 if one is not other or (isinstance(one, Wire) and not one.clean()):
                     return False
         return True

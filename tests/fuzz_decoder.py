@@ -173,8 +173,8 @@ def visit(packets: list[Any]) -> int:
         packet = todo.pop()
         count += 1
         for value in packet.fields.values():
-            if isinstance(value, list):
-                todo += [item for item in value if hasattr(item, "fields_desc")]
+            if value.__class__ is list and value and value[0].__class__ is not bytes:
+                todo += value
     return count
 
 
@@ -236,7 +236,7 @@ def run(seed: int, count: int, progress: Callable[[int], None] = lambda done: No
                 inspect(data)
         except Exception as error:
             raise Finding(f"seed {seed}, datagram {done}: {error!r}: {told(data)}") from error
-        for _ in range(3):
+        for _ in range(5):
             # Again: other work on the machine, or a collection of garbage, may have fallen into it.
             if spent > LIMIT:
                 spent = min(spent, timed(data))
