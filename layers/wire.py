@@ -96,7 +96,7 @@ class Wire(Shell):
         cls._lists = tuple(f.name for f in cls.fields_desc if f.islist)
         head: list[Any] = []
         for field in cls.fields_desc:
-            if not getattr(field, "fixed", False) or field.sz == 3:
+            if field.isconditional or not getattr(field, "fixed", False) or field.sz == 3:
                 break
             head.append(field)
         cls._head = struct.Struct("!" + "".join(f.fmt.lstrip("!") for f in head))
@@ -104,6 +104,7 @@ class Wire(Shell):
         cls._tail = tuple(cls.fields_desc[len(head) :])
         cls._last = cls._tail[0] if len(cls._tail) == 1 else None
         plain = cls._split is Wire._split and not cls._lists
+        plain = plain and cls._open is Wire._open
         cls._rest = cls._last.name if plain and cls._last is not None else None
         # itemgetter gives no tuple for a single name.
         cls._ordered = staticmethod(itemgetter(*cls._names) if len(head) > 1 else _no_tuple(head))
