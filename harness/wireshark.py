@@ -184,8 +184,9 @@ def ike_line(row: IkeRow) -> str | None:
         return None
     integ = next((n for n, t in IKE_INTEG.items() if t == row.integ), None)
     sk_ai, sk_ar = row.sk_ai.hex(), row.sk_ar.hex()
-    if integ is None and (octets := _icv_octets(row)):
-        # A MAC Wireshark cannot compute: it decrypts all the same when told not to check.
+    usual = row.integ is None or len(row.sk_ai) == macs.key_length(row.integ.id)
+    if (integ is None or not usual) and (octets := _icv_octets(row)):
+        # A MAC or a key that Wireshark does not take: told not to check, it decrypts all the same.
         integ = next((n for n, o in IKE_UNCHECKED.items() if o == octets), None)
         sk_ai = sk_ar = ""
         if integ is None:
