@@ -132,7 +132,13 @@ _AUGMENTED = {ast.Add: "add", ast.BitXor: "xor", ast.BitOr: "or"}
 
 
 def _literal(value: Any) -> str:
-    return str(value) if isinstance(value, PayloadSpec) else repr(value)
+    if isinstance(value, PayloadSpec):
+        return str(value)
+    if isinstance(value, tuple):
+        inner = ", ".join(map(_literal, value))
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    # A member of a registry is written as its number: text holds no names of Python's.
+    return repr(int(value)) if isinstance(value, int) and type(value) is not bool else repr(value)
 
 
 def _arguments(args: Iterable[Any], options: Iterable[tuple[str, Any]]) -> str:

@@ -18,6 +18,7 @@ from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import (
+    Address,
     Datagram,
     Identity,
     Nat,
@@ -32,6 +33,10 @@ from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.harness.transport.base import Transport
 from ikelab.layers.iana import Protocol
 from ikelab.layers.message import IKEv2, demux
+
+
+RETRANSMIT_AFTER = 0.25  # seconds; what a quick initiator waits before it sends again
+RETRANSMISSIONS = 4
 
 
 class Endpoint:
@@ -303,22 +308,38 @@ class Session:
     def repeat(self, step: Step | None = None, patience: float | None = None) -> list[bytes]:
         """Send the octets of an earlier message of ours again (the last one by default).
 
-        Returns the IKE messages that came back; the SA itself does not see them.
+        As a real retransmission it leaves after a while, and again when nothing comes: a peer may
+        drop what repeats a request that it is still at work on. Returns the IKE messages that came
+        back; the SA itself does not see them.
         """
         chosen = step or self.sent()[-1]
-        return self.throw(chosen.data, patience=patience, note="sent again")
+        path = (chosen.src, chosen.dst)
+        for _ in range(RETRANSMISSIONS):
+            self.wait(lambda: False, RETRANSMIT_AFTER)
+            wait = RETRANSMIT_AFTER if patience is None else patience
+            answers = self.throw(chosen.data, patience=wait, note="sent again", path=path)
+            if answers:
+                return answers
+        return []
 
     def throw(
-        self, data: bytes, *, patience: float | None = None, count: int = 1, note: str = "raw"
+        self,
+        data: bytes,
+        *,
+        patience: float | None = None,
+        count: int = 1,
+        note: str = "raw",
+        path: tuple[Address, Address] | None = None,
     ) -> list[bytes]:
         """Send octets as they are on this session's path; the IKE messages that come back."""
-        sa, now = self.sa, self._now()
-        octets = bytes(4) + data if sa.local[1] == 4500 else data
+        now = self._now()
+        src, dst = path or (self.sa.local, self.sa.remote)
+        octets = bytes(4) + data if src[1] == 4500 else data
         self.raw = []
         earlier = next((s for s in self.transcript if s.data == data), None)
         plain, first = (earlier.plain, earlier.first_inner) if earlier else (None, 0)
-        self.transcript.append(Step(now, SENT, sa.local, sa.remote, data, plain, first, note))
-        self.endpoint.transport.send(Datagram(octets, sa.local, sa.remote, now))
+        self.transcript.append(Step(now, SENT, src, dst, data, plain, first, note))
+        self.endpoint.transport.send(Datagram(octets, src, dst, now))
         try:
             self.endpoint.pump(lambda: len(self.raw or ()) >= count, patience)
             return list(self.raw)

@@ -71,8 +71,8 @@ def _words() -> dict[str, Transform]:
                     for bits in row.key_bits:
                         table[template.format(bits=bits)] = Transform(kind, row, bits)
                 else:
-                    bits = row.default_key_bits if kind == TransformType.ENCR else None
-                    table.setdefault(template, Transform(kind, row, bits))
+                    default = row.default_key_bits if kind == TransformType.ENCR else None
+                    table.setdefault(template, Transform(kind, row, default))
     return table
 
 
@@ -161,9 +161,10 @@ class Suite:
         return replace(self, transforms=tuple(t for t in self.transforms if t.type not in kinds))
 
     def keyed(self) -> Suite:
-        """The suite as compared: without `NONE` integrity, which says the same as no transform."""
+        """The suite as compared: by type, and without `NONE` integrity, which says nothing."""
         none = Transform(TransformType.INTEG, Integ.NONE)
-        return replace(self, transforms=tuple(t for t in self.transforms if t != none))
+        kept = sorted((t for t in self.transforms if t != none), key=lambda t: t.type)
+        return replace(self, transforms=tuple(kept))
 
     def __str__(self) -> str:
         integ = [_PRF_OF_INTEG.get(t.id) for t in self.of(TransformType.INTEG)]  # type: ignore[call-overload]

@@ -98,6 +98,11 @@ class Tested:
         self.name = driver.name
         self.capabilities = driver.capabilities
         self._config: PeerConfig | None = None
+        self.observed: list[str] = []
+
+    def observe(self, text: str) -> None:
+        """Record what the peer did where no rule judges it."""
+        self.observed.append(text)
 
     def defaults(self) -> PeerConfig:
         """What the peer is told when a case says nothing."""
@@ -324,6 +329,7 @@ class NamespaceRig:
         return driver
 
     def begin(self, label: str, folder: Path | None) -> None:
+        self.peer.observed.clear()
         if folder is not None:
             capture = self._lab.capture(folder / "capture.pcapng")
             self._test.callback(capture.stop)

@@ -39,6 +39,7 @@ class _Running:
     error: BaseException | None = None
     violations: list[dict[str, Any]] = field(default_factory=list)
     plan: str = ""
+    observed: str = ""
 
 
 class Suite:
@@ -117,6 +118,7 @@ class Suite:
             violation_json(v) for session in sessions for v in session.violations
         ]
         running.plan = str(Plan(tuple(b for s in sessions for b in s.sa.applied)))
+        running.observed = "; ".join(rig.peer.observed)
         folder = running.folder
         folder.write([s.sa for s in sessions])
         folder.text("peer.conf", rig.peer.driver.config_text())
@@ -160,6 +162,8 @@ class Suite:
         reason = running.reason
         if deviation and verdict in (Verdict.XFAIL, Verdict.XPASS):
             reason = f"{deviation.reason} {reason}".strip()
+        if verdict is Verdict.PASS and running.observed:
+            reason = f"observed: {running.observed}"
         marker = item.get_closest_marker("case")
         self.counts[verdict] += 1
         self.run.result(

@@ -26,6 +26,7 @@ class Conduct:
     skip_unknown: bool = True  # 2.5: an unknown payload without critical bit is skipped
     refuse_critical: bool = True  # 2.5: an unknown payload with critical bit is refused
     check_length: bool = True  # 3.1: a length that is not the datagram's is dropped
+    survive_length: bool = True  # and what comes after it is served all the same
     check_cookie: bool = True  # 2.6: only its own cookie is accepted
     accept_cookie: bool = True  # 2.6: its own cookie is accepted
     check_key_length: bool = True  # 3.3.5: AES without its Key Length is not acceptable

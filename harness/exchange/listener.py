@@ -41,10 +41,13 @@ class Listener:
         self._asked: set[bytes] = set()  # SPIi of initiators that were asked for another group
         self._secret = entropy(16)
         self._out: list[Datagram] = []
+        self._stuck = False  # by a planted fault
 
     def receive(self, datagram: Datagram, now: float) -> None:
         """Give the datagram to its SA, make one for it, or answer without."""
         kind, data = demux(datagram.data, datagram.dst[1])
+        if self._stuck:
+            return
         if kind != "ike" or len(data) < sk.HEADER:
             self._keepalive(kind, datagram, now)
             return
@@ -85,6 +88,8 @@ class Listener:
         conduct = self.config.conduct
         if flags & RESPONSE or not flags & INITIATOR or any(packet.resp_SPI) or packet.id != 0:
             return
+        if packet.length != len(data) and not conduct.survive_length:
+            self._stuck = True
         if not any(packet.init_SPI) or (conduct.check_length and packet.length != len(data)):
             return
         it = Inbound(packet)

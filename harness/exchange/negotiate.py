@@ -96,20 +96,17 @@ def choose(
 
     The initiator's order wins (2.7 leaves the choice to the responder). Every transform type in
     the proposal must be matched by the policy, and a type that the policy wants must be there.
-    `strict_aead` False takes a combined-mode cipher that was offered with integrity.
+    `strict_aead` False takes a combined-mode cipher together with an integrity algorithm.
     """
     for proposal in offered:
         for wanted in policy:
-            suite = match(proposal.suite, wanted)
-            if suite is None and not strict_aead and proposal.suite.aead:
-                bare = proposal.suite.without(TransformType.INTEG)
-                suite = match(bare, wanted)
+            suite = match(proposal.suite, wanted, strict_aead=strict_aead)
             if suite is not None:
                 return Choice(proposal.number, proposal.spi, suite)
     return None
 
 
-def match(offered: Suite, wanted: Suite) -> Suite | None:
+def match(offered: Suite, wanted: Suite, *, strict_aead: bool = True) -> Suite | None:
     """One transform of each type of `offered` that `wanted` allows, None where a type fails."""
     if offered.protocol != wanted.protocol:
         return None
@@ -127,7 +124,7 @@ def match(offered: Suite, wanted: Suite) -> Suite | None:
     if any(not _may_lack(kind, wanted, picked) for kind in missing):
         return None
     encr, integ = picked.get(TransformType.ENCR), picked.get(TransformType.INTEG)
-    if encr and not _integrity_fits(encr, integ, offered.protocol):
+    if encr and strict_aead and not _integrity_fits(encr, integ, offered.protocol):
         return None
     return Suite(tuple(picked.values()), offered.protocol)
 

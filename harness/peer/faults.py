@@ -137,10 +137,10 @@ FAULTS: dict[str, Fault] = dict(
             _INIT + r"N(UNSUPPORTED_CRITICAL_PAYLOAD).notify = b'\x21'",
         ),
         _fault(
-            "ignores-the-length-field",
+            "hangs-on-a-wrong-length",
             "VER-12",
-            "a message whose length is not the datagram's is processed",
-            conduct=("check_length",),
+            "after a message whose length is not the datagram's nothing is answered any more",
+            conduct=("survive_length",),
         ),
         _fault(
             "refuses-its-own-cookie",

@@ -82,7 +82,7 @@ class ReferencePeer:
 
     def start(self, config: PeerConfig) -> None:
         """A fresh station with this configuration."""
-        unknown = set(config.options) - {"plan", "keepalive"}
+        unknown = set(config.options) - {"plan", "keepalive", "nonce_length", "send_idr"}
         if unknown:
             raise Unsupported(f"the reference peer has no option {', '.join(sorted(unknown))}")
         self._config = config
@@ -108,6 +108,8 @@ class ReferencePeer:
             cookies=config.cookies,
             dpd_delay=config.dpd_delay,
             keepalive=float(config.options.get("keepalive", "20")),
+            nonce_length=int(config.options.get("nonce_length", "32")),
+            send_idr=config.options.get("send_idr", "yes") == "yes",
             plan=plan,
             conduct=conduct,
             lenient=self._fault is not None,

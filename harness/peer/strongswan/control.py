@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from vici.exception import CommandException, SessionException
 
 from ikelab.harness.errors import LabError
 from ikelab.harness.model import TS, Identity, Suite, Transform
-from ikelab.harness.peer import cache, kernel
+from ikelab.harness.peer import cache, leftovers
 from ikelab.harness.peer.base import PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.strongswan import names, parse, primer
 from ikelab.harness.peer.strongswan.render import (
@@ -41,7 +41,9 @@ from ikelab.harness.peer.strongswan.render import (
     shared,
 )
 from ikelab.layers.iana import Integ, Protocol, Sn, TransformType
+from ikelab.netns import kernel
 from ikelab.netns.host import Host
+from ikelab.netns.kernel import Ability
 from ikelab.netns.sandbox import Sandbox
 
 Result = TypeVar("Result")
@@ -79,9 +81,9 @@ class StrongSwan:
         self._config: PeerConfig | None = None
         self._files: dict[str, str] = {}
         self._log_start = 0
-        self._kernel_esp = host.call(kernel.has_esp)
-        self._tun = host.call(kernel.has_tun)
-        self._build = _build(entry.root, libipsec=self._tun and not self._kernel_esp)
+        self._kernel = _kernel()
+        libipsec = bool(self._kernel["tun"] and not self._kernel["esp"])
+        self._build = _build(entry.root, libipsec=libipsec)
         self._algorithms = self._probe()
         self.capabilities = self._capabilities()
 
@@ -157,9 +159,9 @@ class StrongSwan:
         found = {"responder", "initiator", "initiate", "view", "cookies", "keys", "dpd"}
         if any(address.version == 6 for address in self._host.addresses):
             found.add("ipv6")
-        if self._kernel_esp:
+        if self._kernel["esp"]:
             found |= {"kernel-esp", "esn"}
-        if self._kernel_esp or self._tun:
+        if self._kernel["esp"] or self._kernel["tun"]:
             found.add("child")
         if not self._build.libipsec or self._build.raw_esp:
             found.add("nat-d-honest")
@@ -173,8 +175,8 @@ class StrongSwan:
             return
         if "child" not in self.capabilities:
             raise Unsupported(
-                "this kernel has no ESP and /dev/net/tun cannot be opened, so strongSwan cannot "
-                "install a CHILD_SA; as root: chmod 666 /dev/net/tun"
+                "strongSwan cannot install a CHILD_SA here: no ESP in the kernel, and no TUN device "
+                f"({self._kernel['tun'].why})"
             )
         if config.options.get("mode", config.options.get("child.mode", "tunnel")) != "tunnel":
             raise Unsupported("without ESP in the kernel strongSwan has tunnel mode only")
@@ -228,6 +230,8 @@ class StrongSwan:
                     stderr=subprocess.STDOUT,
                 )
             self._await(ready)
+        if "unable to bind socket" in self._read("log"):
+            raise self._death("found its ports in use")
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(_ANSWER_TIMEOUT)
         try:
@@ -333,6 +337,12 @@ class StrongSwan:
         return "[NET]" not in self._read("log")[self._log_start :] and not self.view().sas
 
 
+@lru_cache(maxsize=1)
+def _kernel() -> dict[str, Ability]:
+    """What the kernel can do, tried once."""
+    return kernel.probe()
+
+
 def _build(root: Path, *, libipsec: bool) -> Build:
     """What an unpacked tree holds."""
     plugins = root / _PLUGINS
@@ -345,9 +355,9 @@ def _build(root: Path, *, libipsec: bool) -> Build:
 
 def _tidy() -> None:
     """In the host: what a killed charon leaves in the kernel."""
-    kernel.flush()
+    leftovers.flush_ipsec()
     for table, priority in (FIRST_TABLE, LAST_TABLE):
-        kernel.drop_rule(table, priority)
+        leftovers.drop_rule(table, priority)
 
 
 def _ending(status: int) -> str:

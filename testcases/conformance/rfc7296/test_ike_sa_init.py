@@ -65,7 +65,7 @@ def test_picks_one_transform_of_each_type(peer: Tested, initiator: Initiator) ->
 
     sa = initiator.init(ike=[offer])
 
-    [(_, _)] = chosen_proposals(sa.reply)
+    assert len(chosen_proposals(sa.reply)) == 1, f"{sa}"
     kinds = [t.type for t in offers(sa.reply.one(Payload.SA))[0].suite.transforms]
     assert sorted(kinds) == [1, 2, 3, 4], f"transform types {kinds} came back\n{sa}"
     assert sa.violations == []
@@ -101,6 +101,23 @@ def test_takes_a_combined_mode_cipher_without_integrity(
     assert str(sa.chosen) == GCM, f"{sa}"
     assert sa.chosen.integ is None
     assert sa.violations == []
+
+
+@case("INIT-05")
+@rfc(7296, "3.3")
+def test_never_answers_with_combined_mode_and_integrity(
+    peer: Tested, initiator: Initiator
+) -> None:
+    """A proposal that mixes both is refused, or at least not answered with both."""
+    peer.start(ike=["aes256gcm16-sha256-prfsha256-ecp256"])
+
+    sa = initiator.init(ike=["aes256gcm16-sha256-prfsha256-ecp256"])
+
+    # RFC 7296 3.3 forbids the offer; of the answer it says only that both must not go together.
+    if sa.reply.has(Payload.SA):
+        assert sa.chosen is None or sa.chosen.integ is None, f"{sa.chosen} was accepted\n{sa}"
+    else:
+        sa.reply.only(Notify.NO_PROPOSAL_CHOSEN)
 
 
 @case("INIT-12")

@@ -12,6 +12,9 @@ from ikelab.harness.rig import Tested
 from ikelab.layers.iana import Notify, Payload
 
 WAIT = 0.8  # seconds of silence that stand for "no answer"
+# Numbers that IANA has left unassigned. Those from 128 on are for private use, and a peer may
+# understand one of them in its own way.
+UNASSIGNED = [100, 120, 127]
 
 
 @case("VER-01")
@@ -45,7 +48,7 @@ def test_accepts_a_higher_minor_version(peer: Tested, initiator: Initiator) -> N
 
 @case("VER-05")
 @rfc(7296, "2.5", "3.2")
-@pytest.mark.parametrize("kind", [1, 128, 200, 255])
+@pytest.mark.parametrize("kind", UNASSIGNED)
 def test_skips_an_unknown_payload(peer: Tested, initiator: Initiator, kind: int) -> None:
     """An unknown payload without the critical bit is skipped."""
     peer.start()
@@ -59,7 +62,7 @@ def test_skips_an_unknown_payload(peer: Tested, initiator: Initiator, kind: int)
 
 @case("VER-06")
 @rfc(7296, "2.5", "3.2", "3.10.1")
-@pytest.mark.parametrize("kind", [128, 200, 255])
+@pytest.mark.parametrize("kind", UNASSIGNED)
 def test_names_the_unknown_critical_payload(peer: Tested, initiator: Initiator, kind: int) -> None:
     """UNSUPPORTED_CRITICAL_PAYLOAD carries the one-octet type of the offending payload."""
     peer.start()
@@ -72,17 +75,20 @@ def test_names_the_unknown_critical_payload(peer: Tested, initiator: Initiator, 
     assert initiator.probe()
 
 
-@case("VER-12")
+@case("VER-12", "policy")
 @rfc(7296, "3.1")
-@pytest.mark.parametrize("delta", [1, 4, -1, -8])
-def test_drops_a_message_of_another_length(
-    peer: Tested, initiator: Initiator, delta: int
+@pytest.mark.parametrize("delta", ["+1", "+4", "-1", "-8"])
+def test_survives_a_message_of_another_length(
+    peer: Tested, initiator: Initiator, delta: str
 ) -> None:
-    """A header length beyond or below the datagram's is not processed as if it were right."""
+    """A header length that is not the datagram's does no harm; what becomes of it is recorded.
+
+    RFC 7296 3.1 says what the field holds and not what a receiver does when it lies.
+    """
     peer.start()
     sa = initiator.session()
 
-    reply = sa.init(edits=[at("header.length").add(delta)], patience=WAIT)
+    reply = sa.init(edits=[at("header.length").add(int(delta))], patience=WAIT)
 
-    assert not reply.has(Payload.SA), f"a message of a wrong length was processed\n{sa}"
-    assert initiator.probe()
+    peer.observe("processed" if reply.has(Payload.SA) else "answered" if reply.payloads else "dropped")
+    assert initiator.probe(), f"no honest IKE SA comes up afterwards\n{sa}"
