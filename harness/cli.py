@@ -98,7 +98,7 @@ def run(  # noqa: PLR0917
 @click.option("--strict", is_flag=True, help="Exit 1 when a rule is broken.")
 def inspect(file: Path, keys: tuple[Path, ...], as_json: bool, form: str, strict: bool) -> int:
     """Read a capture: what was negotiated, decrypted with the keys given."""
-    from ikelab.harness.inspect.report import inspect_file
+    from ikelab.harness.inspect.inspection import inspect_file
 
     found = inspect_file(file, list(keys))
     if as_json or form == "json":
@@ -109,8 +109,7 @@ def inspect(file: Path, keys: tuple[Path, ...], as_json: bool, form: str, strict
         click.echo((found.transcript() if form == "transcript" else found.summary()).rstrip())
     if found.lost:
         raise ConfigError(f"{file}: {found.lost}; what was read is shown")
-    broken = any(sa["violations"] for sa in found.to_json()["ike_sas"]) if strict else False
-    return 1 if broken else 0
+    return 1 if strict and found.violations else 0
 
 
 @cli.command()
