@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import socket
@@ -175,8 +176,8 @@ class StrongSwan:
             return
         if "child" not in self.capabilities:
             raise Unsupported(
-                "strongSwan cannot install a CHILD_SA here: no ESP in the kernel, and no TUN device "
-                f"({self._kernel['tun'].why})"
+                "strongSwan cannot install a CHILD_SA here: the kernel has no ESP, and no TUN "
+                f"device can be made ({self._kernel['tun'].why})"
             )
         if config.options.get("mode", config.options.get("child.mode", "tunnel")) != "tunnel":
             raise Unsupported("without ESP in the kernel strongSwan has tunnel mode only")
@@ -192,8 +193,8 @@ class StrongSwan:
 
     def _at_home(self, ts: TS) -> bool:
         """Whether the host has an address in a selector (or the selector holds all of them)."""
-        addresses = (*self._host.addresses, *self._host.inner)
-        return int(ts.start) == 0 or any(ts.intersection(TS.parse(str(a))) for a in addresses)
+        own = [a for a in (*self._host.addresses, *self._host.inner) if a.version == ts.version]
+        return int(ts.start) == 0 or any(int(ts.start) <= int(a) <= int(ts.end) for a in own)
 
     def _require(self, suite: Suite) -> None:
         """Unsupported unless this charon has every algorithm of the suite."""
@@ -231,7 +232,7 @@ class StrongSwan:
                 )
             self._await(ready)
         if "unable to bind socket" in self._read("log"):
-            raise self._death("found its ports in use")
+            raise self._death("found its ports in use", about="bind")
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(_ANSWER_TIMEOUT)
         try:
@@ -276,14 +277,18 @@ class StrongSwan:
         """A path to a file of the folder that fits into a socket address (108 octets)."""
         return f"/proc/self/fd/{self._directory}/{name}"
 
-    def _death(self, what: str) -> LabError:
-        """What happened, how the daemon ended, its last log lines; it is stopped."""
+    def _death(self, what: str, about: str = "") -> LabError:
+        """What happened, how the daemon ended, its last log lines (`about` something); it is ended.
+
+        The lines lose their time and thread.
+        """
         process = self._process
         status = process.poll() if process else None
-        lines = (self._read("log") or self._read("output")).strip().splitlines()[-5:]
+        lines = (self._read("log") or self._read("output")).strip().splitlines()
         self._kill()
         how = f" ({_ending(status)})" if status is not None else ""
-        said = "; its last words: " + " | ".join(lines) if lines else "; it said nothing"
+        words = [re.sub(r"^\S+ \d\d(?=\[)", "", line) for line in lines if about in line][-5:]
+        said = "; its last words: " + " | ".join(words) if words else "; it said nothing"
         return LabError(f"{self.name}: charon {what}{how}{said}")
 
     def _read(self, name: str) -> str:
