@@ -62,7 +62,7 @@ class Progress:
         marker = item.get_closest_marker("case")
         label = marker.args[0] if marker else ""
         name = item.originalname.removeprefix("test_").replace("_", " ")
-        variant = item.callspec.id.replace(peer, "").strip("-")
+        variant = item.callspec.id.removeprefix(peer).removeprefix("-")
         text = f"{peer}  {label:<8} {name}" + (f" [{variant}]" if variant else "")
         if verdict is not Verdict.PASS and reason:
             text += f": {reason}"
