@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.crypto.auth import psk_auth, signed_octets
-from ikelab.harness.crypto.keys import derive_child
 from ikelab.harness.edits import Edit
-from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
 from ikelab.harness.exchange import rules
-from ikelab.harness.exchange.child import Child
+from ikelab.harness.exchange.child import Nonces, install
 from ikelab.harness.exchange.events import Established
 from ikelab.harness.exchange.inbound import Inbound
+from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
 from ikelab.harness.exchange.negotiate import (
     Choice,
     accepted_payload,
@@ -23,9 +22,10 @@ from ikelab.harness.exchange.negotiate import (
     sa_payload,
     selectors_of,
     ts_payloads,
+    without_ke,
 )
 from ikelab.harness.exchange.window import Reply
-from ikelab.harness.model import TS, Identity, Spis
+from ikelab.harness.model import Identity, Spis
 from ikelab.harness.transcript import Step
 from ikelab.layers.iana import AuthMethod, Exchange, Notify, Payload
 from ikelab.layers.notify import IKEv2_Notify
@@ -49,7 +49,8 @@ def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
     if config.esp:
         # The SPI that the peer is to put into the ESP it sends us.
         sa.offered_spi = sa.entropy(4)
-        payloads.append(sa_payload(config.esp, sa.offered_spi))
+        payloads += ask_mode(sa)
+        payloads.append(sa_payload(without_ke(config.esp), sa.offered_spi))
         payloads += ts_payloads(config.local_ts, config.remote_ts)
     sa.request(Exchange.IKE_AUTH, payloads, now, edits)
 
@@ -85,7 +86,9 @@ def _take_child(sa: IkeSa, it: Inbound, request: Inbound) -> None:
         return
     choice = Choice(accepted[0].number, accepted[0].spi, accepted[0].suite.keyed())
     tsi, tsr = selectors_of(it.one(Payload.TSI)), selectors_of(it.one(Payload.TSR))
-    _install(sa, choice, Spis(sent[0].spi, choice.spi), tsi, tsr)
+    nonces = Nonces(sa.init.ni, sa.init.nr)
+    spis = Spis(sent[0].spi, choice.spi)
+    install(sa, choice, spis, (tsi, tsr), nonces, made_by_us=True, mode=mode_of(it))
 
 
 # -- responder -------------------------------------------------------------------------------
@@ -125,7 +128,7 @@ def _refused(sa: IkeSa, notify: Notify, reason: str) -> Reply:
 
 def _child_answer(sa: IkeSa, it: Inbound) -> list[Any]:
     """SAr2, TSi, TSr; or the error notify of a child that cannot be (the IKE SA lives on, 1.2)."""
-    choice = choose(offers(it.one(Payload.SA)), sa.config.esp)
+    choice = choose(offers(it.one(Payload.SA)), without_ke(sa.config.esp))
     if choice is None:
         return [IKEv2_Notify(type=Notify.NO_PROPOSAL_CHOSEN)]
     tsi = selectors_of(it.one(Payload.TSI))
@@ -135,8 +138,11 @@ def _child_answer(sa: IkeSa, it: Inbound) -> list[Any]:
     if not tsi or not tsr:
         return [IKEv2_Notify(type=Notify.TS_UNACCEPTABLE)]
     spi = sa.entropy(4)
-    _install(sa, choice, Spis(choice.spi, spi), tsi, tsr)
-    return [accepted_payload(choice, spi), *ts_payloads(tsi, tsr)]
+    extras, mode = answer_mode(sa, it)
+    nonces = Nonces(sa.init.ni, sa.init.nr)
+    spis = Spis(choice.spi, spi)
+    install(sa, choice, spis, (tsi, tsr), nonces, made_by_us=False, mode=mode)
+    return [*extras, accepted_payload(choice, spi), *ts_payloads(tsi, tsr)]
 
 
 # -- both ------------------------------------------------------------------------------------
@@ -177,22 +183,6 @@ def _auth_is_valid(sa: IkeSa, identity: Any, auth: Any) -> bool:
 def id_body(identity: Identity) -> bytes:
     """RestOfIDPayload: type, three reserved octets, data (RFC 7296 2.15)."""
     return bytes([identity.type & 0xFF, 0, 0, 0]) + identity.data
-
-
-def _install(
-    sa: IkeSa, choice: Choice, spis: Spis, tsi: tuple[TS, ...], tsr: tuple[TS, ...]
-) -> None:
-    keys = sa.keys
-    assert keys is not None and keys.suite.prf is not None
-    try:
-        material = derive_child(
-            keys.suite.prf.id, keys.sk_d, choice.suite, sa.init.ni, sa.init.nr
-        )
-    except (UnsupportedAlgorithm, ConfigError):
-        material = None  # negotiated all the same; only ikelab's own ESP cannot use it
-    sa.add_child(
-        Child(choice.suite.protocol, spis, sa.initiator, choice.suite, tsi, tsr, material)
-    )
 
 
 def _keep_mapping(sa: IkeSa, now: float) -> None:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ikelab.harness.crypto.keys import ChildKeys
+from ikelab.harness.crypto.keys import ChildKeys, derive_child
+from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
+from ikelab.harness.exchange.negotiate import Choice
 from ikelab.harness.model import TS, Spis, Suite
+
+if TYPE_CHECKING:
+    from ikelab.harness.exchange.sa import IkeSa
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,7 @@ class Child:
     tsr: tuple[TS, ...]
     keys: ChildKeys | None = field(default=None, repr=False)
     mode: str = "tunnel"
+    replaces: bytes = b""  # our inbound SPI of the child that it rekeyed
 
     @property
     def spi_in(self) -> bytes:
@@ -30,3 +37,56 @@ class Child:
     def spi_out(self) -> bytes:
         """The SPI that the peer chose: what we put into the ESP we send."""
         return self.spis.r if self.made_by_us else self.spis.i
+
+    @property
+    def local_ts(self) -> tuple[TS, ...]:
+        """What lies behind us."""
+        return self.tsi if self.made_by_us else self.tsr
+
+    @property
+    def remote_ts(self) -> tuple[TS, ...]:
+        """What lies behind the peer."""
+        return self.tsr if self.made_by_us else self.tsi
+
+
+@dataclass(frozen=True, slots=True)
+class Nonces:
+    """The nonces that a child's keys are made from, and g^ir of its own exchange if any (2.17)."""
+
+    ni: bytes
+    nr: bytes
+    shared: bytes = b""
+
+
+def install(
+    sa: IkeSa,
+    choice: Choice,
+    spis: Spis,
+    selectors: tuple[tuple[TS, ...], tuple[TS, ...]],
+    nonces: Nonces,
+    *,
+    made_by_us: bool,
+    mode: str = "tunnel",
+    replaces: bytes = b"",
+) -> Child:
+    """Derive the keys of a child and give it to its IKE SA; `selectors` are (TSi, TSr)."""
+    keys = sa.keys
+    assert keys is not None and keys.suite.prf is not None
+    try:
+        material = derive_child(
+            keys.suite.prf.id, keys.sk_d, choice.suite, nonces.ni, nonces.nr, nonces.shared
+        )
+    except (UnsupportedAlgorithm, ConfigError):
+        material = None  # negotiated all the same; only ikelab's own ESP cannot use it
+    child = Child(
+        choice.suite.protocol,
+        spis,
+        made_by_us,
+        choice.suite,
+        *selectors,
+        keys=material,
+        mode=mode,
+        replaces=replaces,
+    )
+    sa.add_child(child)
+    return child

@@ -77,6 +77,7 @@ class IkeConfig:
     nonce_length: int = 32
     nat_detection: bool = True
     send_idr: bool = True  # the initiator names the responder it wants (RFC 7296 2.15)
+    mode: str = "tunnel"  # or "transport": asked for as initiator, allowed as responder
     cookies: bool = False  # a responder that demands a cookie from everyone
     retransmit: tuple[float, ...] = (1.0, 2.0)  # seconds to wait before each repetition
     give_up: float = 4.0  # seconds after the last repetition

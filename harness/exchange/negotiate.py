@@ -152,6 +152,11 @@ def _integrity_fits(encr: Transform, integ: Transform | None, protocol: int) -> 
     return has or (protocol == Protocol.ESP and encr.id != Encr.ENCR_NULL)
 
 
+def without_ke(suites: Sequence[Suite]) -> tuple[Suite, ...]:
+    """The child suites of IKE_AUTH: it has no KE payload for them (RFC 7296 1.2)."""
+    return tuple(s.without(TransformType.KE) for s in suites)
+
+
 def narrow(offered: Iterable[TS], policy: Sequence[TS]) -> tuple[TS, ...]:
     """The part of the offered selectors that the policy allows (2.9), in the offer's order."""
     found: list[TS] = []

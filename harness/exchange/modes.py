@@ -1,0 +1,32 @@
+"""Tunnel or transport mode of a child (RFC 7296 1.3.1): asked for, answered, read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ikelab.harness.exchange.inbound import Inbound
+from ikelab.layers.iana import Notify
+from ikelab.layers.notify import IKEv2_Notify
+
+if TYPE_CHECKING:
+    from ikelab.harness.exchange.sa import IkeSa
+
+
+def ask_mode(sa: IkeSa) -> list[Any]:
+    """What a request adds to ask for transport mode."""
+    if sa.config.mode != "transport":
+        return []
+    return [IKEv2_Notify(type=Notify.USE_TRANSPORT_MODE)]
+
+
+def mode_of(it: Inbound) -> str:
+    """The mode that a response settles: transport only where it repeats the notify."""
+    return "transport" if it.notify(Notify.USE_TRANSPORT_MODE) is not None else "tunnel"
+
+
+def answer_mode(sa: IkeSa, it: Inbound) -> tuple[list[Any], str]:
+    """(what the response adds, the mode): transport where it was asked for and is allowed."""
+    asked = it.notify(Notify.USE_TRANSPORT_MODE) is not None
+    if not asked or sa.config.mode != "transport":
+        return [], "tunnel"
+    return [IKEv2_Notify(type=Notify.USE_TRANSPORT_MODE)], "transport"
