@@ -27,6 +27,7 @@ KEYRINGS = (
     "/usr/share/keyrings/debian-archive-keyring.pgp",
     "/usr/share/keyrings/debian-archive-keyring.gpg",
 )
+_USELESS = ("doc", "man", "locale", "lintian", "bug")
 Progress = Callable[[str, float], None]
 """Told what is being done and how much of the whole is done (0 to 1)."""
 
@@ -62,7 +63,7 @@ def add(
     peer = f"{recipe.name}@{release}"
     if not refresh and (entry := cache.find(peer)):
         return entry
-    _require("apt-get", "dpkg-deb")
+    _require("apt-get", "dpkg", "dpkg-deb", "tar")
     with cache.staging() as work:
         apt = _Apt(work / "apt", release, recipe.present)
         progress("reading Debian's package index", 0.0)
@@ -182,8 +183,8 @@ def _require(*tools: str) -> None:
     for tool in tools:
         if shutil.which(tool) is None:
             raise LabError(
-                f"no {tool} on this machine: peers are made from Debian's packages with apt-get "
-                "and dpkg-deb (most distributions have them as packages apt and dpkg)"
+                f"no {tool} on this machine: peers are made from Debian's packages with apt-get, "
+                "dpkg-deb and tar (most distributions have packages apt, dpkg and tar)"
             )
 
 
@@ -349,16 +350,16 @@ def _unpack(
         (root / name).mkdir(parents=True, exist_ok=True)
 
     def one(package: cache.Package) -> None:
-        result = subprocess.run(
-            ["dpkg-deb", "-x", str(archives / package.file), str(root)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode:
+        # Unlike `dpkg-deb -x`, tar can be told to leave our links where a package has a folder.
+        command = ["tar", "-x", "-C", str(root), "--no-same-owner", "--keep-directory-symlink"]
+        command += [f"--exclude=./usr/share/{name}" for name in _USELESS]
+        reader = ["dpkg-deb", "--fsys-tarfile", str(archives / package.file)]
+        with subprocess.Popen(reader, stdout=subprocess.PIPE) as tarfile:
+            result = subprocess.run(
+                command, stdin=tarfile.stdout, capture_output=True, text=True, check=False
+            )
+        if result.returncode or tarfile.returncode:
             raise LabError(f"cannot unpack {package.file}: {result.stderr.strip()}")
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         list(pool.map(one, packages))
-    for name in ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian"):
-        shutil.rmtree(root / name, ignore_errors=True)

@@ -1,0 +1,59 @@
+"""What the tests of peers share: provisioned daemons, a world to run them in."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ikelab.harness.errors import LabError
+from ikelab.harness.peer import cache, registry
+from ikelab.netns import world
+
+sys.path.insert(0, str(Path(__file__).parent))  # for daemon_pair
+
+RELEASES = ("trixie", "bookworm")
+
+
+def missing(reason: str) -> None:
+    """Skip, or fail where everything is required."""
+    import os
+
+    if os.environ.get("IKELAB_REQUIRE_ALL") == "1":
+        pytest.fail(f"{reason} (IKELAB_REQUIRE_ALL=1 makes this a failure)")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def in_world() -> Callable[..., Any]:
+    """`world.run`, with a time limit."""
+    if reason := world.available():
+        missing(reason)
+    for name in ("pyroute2", "vici"):  # once here and not again in each forked world
+        importlib.import_module(name)
+
+    def call(function: Callable[..., Any], *args: Any) -> Any:
+        return world.run(function, *args, timeout=60)
+
+    return call
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def strongswan(request: pytest.FixtureRequest) -> cache.Entry:
+    """A provisioned strongSwan of each release."""
+    try:
+        return registry.add(f"strongswan@{request.param}")
+    except LabError as error:
+        missing(str(error))
+        raise
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own with nothing in it."""
+    monkeypatch.setenv("IKELAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
