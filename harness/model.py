@@ -46,9 +46,8 @@ class Transform:
     @property
     def word(self) -> str:
         """The word a proposal string uses for this transform, such as `aes256gcm16`."""
-        for word, transform in _words().items():
-            if transform == self:
-                return word
+        if word := _printed().get(self):
+            return word
         known = lookup(TransformType, self.type)
         kind = known.name.lower() if known else str(self.type)
         bits = f"/{self.key_bits}" if self.key_bits is not None else ""
@@ -74,6 +73,12 @@ def _words() -> dict[str, Transform]:
                     default = row.default_key_bits if kind == TransformType.ENCR else None
                     table.setdefault(template, Transform(kind, row, default))
     return table
+
+
+@cache
+def _printed() -> dict[Transform, str]:
+    """The first word of every transform that has one."""
+    return {transform: word for word, transform in reversed(_words().items())}
 
 
 # The PRF that a proposal string means when it names an integrity algorithm and no PRF.

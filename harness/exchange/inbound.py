@@ -15,15 +15,18 @@ UNDERSTOOD = frozenset(range(Payload.SA, Payload.EAP + 1)) | {Payload.SKF}
 
 
 class Inbound:
-    """A dissected message; `message` holds an IKEv2_Decrypted where its SK was opened."""
+    """A dissected message; `message` holds an IKEv2_Decrypted where its SK was opened.
+
+    Who opened it elsewhere (fragments, a capture) gives the payloads that were `inner`.
+    """
 
     __slots__ = ("_inner", "message", "outer")
 
-    def __init__(self, message: IKEv2) -> None:
+    def __init__(self, message: IKEv2, inner: list[Any] | None = None) -> None:
         self.message = message
         self.outer: list[Any] = message.payloads
         last = self.outer[-1] if self.outer else None
-        self._inner: list[Any] | None = last.inner if isinstance(last, IKEv2_Decrypted) else None
+        self._inner: list[Any] | None = last.inner if isinstance(last, IKEv2_Decrypted) else inner
 
     @property
     def opened(self) -> bool:

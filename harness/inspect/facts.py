@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ikelab.harness.crypto.auth import nat_detection
-from ikelab.harness.inspect.session import Exchange, Half, Message, Session
+from ikelab.harness.inspect.session import Exchange, Half, Session
 from ikelab.harness.model import TS, Identity, Nat, Spis, Suite
 from ikelab.harness.notation import selector_of, suite_of
 from ikelab.layers.iana import Exchange as Type
@@ -220,8 +220,3 @@ def errors(half: Half | None) -> list[str]:
 
 
 FIRST_STATUS = 16384  # RFC 7296 3.10.1: below this the notify type is an error
-
-
-def faults_of(message: Message) -> list[str]:
-    """What cannot be read in one message: its chain, and what was inside when it was opened."""
-    return faults(message.step.message.payloads) + faults(message.step.inner() or ())

@@ -66,7 +66,7 @@ class Inspection:
     @cached_property
     def malformed(self) -> int:
         """Messages in which something could not be read, in clear or once opened."""
-        return len(self.stubs) + sum(bool(facts.faults_of(m)) for m in self.messages)
+        return len(self.stubs) + sum(lint.examine(s).malformed for s in self.sessions)
 
     @cached_property
     def parents(self) -> dict[Spis, Session]:
@@ -76,7 +76,7 @@ class Inspection:
     @cached_property
     def violations(self) -> list[Violation]:
         """What the rules found in all conversations; `frame` counts as in the capture."""
-        return [v for s in self.sessions for v in lint.violations(s)]
+        return [v for s in self.sessions for v in lint.examine(s).violations]
 
     def to_json(self) -> dict[str, Any]:
         """The contract of `inspect --json`."""

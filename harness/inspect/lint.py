@@ -7,45 +7,52 @@ what he cannot see.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.rules import RULES, Seen, judge
+from ikelab.harness.inspect.facts import faults
 from ikelab.harness.inspect.session import Half, Session
 from ikelab.harness.model import Violation
-from ikelab.harness.sk import rebuild
-from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.iana import Exchange as Type
-from ikelab.layers.iana import Payload
-from ikelab.layers.message import IKEv2
 
 
-def violations(session: Session) -> Iterator[Violation]:
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Rules broken in an IKE SA, and how many of its messages cannot be read whole."""
+
+    violations: list[Violation]
+    malformed: int
+
+
+def examine(session: Session) -> Findings:
+    """Judge an IKE SA; the answer is kept with it."""
+    if session.findings is None:
+        malformed = sum(_malformed(h) for e in session.exchanges for h in e.halves())
+        session.findings = Findings(list(_violations(session)), malformed)
+    return session.findings
+
+
+def _malformed(half: Half) -> int:
+    """Messages with faults: retransmissions are the same octets, fragments are not."""
+    inside = bool(faults(half.inner() or ()))
+    if not half.fragmented:
+        return len(half.messages) if inside or faults(half.outer()) else 0
+    return inside + sum(bool(faults(m.step.message.payloads)) for m in half.messages)
+
+
+def _violations(session: Session) -> Iterator[Violation]:
     """Every rule that a message of this IKE SA breaks, with the frame that shows it."""
     for exchange in session.exchanges:
-        request = _inbound(exchange.request) if exchange.request else None
+        request: Inbound | None = None
         for half in exchange.halves():
-            it = request if half is exchange.request else _inbound(half)
-            answered = request if half is exchange.response else None
-            if it is None:
-                continue
-            seen = Seen(it, answered, _by_initiator(session, half))
+            it = Inbound(half.first.step.message, half.inner())
+            seen = Seen(it, request, _by_initiator(session, half))
+            request = it if half is exchange.request else None
             blind = half.first.sealed is not None and not half.first.opened
             for found in judge(seen):
                 if not blind or RULES[found.rule].scope == "any":
                     yield replace(found, frame=half.first.frame)
-
-
-def _inbound(half: Half) -> Inbound:
-    """A message as the rules look at it, with SK open where it was opened."""
-    message = half.first.step.message
-    inner = half.inner()
-    if inner is None:
-        return Inbound(message)
-    # Linking moves packets: those of a fresh dissection, so that the step's own stay in place.
-    fresh = IKEv2(half.first.data).payloads
-    before = [p for p in fresh if p.kind not in (Payload.SK, Payload.SKF)]
-    return Inbound(rebuild(message, [*before, IKEv2_Decrypted(inner=inner)]))
 
 
 def _by_initiator(session: Session, half: Half) -> bool | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ikelab.harness.inspect import facts, lint
 from ikelab.harness.inspect.facts import Child, End, Proposal
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from ikelab.harness.inspect.inspection import Inspection
 
 
+T = TypeVar("T")
+
+
 def to_json(it: Inspection) -> dict[str, Any]:
-    """The whole inspection; the shape is a contract (docs: `inspect --json`)."""
+    """The whole inspection; the shape is a contract (design, section 9)."""
+    ike_sas = [row for s in it.sessions for row in _looked_at(s, _session(s, it))]
     return {
         "file": it.file,
         "frames": it.frames,
@@ -35,7 +39,7 @@ def to_json(it: Inspection) -> dict[str, Any]:
         "malformed": it.malformed,
         "lost": it.lost,
         "notes": it.notes,
-        "ike_sas": [_session(s, it) for s in it.sessions],
+        "ike_sas": ike_sas,
         "ikev1": {
             "exchanges": dict(it.ikev1.exchanges),
             "cookies": {cookie.hex(): count for cookie, count in it.ikev1.cookies.items()},
@@ -45,6 +49,12 @@ def to_json(it: Inspection) -> dict[str, Any]:
             for f, n in it.esp.items()
         ],
     }
+
+
+def _looked_at(session: Session, shown: T) -> Iterator[T]:
+    """What was made of a session; what it took to make it is let go."""
+    yield shown
+    session.forget()
 
 
 def _session(session: Session, it: Inspection) -> dict[str, Any]:
@@ -69,7 +79,7 @@ def _session(session: Session, it: Inspection) -> dict[str, Any]:
         else {"spi_i": parent.spis.i.hex(), "spi_r": parent.spis.r.hex()},
         "exchanges": [_exchange(e) for e in session.exchanges],
         "children": [_child(c) for c in facts.children(session)],
-        "violations": [violation_json(v) for v in lint.violations(session)],
+        "violations": [violation_json(v) for v in lint.examine(session).violations],
     }
 
 
@@ -172,7 +182,7 @@ def transcript(it: Inspection) -> str:
     blocks = []
     for session in it.sessions:
         by_frame: dict[int, list[str]] = {}
-        for found in lint.violations(session):
+        for found in lint.examine(session).violations:
             by_frame.setdefault(found.frame or 0, []).append(f"       ! {found}")
         lines = [_title(session)]
         for message in session.messages:
@@ -183,12 +193,14 @@ def transcript(it: Inspection) -> str:
                 lines.append("       (retransmission)")
             lines += by_frame.pop(message.frame, [])
         blocks.append("\n".join(lines))
+        session.forget()
     blocks += [f"frame {p.number}: {len(p.data)} octets, an IKE header has 28" for p in it.stubs]
     return "\n\n".join([*blocks, *_rest(it)])
 
 
 def summary(it: Inspection) -> str:
     """What was there, what was negotiated, what is missing and why."""
+    blocks = [text for s in it.sessions for text in _looked_at(s, "\n".join(_block(s, it)))]
     encrypted = len(it.sealed)
     counts = [_count(it.frames, "frame"), _count(it.kinds["ike"], "IKEv2 message")]
     if encrypted:
@@ -198,9 +210,7 @@ def summary(it: Inspection) -> str:
             counts.append(_count(it.kinds[kind], label))
     if it.malformed:
         counts.append(f"{it.malformed} malformed")
-    blocks = [f"{it.file}: {', '.join(counts)}"]
-    blocks += ["\n".join(_block(s, it)) for s in it.sessions]
-    return "\n\n".join([*blocks, *_rest(it)])
+    return "\n\n".join([f"{it.file}: {', '.join(counts)}", *blocks, *_rest(it)])
 
 
 _OTHER_KINDS = (
@@ -267,7 +277,7 @@ def _block(session: Session, it: Inspection) -> Iterator[str]:
     yield _line("exchanges", _exchanges(session.exchanges))
     for label, text in _missing(session):
         yield _line(label, text)
-    broken = list(lint.violations(session))
+    broken = list(lint.examine(session).violations)
     for found in broken[:10]:
         yield _line("violation", f"frame {found.frame}: {found}")
     if len(broken) > 10:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.inspect.flow import Packet
 from ikelab.harness.inspect.keys import KeyRing
@@ -18,7 +18,10 @@ from ikelab.harness.sk import HEADER
 from ikelab.harness.transcript import RECEIVED, SENT, Step
 from ikelab.harness.wireshark import IkeRow
 from ikelab.layers.iana import Exchange as Type
-from ikelab.layers.message import INITIATOR, NO_SPI, RESPONSE
+from ikelab.layers.message import INITIATOR, NO_SPI, RESPONSE, parse_payloads
+
+if TYPE_CHECKING:
+    from ikelab.harness.inspect.lint import Findings
 
 
 @dataclass(slots=True)
@@ -67,17 +70,23 @@ class Half:
     retransmissions: int = 0
     first_inner: int = 0
     plain: bytes | None = None
+    _inner: list[Any] | None = None
 
     @property
     def first(self) -> Message:
         return self.messages[0]
+
+    @property
+    def fragmented(self) -> bool:
+        """Whether it came in SKF payloads."""
+        return bool(_fragments(self.first))
 
     def takes(self, message: Message) -> bool:
         """Take a retransmission or a further fragment in; False for another message."""
         if any(message.data == known.data for known in self.messages):
             message.repeated = True
             self.retransmissions += 1
-        elif not (_fragments(message) and _fragments(self.first)):
+        elif not (_fragments(message) and self.fragmented):
             return False
         self.messages.append(message)
         return True
@@ -88,13 +97,19 @@ class Half:
 
     def inner(self) -> list[Any] | None:
         """The payloads inside SK, fragments put together; None where they were not opened."""
-        from ikelab.layers.message import parse_payloads
-
-        return None if self.plain is None else parse_payloads(self.first_inner, self.plain)
+        if self._inner is None and self.plain is not None:
+            self._inner = parse_payloads(self.first_inner, self.plain)
+        return self._inner
 
     def payloads(self) -> list[Any]:
         """All payloads that can be read, outer and inner."""
         return [*self.outer(), *(self.inner() or ())]
+
+    def forget(self) -> None:
+        """Let go of what was dissected; it comes back when it is looked at."""
+        self._inner = None
+        for message in self.messages:
+            message.step._message = None
 
     def assemble(self) -> None:
         """After opening: find the inner chain, of SK or of a whole set of fragments."""
@@ -144,6 +159,7 @@ class Session:
     messages: list[Message] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     beyond_init: bool = False  # so that the responder's SPI is settled
+    findings: Findings | None = None  # what `lint.examine` said
     _index: dict[tuple[int, int, bool], list[Exchange]] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
@@ -173,6 +189,12 @@ class Session:
             entry.request = fresh
         entries.append(entry)
         self.exchanges.append(entry)
+
+    def forget(self) -> None:
+        """Let go of what was dissected, so that a big capture fits: octets are a tenth of it."""
+        for exchange in self.exchanges:
+            for half in exchange.halves():
+                half.forget()
 
     def open(self, rows: list[IkeRow]) -> None:
         """Decrypt what the rows can, then put fragments together."""
