@@ -113,6 +113,13 @@ class IKEv2_TransformAttribute(Wire):
 class _TransformId(Number):
     """A transform's id, named by the registry of the transform's type."""
 
+    def any2i(self, pkt: Packet | None, x: Any) -> Any:
+        # A name says its registry by itself: ENCR_AES_CBC, PRF_HMAC_SHA1, MODP_2048.
+        for registry in dict.fromkeys(TRANSFORMS.values()) if isinstance(x, str) else ():
+            if x in registry.__members__:
+                return int(registry[x])
+        return super().any2i(pkt, x)
+
     def i2repr(self, pkt: Packet | None, x: Any) -> str:
         registry = TRANSFORMS.get(pkt.getfieldval("transform_type")) if pkt is not None else None
         row = registry._value2member_map_.get(x) if registry is not None else None

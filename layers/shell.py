@@ -209,6 +209,16 @@ class Shell(Packet, metaclass=_Kind):
     def dissection_done(self, pkt: Packet) -> None:
         self._chain()[1].dissection_done(pkt)
 
+    def _command(self, json: bool = False) -> list[tuple[str, Any]]:
+        view = self._alone()
+        plain = {n: int(v) if isinstance(v, int) else v for n, v in self.fields.items()}
+        # Flags print as the number that they are only where they are a FlagValue.
+        for name, value in plain.items():
+            if self.fieldtype[name].ismutable and isinstance(value, int):
+                plain[name] = self.fieldtype[name].i2h(None, value)
+        view.__dict__["fields"] = plain
+        return Packet._command(view, json)
+
     def command(self) -> str:
         chain, rest = self._chain()
         words = [Packet.command(p._alone()) for p in chain]

@@ -57,7 +57,7 @@ class Wire(Shell):
     sent_time = None
     overloaded_fields: dict[str, Any] = {}
     original = b""
-    explicit = 1
+    explicit = 0
     raw_packet_cache: bytes | None = None
     raw_packet_cache_fields: dict[str, tuple[Any, ...]] | None = None
     post_transforms: list[Any] = []

@@ -77,7 +77,7 @@ def seeds() -> list[bytes]:
         [IKEv2_AUTH(load=bytes(20)), IKEv2_TSi(traffic_selector=ts), IKEv2_TSr()],
         [IKEv2_Delete(proto=Protocol.ESP, SPI=[b"abcd", b"efgh"]), IKEv2_Delete()],
         [cp, IKEv2_EAP(type=1, load=b"me"), IKEv2_EAP(code=3), IKEv2_VendorID(vendorID="IKEv2")],
-        [unknown(kind, bytes(kind % 7), critical=kind > 200) for kind in range(1, 256, 9)],
+        [unknown(kind, bytes(kind % 7), critical=kind > 200) for kind in range(55, 256, 9)],
         [IKEv2_SK(next_payload=Payload.IDI, load=bytes(80))],
         [IKEv2_SKF(next_payload=Payload.IDI, frag_number=1, frag_total=3, load=bytes(80))],
         [IKEv2_Decrypted(iv=bytes(8), inner=[IKEv2_Nonce(nonce=b"n")], icv=bytes(12))],
