@@ -75,6 +75,8 @@ class Endpoint:
         """A session around an SA of ours."""
         session = Session(self, sa)
         self.sessions.append(session)
+        if sa.on_successor is None:
+            sa.on_successor = self.open
         if self.on_session:
             self.on_session(session)
         return session
@@ -282,6 +284,49 @@ class Session:
         wanted = child or self.child
         return self._ask(lambda: self.sa.delete_child(wanted, self._now(), edits), None)
 
+    def create_child(
+        self, *, edits: Sequence[Edit] = (), patience: float | None = None, **wanted: Any
+    ) -> Reply:
+        """Ask for another CHILD_SA; `esp`, `tsi`, `tsr` as in `Endpoint.config`, `group` of KE."""
+        values: dict[str, Any] = dict(wanted)
+        if "esp" in values:
+            values["esp"] = suites(_several(values["esp"]), Protocol.ESP)
+        for name in ("tsi", "tsr"):
+            if name in values:
+                values[name] = selectors(values[name])
+        return self._ask(lambda: self.sa.create_child(self._now(), edits, **values), patience)
+
+    def rekey_child(
+        self,
+        child: Child | None = None,
+        *,
+        edits: Sequence[Edit] = (),
+        patience: float | None = None,
+    ) -> Reply:
+        """Rekey a CHILD_SA and delete the old one; the reply is CREATE_CHILD_SA's."""
+        wanted = child or self.child
+        reply = self._ask(lambda: self.sa.rekey_child(wanted, self._now(), edits), patience)
+        self._settle()
+        return reply
+
+    def rekey(
+        self, *, edits: Sequence[Edit] = (), patience: float | None = None
+    ) -> Session | None:
+        """Rekey the IKE SA and delete it; the session of its successor, None without one.
+
+        `reply` is CREATE_CHILD_SA's.
+        """
+        known = list(self.endpoint.sessions)
+        reply = self._ask(lambda: self.sa.rekey(self._now(), edits), patience)
+        self._settle()
+        self.reply = reply
+        new = [s for s in self.endpoint.sessions if s not in known]
+        return new[-1] if new else None
+
+    def _settle(self) -> None:
+        """Let what follows by itself (the delete of what was rekeyed) come to its end."""
+        self.endpoint.pump(lambda: not self.sa.window.waiting)
+
     def close(self, *, edits: Sequence[Edit] = ()) -> Reply:
         """Delete the IKE SA."""
         return self._ask(lambda: self.sa.close(self._now(), edits), None)
@@ -294,9 +339,7 @@ class Session:
         self.sa.last_response = None
         start()
         sa = self.sa
-        self.endpoint.pump(
-            lambda: sa.last_response is not None or sa.window.outstanding is None, patience
-        )
+        self.endpoint.pump(lambda: sa.last_response is not None or not sa.window.waiting, patience)
         self.reply = Reply(sa.last_response, sa.transcript)
         return self.reply
 

@@ -44,6 +44,9 @@ class Conduct:
     retry_invalid_ke: bool = True  # 1.2: repeats with the group that was asked for
     repeat_offer: bool = True  # 1.2, 2.7: the retry offers all suites again
     return_cookie: bool = True  # 2.6: repeats with the cookie first
+    delete_rekeyed: bool = True  # 2.8: who rekeyed deletes the old SA
+    know_children: bool = True  # 2.25: a rekey of an unknown child gets CHILD_SA_NOT_FOUND
+    fresh_keys: bool = True  # 2.17: keys come from the new nonces and, with KE, from g^ir
     forget_refused: bool = True  # 2.21.1: no state is kept for a refused IKE_SA_INIT
 
     def but(self, *names: str) -> Conduct:
@@ -78,6 +81,7 @@ class IkeConfig:
     nat_detection: bool = True
     send_idr: bool = True  # the initiator names the responder it wants (RFC 7296 2.15)
     mode: str = "tunnel"  # or "transport": asked for as initiator, allowed as responder
+    most_children: int = 1000  # beyond it NO_ADDITIONAL_SAS (1.3)
     cookies: bool = False  # a responder that demands a cookie from everyone
     retransmit: tuple[float, ...] = (1.0, 2.0)  # seconds to wait before each repetition
     give_up: float = 4.0  # seconds after the last repetition

@@ -43,6 +43,23 @@ class ChildDown:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A request of ours was answered with an error notify; the SA lives on."""
+
+    exchange: int
+    message_id: int
+    notify: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rekeyed:
+    """The IKE SA has a successor with these SPIs."""
+
+    spi_i: bytes
+    spi_r: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The IKE SA is gone, and why."""
 
@@ -71,4 +88,16 @@ class Broke:
     violation: Violation
 
 
-Event = Answered | Requested | Established | ChildUp | ChildDown | Closed | Ignored | TimedOut | Broke
+Event = (
+    Answered
+    | Requested
+    | Established
+    | ChildUp
+    | ChildDown
+    | Refused
+    | Rekeyed
+    | Closed
+    | Ignored
+    | TimedOut
+    | Broke
+)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ikelab.harness.exchange import rekey
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.table import State
 from ikelab.harness.exchange.window import Reply
-from ikelab.layers.iana import Exchange, Notify, Payload, Protocol
-from ikelab.layers.notify import IKEv2_Notify
+from ikelab.layers.iana import Payload, Protocol
 from ikelab.layers.payloads import IKEv2_Delete
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def delete_ike() -> IKEv2_Delete:
 
 
 def serve(sa: IkeSa, it: Inbound) -> Reply | None:
-    """Answer INFORMATIONAL; CREATE_CHILD_SA gets the refusal that a minimal peer gives (1.3)."""
-    if it.exchange == Exchange.CREATE_CHILD_SA:
-        return Reply([IKEv2_Notify(type=Notify.NO_ADDITIONAL_SAS)])
+    """Answer INFORMATIONAL."""
     if not it.payloads and not sa.conduct.answer_liveness:
         return None
     deletes = it.all(Payload.D)
     if any(d.proto == Protocol.IKE for d in deletes):
+        # RFC 7296 2.25.2: our own rekey of this SA, if any, is forgotten; theirs has the children.
+        rekey.inherit(sa)
         return Reply([], "delete" if sa.conduct.forget_deleted else "")
     answer: list[Any] = []
     for delete in deletes:
@@ -45,16 +45,29 @@ def _paired(sa: IkeSa, delete: Any) -> list[Any]:
     """The deletes of our halves of the children that the peer deletes (1.4.1)."""
     spis = []
     for spi in delete.SPI:
-        child = _by_outbound(sa, delete.proto, bytes(spi))
+        child = by_outbound(sa, delete.proto, bytes(spi))
         if child is not None:
-            spis.append(child.spi_in)
+            # RFC 7296 2.25.1, 1.4.1: one that we are closing too is not named again.
+            if child.spi_in not in closing(sa):
+                spis.append(child.spi_in)
             sa.drop_child(child)
     if not spis or not sa.conduct.answer_deletes:
         return []
     return [IKEv2_Delete(proto=delete.proto, SPI=spis)]
 
 
-def _by_outbound(sa: IkeSa, protocol: int, spi: bytes) -> Child | None:
+def closing(sa: IkeSa) -> set[bytes]:
+    """Our inbound SPIs of the children whose delete is outstanding."""
+    return {
+        bytes(spi)
+        for waiting in sa.window.waiting.values()
+        for delete in waiting.request.all(Payload.D)
+        for spi in delete.SPI
+    }
+
+
+def by_outbound(sa: IkeSa, protocol: int, spi: bytes) -> Child | None:
+    """The child that the peer names by its own inbound SPI."""
     found = (c for c in sa.children.values() if c.spi_out == spi and c.protocol == protocol)
     return next(found, None)
 

@@ -114,7 +114,7 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram, now: float) 
         return
     if _retry(sa, it, seen, now):
         return
-    sa.window.outstanding = None
+    sa.window.settle(0)
     if it.errors() and not it.has(Payload.SA):
         sa.move("recv", it.exchange, "response", "refused")
         sa.end("IKE_SA_INIT refused: " + ", ".join(str(e) for e in it.errors()))
@@ -147,7 +147,7 @@ def _retry(sa: IkeSa, it: Inbound, seen: Step, now: float) -> bool:
         state.group = group
     state.retries += 1
     seen.note = "asks to try again"
-    sa.window.outstanding = None
+    sa.window.settle(0)
     sa.move("recv", it.exchange, "response", "retry")
     start(sa, now, ())
     return True

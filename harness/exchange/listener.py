@@ -43,6 +43,13 @@ class Listener:
         self._out: list[Datagram] = []
         self._stuck = False  # by a planted fault
 
+    def add(self, sa: IkeSa) -> None:
+        """Take care of an SA, and of the one that succeeds it."""
+        self.sas.append(sa)
+        sa.on_successor = self.add
+        if self.on_new:
+            self.on_new(sa)
+
     def receive(self, datagram: Datagram, now: float) -> None:
         """Give the datagram to its SA, make one for it, or answer without."""
         kind, data = demux(datagram.data, datagram.dst[1])
@@ -99,9 +106,7 @@ class Listener:
         entropy = self.entropy
         sa = IkeSa(self.config, initiator=False, entropy=entropy, spi_i=bytes(packet.init_SPI))
         sa.init.retried = sa.spi_i in self._asked
-        self.sas.append(sa)
-        if self.on_new:
-            self.on_new(sa)
+        self.add(sa)
         seen = sa.transcript.append(
             Step(now, RECEIVED, datagram.src, datagram.dst, data, _message=packet)
         )

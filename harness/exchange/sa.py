@@ -8,14 +8,14 @@ in what it reports and obedient in what it does: with edits it sends anything. T
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ikelab.harness import apply, sk
 from ikelab.harness.crypto.keys import IkeKeys
 from ikelab.harness.edits import Binding, Edit
-from ikelab.harness.exchange import auth, info, init, rules
+from ikelab.harness.exchange import auth, create, info, init, rekey, rules
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.events import (
@@ -68,6 +68,10 @@ class IkeSa:
         self.init = InitState()
         self.window = Window()
         self.last_response: Inbound | None = None
+        self.collisions = create.Collisions()
+        self.successor: IkeSa | None = None  # the IKE SA that inherited our children
+        self.rekeyed_by_peer: tuple[bytes, IkeSa] | None = None  # its lowest nonce, and what it made
+        self.on_successor: Callable[[IkeSa], None] | None = None
         self.keepalive_due: float | None = None
         self.keepalives = 0  # received
         self.offered_spi = b""  # ours, in the child that IKE_AUTH asks for
@@ -131,8 +135,7 @@ class IkeSa:
     def timer(self) -> float | None:
         """When `handle_timer` wants to be called; None for not at all."""
         times = [d.now for d in self._out]
-        if self.window.outstanding:
-            times.append(self.window.outstanding.due)
+        times += [w.due for w in self.window.waiting.values()]
         if self.keepalive_due is not None:
             times.append(self.keepalive_due)
         if self.config.dpd_delay and self.state is State.ESTABLISHED:
@@ -141,15 +144,15 @@ class IkeSa:
 
     def handle_timer(self, now: float) -> None:
         """Retransmit, give up, keep a NAT mapping, check liveness: whatever is due."""
-        waiting = self.window.outstanding
-        if waiting and waiting.due <= now:
-            self._retransmit(waiting, now)
+        for waiting in list(self.window.waiting.values()):
+            if waiting.due <= now:
+                self._retransmit(waiting, now)
         if self.keepalive_due is not None and self.keepalive_due <= now:
             self._out.append(Datagram(b"\xff", self.local, self.remote, now))
             self.keepalive_due = now + self.config.keepalive
         idle = now - self.heard
         dpd = self.config.dpd_delay
-        if dpd and idle >= dpd and self.state is State.ESTABLISHED and not self.window.outstanding:
+        if dpd and idle >= dpd and self.state is State.ESTABLISHED and not self.window.waiting:
             self.inform([], now)
 
     # -- intents -----------------------------------------------------------------------------
@@ -170,6 +173,18 @@ class IkeSa:
         """Delete one CHILD_SA (RFC 7296 1.4.1)."""
         self.inform([info.delete_child(child)], now, edits)
 
+    def create_child(self, now: float, edits: Sequence[Edit] = (), **wanted: Any) -> None:
+        """Ask for another CHILD_SA; `esp`, `tsi`, `tsr` as in the configuration (1.3.1)."""
+        create.start(self, now, edits, **wanted)
+
+    def rekey_child(self, child: Child, now: float, edits: Sequence[Edit] = ()) -> None:
+        """Rekey a CHILD_SA; when it is done the old one is deleted (1.3.3, 2.8)."""
+        create.start(self, now, edits, old=child)
+
+    def rekey(self, now: float, edits: Sequence[Edit] = ()) -> None:
+        """Rekey the IKE SA; `successor` is the new one, which inherits the children (1.3.2)."""
+        rekey.start(self, now, edits)
+
     def close(self, now: float, edits: Sequence[Edit] = ()) -> None:
         """Delete the IKE SA and all that it holds."""
         self.request(Exchange.INFORMATIONAL, [info.delete_ike()], now, edits, "delete")
@@ -183,12 +198,15 @@ class IkeSa:
         now: float,
         edits: Sequence[Edit] = (),
         outcome: str = "",
+        context: Any = None,
     ) -> None:
         """Send a request; `payloads` go inside SK unless it is IKE_SA_INIT."""
         message_id = self.window.next_request
         sent, wire = self.send(exchange, message_id, payloads, now, response=False, edits=edits)
         first = self.config.retransmit[0] if self.config.retransmit else self.config.give_up
-        self.window.outstanding = Outstanding(exchange, message_id, sent, wire, now + first)
+        self.window.waiting[message_id] = Outstanding(
+            exchange, message_id, sent, wire, now + first, context
+        )
         self.window.next_request = message_id + 1
         self.move("send", exchange, "request", outcome)
 
@@ -270,7 +288,7 @@ class IkeSa:
 
     def _retransmit(self, waiting: Outstanding, now: float) -> None:
         if waiting.tries >= len(self.config.retransmit):
-            self.window.outstanding = None
+            self.window.settle(waiting.message_id)
             self.note(TimedOut(waiting.exchange, waiting.message_id))
             self.end("no response")
             return
@@ -280,9 +298,9 @@ class IkeSa:
         waiting.due = now + waits[waiting.tries]
 
     def resend(self, now: float) -> None:
-        """Send the request that waits for its response once more."""
-        if self.window.outstanding:
-            self._resend(self.window.outstanding.wire, now)
+        """Send every request that waits for its response once more."""
+        for waiting in list(self.window.waiting.values()):
+            self._resend(waiting.wire, now)
 
     def answer_again(self, kept: Answer, datagram: Datagram, now: float) -> None:
         """Send a stored response once more, to where the repeated request came from."""
@@ -325,7 +343,7 @@ class IkeSa:
             opened, seen.plain = sk.unseal(packet, self._in_keys, seen.data, verify=verify)
         except sk.Refusal as refusal:
             if response and refusal.kind == "absent" and self._answers_auth(packet):
-                self.judged(Inbound(packet), seen, self.window.outstanding)
+                self.judged(Inbound(packet), seen, self.window.waiting.get(packet.id))
             self.ignore(seen, f"SK refused: {refusal}")
             return
         seen.first_inner = opened.payloads[-1].next_payload
@@ -338,23 +356,25 @@ class IkeSa:
 
     def _answers_auth(self, packet: IKEv2) -> bool:
         """Whether this is (however unprotected) what came for our IKE_AUTH."""
-        waiting = self.window.outstanding
-        return bool(waiting and waiting.exchange == packet.exch_type == Exchange.IKE_AUTH
-                    and waiting.message_id == packet.id)  # fmt: skip
+        waiting = self.window.waiting.get(packet.id)
+        return bool(waiting and waiting.exchange == packet.exch_type == Exchange.IKE_AUTH)
 
     def _receive_response(self, it: Inbound, seen: Step, now: float) -> None:
-        waiting = self.window.outstanding
-        if waiting is None or waiting.message_id != it.message_id:
+        waiting = self.window.waiting.get(it.message_id)
+        if waiting is None:
             self.ignore(seen, "answers nothing that is outstanding")
             return
         self.judged(it, seen, waiting)
         if waiting.exchange != it.exchange:
             self.ignore(seen, "answers with another exchange type")
             return
-        self.window.outstanding = None
+        self.window.settle(it.message_id)
         self.last_response = it
+        self._take_window(it)
         if it.exchange == Exchange.IKE_AUTH:
             auth.receive(self, it, seen, waiting.request, now)
+        elif it.exchange == Exchange.CREATE_CHILD_SA and waiting.context is not None:
+            create.receive(self, it, seen, waiting, now)
         else:
             info.receive(self, it, waiting.request)
         self.note(Answered(it.exchange, it.message_id))
@@ -369,7 +389,7 @@ class IkeSa:
             else:
                 self.ignore(seen, "a new message under an answered message ID")
             return
-        if it.message_id != self.window.expected and not kept:
+        if not self.window.takes(it.message_id) and not kept:
             self.ignore(seen, f"message ID {it.message_id}, expected {self.window.expected}")
             return
         if step(self.state, Happening("recv", _known(it.exchange), "request")) is None:
@@ -394,9 +414,19 @@ class IkeSa:
             return Reply([IKEv2_Notify(type=Notify.UNSUPPORTED_CRITICAL_PAYLOAD, notify=data)])
         if not self.conduct.skip_unknown and it.unknown():
             return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", "unknown payload")
+        self._take_window(it)
         if it.exchange == Exchange.IKE_AUTH:
             return auth.serve(self, it, now)
+        if it.exchange == Exchange.CREATE_CHILD_SA:
+            return create.serve(self, it, now)
         return info.serve(self, it)
+
+    def _take_window(self, it: Inbound) -> None:
+        """RFC 7296 2.3: the peer says how many requests it takes at once; never less than before."""
+        notify = it.notify(Notify.SET_WINDOW_SIZE)
+        if notify is not None and len(notify.notify) == 4:
+            said = int.from_bytes(bytes(notify.notify), "big")
+            self.window.peer_size = max(self.window.peer_size, said)
 
     def _answer(self, it: Inbound, seen: Step, reply: Reply, now: float) -> None:
         _, wire = self.send(
@@ -473,7 +503,7 @@ class IkeSa:
         """The IKE SA is over, and its children with it (1.4.1)."""
         if self.state is not State.CLOSED:
             self.state = State.CLOSED
-            self.window.outstanding = None
+            self.window.waiting.clear()
             self.keepalive_due = None
             for child in list(self.children.values()):
                 self.drop_child(child)

@@ -74,6 +74,10 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     (S.CLOSING, H("send", _INFO, "response")): S.CLOSING,
     (S.CLOSING, H("send", _INFO, "response", "delete")): S.CLOSED,
     (S.CLOSING, H("recv", _INFO, "response")): S.CLOSED,
+    # RFC 7296 2.25: what crosses our delete is refused with TEMPORARY_FAILURE
+    (S.CLOSING, H("recv", _CHILD, "request")): S.CLOSING,
+    (S.CLOSING, H("send", _CHILD, "response")): S.CLOSING,
+    (S.CLOSING, H("recv", _CHILD, "response")): S.CLOSING,
     # RFC 7296 2.21.2: the initiator that rejects the response deletes with INFORMATIONAL
     (S.AUTH_SENT, H("send", _INFO, "request", "delete")): S.CLOSING,
 }

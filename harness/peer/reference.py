@@ -35,7 +35,7 @@ class Station:
     def initiate(self, now: float) -> IkeSa:
         """Start an IKE SA towards the configured remote."""
         sa = IkeSa(self.listener.config, initiator=True, entropy=self.entropy)
-        self.listener.sas.append(sa)
+        self.listener.add(sa)
         sa.start_init(now)
         return sa
 

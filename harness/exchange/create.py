@@ -1,0 +1,281 @@
+"""CREATE_CHILD_SA for children: new ones and rekeys, both roles, and their collisions.
+
+RFC 7296 1.3.1, 1.3.3, 2.8, 2.17, 2.25.1. A request whose proposals are for IKE is `rekey`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ikelab.harness.crypto import ke
+from ikelab.harness.crypto.errors import BadPublicValue
+from ikelab.harness.edits import Edit
+from ikelab.harness.errors import UnsupportedAlgorithm
+from ikelab.harness.exchange import info, rekey
+from ikelab.harness.exchange.child import Child, Nonces, install
+from ikelab.harness.exchange.events import Refused
+from ikelab.harness.exchange.inbound import Inbound
+from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
+from ikelab.harness.exchange.negotiate import (
+    Choice,
+    accepted_payload,
+    choose,
+    narrow,
+    offers,
+    sa_payload,
+    selectors_of,
+    ts_payloads,
+)
+from ikelab.harness.exchange.table import State
+from ikelab.harness.exchange.window import Outstanding, Reply
+from ikelab.harness.model import TS, Spis, Suite
+from ikelab.harness.transcript import Step
+from ikelab.layers.iana import Exchange, Notify, Payload, Protocol, TransformType
+from ikelab.layers.notify import IKEv2_Notify
+from ikelab.layers.payloads import IKEv2_KE, IKEv2_Nonce
+
+if TYPE_CHECKING:
+    from ikelab.harness.exchange.sa import IkeSa
+
+
+@dataclass(slots=True)
+class Asked:
+    """What our request leaves for its response: SPI, nonce, key pair, what it replaces."""
+
+    kind: str  # "child", "rekey child", "rekey ike"
+    spi: bytes
+    ni: bytes
+    pair: ke.KeyPair | None
+    old: Child | None = None
+    wanted: dict[str, Any] = field(default_factory=dict)
+    retried: bool = False
+
+
+@dataclass(slots=True)
+class Collisions:
+    """Rekeys of one child by both sides: by our inbound SPI of the old child (2.8.1).
+
+    `theirs` holds the lowest nonce of the peer's exchange and the child that it made.
+    """
+
+    theirs: dict[bytes, tuple[bytes, Child]] = field(default_factory=dict)
+
+
+def notify(kind: Notify, data: bytes = b"") -> Reply:
+    """A response that is one error notify; the IKE SA lives on (2.21.3)."""
+    return Reply([IKEv2_Notify(type=kind, notify=data)])
+
+
+def asked(sa: IkeSa, *kinds: str) -> list[Asked]:
+    """Our outstanding CREATE_CHILD_SA requests of these kinds."""
+    contexts = (w.context for w in sa.window.waiting.values())
+    return [c for c in contexts if isinstance(c, Asked) and c.kind in kinds]
+
+
+# -- our request -----------------------------------------------------------------------------
+
+
+def start(
+    sa: IkeSa,
+    now: float,
+    edits: Sequence[Edit],
+    *,
+    old: Child | None = None,
+    esp: Sequence[Suite] = (),
+    tsi: tuple[TS, ...] = (),
+    tsr: tuple[TS, ...] = (),
+    group: int | None = None,
+    retried: bool = False,
+) -> None:
+    """Ask for a child, or for one in place of `old`; `group` is of the KE payload if there is one."""
+    suites = tuple(esp) or sa.config.esp
+    # RFC 7296 2.9.2: a rekey asks for the selectors that the child has.
+    tsi = tsi or (old.local_ts if old else sa.config.local_ts)
+    tsr = tsr or (old.remote_ts if old else sa.config.remote_ts)
+    if group is None:
+        group = next((s.ke.id for s in suites if s.ke is not None), None)
+    pair = ke.generate(group, sa.entropy) if group else None
+    kind = "rekey child" if old else "child"
+    wanted = {"old": old, "esp": suites, "tsi": tsi, "tsr": tsr}
+    context = Asked(kind, sa.entropy(4), sa.entropy(sa.config.nonce_length), pair, old, wanted)
+    context.retried = retried
+    payloads: list[Any] = []
+    if old is not None:
+        # 1.3.3: the SPI is the one that the sender expects in inbound ESP.
+        payloads.append(IKEv2_Notify(type=Notify.REKEY_SA, proto=old.protocol, SPI=old.spi_in))
+    payloads += ask_mode(sa)
+    payloads.append(sa_payload(suites, context.spi))
+    payloads.append(IKEv2_Nonce(nonce=context.ni))
+    if pair is not None:
+        payloads.append(IKEv2_KE(group=pair.group, ke=pair.public))
+    payloads += ts_payloads(tsi, tsr)
+    sa.request(Exchange.CREATE_CHILD_SA, payloads, now, edits, context=context)
+
+
+def receive(sa: IkeSa, it: Inbound, seen: Step, waiting: Outstanding, now: float) -> None:
+    """The response to a CREATE_CHILD_SA request of ours."""
+    context: Asked = waiting.context
+    if not it.has(Payload.SA):
+        _refused(sa, it, context, now)
+    elif context.kind == "rekey ike":
+        rekey.receive(sa, it, seen, context, now)
+    else:
+        _accepted(sa, it, seen, context, now)
+
+
+def _refused(sa: IkeSa, it: Inbound, context: Asked, now: float) -> None:
+    """Retry with the group asked for, forget what does not exist, report the rest."""
+    for error in it.errors():
+        sa.note(Refused(it.exchange, it.message_id, error))
+    invalid = it.notify(Notify.INVALID_KE_PAYLOAD)
+    if invalid is not None and len(invalid.notify) == 2 and not context.retried:
+        group = int.from_bytes(bytes(invalid.notify), "big")
+        suites = sa.config.ike if context.kind == "rekey ike" else context.wanted["esp"]
+        if group in {t.id for s in suites for t in s.of(TransformType.KE)}:
+            if context.kind == "rekey ike":
+                rekey.start(sa, now, (), group=group, retried=True)
+            else:
+                start(sa, now, (), group=group, retried=True, **context.wanted)
+            return
+    if it.notify(Notify.CHILD_SA_NOT_FOUND) is not None and context.old is not None:
+        # 2.25: the peer has it no more, so it is deleted without asking.
+        sa.drop_child(context.old)
+    if context.kind == "rekey ike":
+        rekey.inherit(sa)
+    elif context.old is not None:
+        sa.collisions.theirs.pop(context.old.spi_in, None)
+
+
+def _accepted(sa: IkeSa, it: Inbound, seen: Step, context: Asked, now: float) -> None:
+    answer, nonce = offers(it.one(Payload.SA)), it.one(Payload.NONCE)
+    if not answer or nonce is None:
+        sa.ignore(seen, "a CREATE_CHILD_SA response without proposal or nonce")
+        return
+    shared = _shared(sa, it, seen, context.pair)
+    if shared is None:
+        return
+    choice = Choice(answer[0].number, answer[0].spi, answer[0].suite.keyed())
+    nr = bytes(nonce.nonce)
+    ends = (selectors_of(it.one(Payload.TSI)), selectors_of(it.one(Payload.TSR)))
+    made = install(
+        sa,
+        choice,
+        Spis(context.spi, choice.spi),
+        ends,
+        Nonces(context.ni, nr, shared),
+        made_by_us=True,
+        mode=mode_of(it),
+        replaces=context.old.spi_in if context.old else b"",
+    )
+    if context.old is not None:
+        _finish_rekey(sa, context.old, made, min(context.ni, nr), now)
+
+
+def _shared(sa: IkeSa, it: Inbound, seen: Step, pair: ke.KeyPair | None) -> bytes | None:
+    """g^ir of this exchange, empty without KE; None where the peer's value is no good."""
+    key = it.one(Payload.KE)
+    if pair is None or key is None:
+        return b""
+    try:
+        return pair.shared(bytes(key.ke))
+    except BadPublicValue as error:
+        sa.ignore(seen, f"the public value of KE is invalid: {error}")
+        return None
+
+
+def _finish_rekey(sa: IkeSa, old: Child, made: Child, lowest: bytes, now: float) -> None:
+    """Delete what our rekey made superfluous: the old child, or ours where theirs won (2.8.1).
+
+    The child made with the lowest of the four nonces is closed by who created it.
+    """
+    theirs = sa.collisions.theirs.pop(old.spi_in, None)
+    redundant = made if theirs is not None and lowest < theirs[0] else old
+    if redundant.spi_in in sa.children and sa.conduct.delete_rekeyed:
+        sa.delete_child(redundant, now)
+
+
+# -- the peer's request ----------------------------------------------------------------------
+
+
+def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
+    """Answer a CREATE_CHILD_SA request."""
+    offered = offers(it.one(Payload.SA))
+    nonce = it.one(Payload.NONCE)
+    if nonce is None or not it.has(Payload.SA):
+        return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", "no SA or no nonce")
+    if offered and offered[0].suite.protocol == Protocol.IKE:
+        return rekey.serve(sa, it, now)
+    if sa.state is State.CLOSING or sa.successor is not None or asked(sa, "rekey ike"):
+        return notify(Notify.TEMPORARY_FAILURE)
+    old: Child | None = None
+    rekeyed = it.notify(Notify.REKEY_SA)
+    if rekeyed is not None:
+        old = info.by_outbound(sa, rekeyed.proto, bytes(rekeyed.SPI))
+        if old is None and sa.conduct.know_children:
+            data = IKEv2_Notify(
+                type=Notify.CHILD_SA_NOT_FOUND, proto=rekeyed.proto, SPI=bytes(rekeyed.SPI)
+            )
+            return Reply([data])
+        if old is not None and old.spi_in in info.closing(sa):
+            return notify(Notify.TEMPORARY_FAILURE)
+    elif len(sa.children) >= sa.config.most_children:
+        return notify(Notify.NO_ADDITIONAL_SAS)
+    return _answer(sa, it, old)
+
+
+def _answer(sa: IkeSa, it: Inbound, old: Child | None) -> Reply:
+    choice = choose(offers(it.one(Payload.SA)), sa.config.esp)
+    if choice is None:
+        return notify(Notify.NO_PROPOSAL_CHOSEN)
+    key, pair, shared = it.one(Payload.KE), None, b""
+    group = choice.suite.ke.id if choice.suite.ke else 0
+    if group:
+        if key is None or key.group != group:
+            return notify(Notify.INVALID_KE_PAYLOAD, group.to_bytes(2, "big"))
+        try:
+            pair = ke.generate(group, sa.entropy)
+            shared = pair.shared(bytes(key.ke))
+        except BadPublicValue:
+            return notify(Notify.INVALID_SYNTAX)
+        except UnsupportedAlgorithm:
+            return notify(Notify.NO_PROPOSAL_CHOSEN)
+    tsi, tsr = selectors_of(it.one(Payload.TSI)), selectors_of(it.one(Payload.TSR))
+    if sa.conduct.narrow:
+        tsi, tsr = narrow(tsi, sa.config.remote_ts), narrow(tsr, sa.config.local_ts)
+    if not tsi or not tsr:
+        return notify(Notify.TS_UNACCEPTABLE)
+    return _made(sa, it, choice, (tsi, tsr), pair, shared, old)
+
+
+def _made(  # noqa: PLR0917
+    sa: IkeSa,
+    it: Inbound,
+    choice: Choice,
+    ends: tuple[tuple[TS, ...], tuple[TS, ...]],
+    pair: ke.KeyPair | None,
+    shared: bytes,
+    old: Child | None,
+) -> Reply:
+    nonce = it.one(Payload.NONCE)
+    assert nonce is not None
+    ni, nr, spi = bytes(nonce.nonce), sa.entropy(sa.config.nonce_length), sa.entropy(4)
+    extras, mode = answer_mode(sa, it)
+    nonces = Nonces(ni, nr, shared) if sa.conduct.fresh_keys else Nonces(sa.init.ni, sa.init.nr)
+    child = install(
+        sa,
+        choice,
+        Spis(choice.spi, spi),
+        ends,
+        nonces,
+        made_by_us=False,
+        mode=mode,
+        replaces=old.spi_in if old else b"",
+    )
+    if old is not None and any(c.old == old for c in asked(sa, "rekey child")):
+        sa.collisions.theirs[old.spi_in] = (min(ni, nr), child)
+    payloads = [*extras, accepted_payload(choice, spi), IKEv2_Nonce(nonce=nr)]
+    if pair is not None:
+        payloads.append(IKEv2_KE(group=pair.group, ke=pair.public))
+    return Reply([*payloads, *ts_payloads(*ends)])
