@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from ikelab.harness.errors import LabError
 from ikelab.harness.peer import cache, registry
-from ikelab.netns import world
+from ikelab.netns import kernel, world
 
 sys.path.insert(0, str(Path(__file__).parent))  # for daemon_pair
 
@@ -21,8 +22,6 @@ RELEASES = ("trixie", "bookworm")
 
 def missing(reason: str) -> None:
     """Skip, or fail where everything is required."""
-    import os
-
     if os.environ.get("IKELAB_REQUIRE_ALL") == "1":
         pytest.fail(f"{reason} (IKELAB_REQUIRE_ALL=1 makes this a failure)")
     pytest.skip(reason)
@@ -40,6 +39,14 @@ def in_world() -> Callable[..., Any]:
         return world.run(function, *args, timeout=60)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def tunnels(in_world: Callable[..., Any]) -> None:
+    """Skips where the kernel leaves a daemon no way to have a CHILD_SA."""
+    found = kernel.probe()
+    if not found["esp"] and not found["tun"]:
+        missing(f"no ESP in the kernel and no TUN device: {found['tun'].why}")
 
 
 @pytest.fixture(scope="session", params=RELEASES)

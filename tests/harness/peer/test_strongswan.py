@@ -42,7 +42,7 @@ def pair(name, folder):
 
 
 @pytest.fixture
-def with_pair(strongswan, in_world, tmp_path):
+def with_pair(strongswan, in_world, tunnels, tmp_path):
     """Call a function with two daemons, in a world of its own."""
 
     def call(function):
@@ -250,7 +250,7 @@ def test_what_it_cannot_do_is_unsupported(with_pair, differs, said):
     with_pair(tried)
 
 
-def test_a_socket_path_may_be_long(strongswan, in_world, tmp_path):
+def test_a_socket_path_may_be_long(strongswan, in_world, tunnels, tmp_path):
     folder = tmp_path / ("long" * 20)
 
     def inside():
