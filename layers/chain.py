@@ -46,7 +46,7 @@ class IKEv2_Payload(Wire):
         super().__init_subclass__(**kwargs)
         kind = cls.__dict__.get("payload_type")
         if kind is not None:
-            cls.kind = kind
+            cls.kind = int(kind)
             if PAYLOADS.setdefault(kind, cls) is cls:
                 _FRAMES[kind] = (cls, cls.least, cls.ends_chain)
 
