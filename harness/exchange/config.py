@@ -47,6 +47,11 @@ class Conduct:
     delete_rekeyed: bool = True  # 2.8: who rekeyed deletes the old SA
     know_children: bool = True  # 2.25: a rekey of an unknown child gets CHILD_SA_NOT_FOUND
     fresh_keys: bool = True  # 2.17: keys come from the new nonces and, with KE, from g^ir
+    allow_rekeys: bool = True  # 2.8: rekeys are answered as any other child
+    restart_ids: bool = True  # 2.2: message IDs begin at 0 in a rekeyed IKE SA
+    authenticate_first: bool = True  # 1.2: no child before IKE_AUTH
+    delete_once: bool = True  # 1.4.1: what is not there is not deleted
+    survive_refusals: bool = True  # a refused request does not end the service
     forget_refused: bool = True  # 2.21.1: no state is kept for a refused IKE_SA_INIT
 
     def but(self, *names: str) -> Conduct:

@@ -32,7 +32,7 @@ from ikelab.harness.exchange.table import State
 from ikelab.harness.exchange.window import Outstanding, Reply
 from ikelab.harness.model import TS, Spis, Suite
 from ikelab.harness.transcript import Step
-from ikelab.layers.iana import Exchange, Notify, Payload, Protocol, TransformType
+from ikelab.layers.iana import Exchange, Notify, Payload, TransformType
 from ikelab.layers.notify import IKEv2_Notify
 from ikelab.layers.payloads import IKEv2_KE, IKEv2_Nonce
 
@@ -201,11 +201,12 @@ def _finish_rekey(sa: IkeSa, old: Child, made: Child, lowest: bytes, now: float)
 
 def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     """Answer a CREATE_CHILD_SA request."""
-    offered = offers(it.one(Payload.SA))
+    if not sa.conduct.allow_rekeys and (it.notify(Notify.REKEY_SA) or rekey.is_rekey(it)):
+        return notify(Notify.NO_ADDITIONAL_SAS)
     nonce = it.one(Payload.NONCE)
     if nonce is None or not it.has(Payload.SA):
         return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", "no SA or no nonce")
-    if offered and offered[0].suite.protocol == Protocol.IKE:
+    if rekey.is_rekey(it):
         return rekey.serve(sa, it, now)
     if sa.state is State.CLOSING or sa.successor is not None or asked(sa, "rekey ike"):
         return notify(Notify.TEMPORARY_FAILURE)

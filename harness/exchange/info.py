@@ -51,6 +51,8 @@ def _paired(sa: IkeSa, delete: Any) -> list[Any]:
             if child.spi_in not in closing(sa):
                 spis.append(child.spi_in)
             sa.drop_child(child)
+        elif not sa.conduct.delete_once:
+            spis.append(bytes(spi))
     if not spis or not sa.conduct.answer_deletes:
         return []
     return [IKEv2_Delete(proto=delete.proto, SPI=spis)]

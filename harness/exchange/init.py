@@ -338,6 +338,7 @@ def _accepted(sa: IkeSa, it: Inbound, choice: Any, datagram: Datagram) -> list[A
 
 def _refuse(sa: IkeSa, it: Inbound, refusal: Refusal, now: float) -> None:
     sa.init.refused.append(refusal.notify)
+    sa.stuck = not sa.conduct.survive_refusals
     payload = IKEv2_Notify(type=refusal.notify, notify=refusal.data)
     sa.send(it.exchange, it.message_id, [payload], now, response=True, outcome="refused")
     sa.move("send", it.exchange, "response", "refused")

@@ -53,7 +53,7 @@ class Listener:
     def receive(self, datagram: Datagram, now: float) -> None:
         """Give the datagram to its SA, make one for it, or answer without."""
         kind, data = demux(datagram.data, datagram.dst[1])
-        if self._stuck:
+        if self._stuck or any(sa.stuck for sa in self.sas):
             return
         if kind != "ike" or len(data) < sk.HEADER:
             self._keepalive(kind, datagram, now)

@@ -26,7 +26,7 @@ from ikelab.harness.exchange.table import State
 from ikelab.harness.exchange.window import Reply
 from ikelab.harness.model import Spis, Suite
 from ikelab.harness.transcript import Step
-from ikelab.layers.iana import Exchange, Notify, Payload
+from ikelab.layers.iana import Exchange, Notify, Payload, Protocol
 from ikelab.layers.payloads import IKEv2_KE, IKEv2_Nonce
 
 if TYPE_CHECKING:
@@ -83,6 +83,12 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, context: create.Asked, now: floa
         sa.close(now)
 
 
+def is_rekey(it: Inbound) -> bool:
+    """Whether a CREATE_CHILD_SA request is for the IKE SA itself: its proposals say so."""
+    offered = offers(it.one(Payload.SA))
+    return bool(offered) and offered[0].suite.protocol == Protocol.IKE
+
+
 def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     """Answer the peer's rekey of the IKE SA."""
     del now
@@ -128,7 +134,9 @@ def succeed(sa: IkeSa, spis: Spis, keys: IkeKeys, *, initiator: bool) -> IkeSa:
     made.spi_r = spis.r
     made.local, made.remote, made.nat = sa.local, sa.remote, sa.nat
     made.peer_id, made.heard = sa.peer_id, sa.heard
-    made.window.size, made.window.peer_size = sa.window.size, 1
+    made.window.size = sa.window.size
+    if not sa.conduct.restart_ids:
+        made.window.expected = sa.window.expected + 1
     made.state = State.ESTABLISHED
     made.keepalive_due = sa.keepalive_due
     made.on_successor = sa.on_successor

@@ -38,12 +38,12 @@ Check = Callable[[Seen], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One requirement: `scope` is `any` or `EXCHANGE/request` or `EXCHANGE/response`."""
+    """One requirement: `scope` holds `any` or `EXCHANGE/request` or `EXCHANGE/response`."""
 
     id: str
     section: str
     level: Level
-    scope: str
+    scope: tuple[str, ...]
     text: str
     check: Check
     rfc: int = 7296
@@ -52,13 +52,15 @@ class Rule:
 RULES: dict[str, Rule] = {}
 
 
-def rule(section: str, scope: str = "any", level: Level = Level.MUST) -> Callable[[Check], Check]:
+def rule(
+    section: str, *scope: str, level: Level = Level.MUST
+) -> Callable[[Check], Check]:
     """Register a function as a rule; its name is the rule's id, its docstring the requirement."""
 
     def register(check: Check) -> Check:
         name = check.__name__.replace("_", "-")
         text = " ".join((check.__doc__ or "").split())
-        RULES[name] = Rule(name, section, level, scope, text, check)
+        RULES[name] = Rule(name, section, level, scope or ("any",), text, check)
         return check
 
     return register
@@ -68,9 +70,9 @@ def judge(seen: Seen) -> Iterator[Violation]:
     """Every rule that this message breaks."""
     found = lookup(Exchange, seen.it.exchange)
     half = "response" if seen.it.response else "request"
-    scopes = ("any", f"{found.name}/{half}" if found else "")
+    scopes = {"any", f"{found.name}/{half}" if found else ""}
     for entry in RULES.values():
-        if entry.scope in scopes:
+        if not scopes.isdisjoint(entry.scope):
             evidence = entry.check(seen)
             if evidence is not None:
                 yield Violation(entry.id, entry.rfc, entry.section, entry.level, evidence)
@@ -148,6 +150,7 @@ def response_repeats_what_it_answers(seen: Seen) -> str | None:
 
 INIT_RESPONSE = "IKE_SA_INIT/response"
 AUTH_RESPONSE = "IKE_AUTH/response"
+CREATE_RESPONSE = "CREATE_CHILD_SA/response"
 
 
 @rule("3.1", INIT_RESPONSE)
@@ -175,7 +178,7 @@ def init_answer_keeps_combined_mode_free_of_integrity(seen: Seen) -> str | None:
     return _aead_alone(seen)
 
 
-@rule("2.7", INIT_RESPONSE)
+@rule("2.7", INIT_RESPONSE, CREATE_RESPONSE)
 def ke_is_of_the_chosen_group(seen: Seen) -> str | None:
     """The KE payload of an accepting response belongs to the group its SA payload chose."""
     key = seen.it.one(Payload.KE)
@@ -186,7 +189,7 @@ def ke_is_of_the_chosen_group(seen: Seen) -> str | None:
     return f"the SA chose group {group.id}, the KE payload is of group {key.group}"
 
 
-@rule("3.4", INIT_RESPONSE)
+@rule("3.4", INIT_RESPONSE, CREATE_RESPONSE)
 def ke_has_the_length_of_its_group(seen: Seen) -> str | None:
     """The public value has the length that its group prescribes, with leading zeros kept."""
     key = seen.it.one(Payload.KE)
@@ -216,7 +219,7 @@ def nonce_is_long_enough(seen: Seen) -> str | None:
     return f"the nonce has {octets} octets, half the PRF's key is {half:g}" if octets < half else None
 
 
-@rule("1.2", INIT_RESPONSE)
+@rule("1.2", INIT_RESPONSE, CREATE_RESPONSE)
 def invalid_ke_names_an_offered_group(seen: Seen) -> str | None:
     """INVALID_KE_PAYLOAD carries two octets: a group that the initiator offered."""
     notify = seen.it.notify(Notify.INVALID_KE_PAYLOAD)
@@ -244,19 +247,19 @@ def auth_answer_is_protected(seen: Seen) -> str | None:
     return None if seen.it.opened else "the response has no SK payload that opens"
 
 
-@rule("3.3.1", AUTH_RESPONSE)
+@rule("3.3.1", AUTH_RESPONSE, CREATE_RESPONSE)
 def child_answer_is_one_offered_proposal(seen: Seen) -> str | None:
     """The accepted child SA holds one proposal, with the number of the offered one it accepts."""
     return _one_offered_proposal(seen)
 
 
-@rule("2.7", AUTH_RESPONSE)
+@rule("2.7", AUTH_RESPONSE, CREATE_RESPONSE)
 def child_answer_picks_one_transform_of_each_type(seen: Seen) -> str | None:
     """From the accepted child proposal exactly one transform of each offered type comes back."""
     return _one_of_each(seen)
 
 
-@rule("3.3.1", AUTH_RESPONSE)
+@rule("3.3.1", AUTH_RESPONSE, CREATE_RESPONSE)
 def child_spi_has_four_octets(seen: Seen) -> str | None:
     """The SPI of an ESP or AH proposal has four octets and is not zero."""
     for proposal in _chosen(seen):
@@ -267,7 +270,31 @@ def child_spi_has_four_octets(seen: Seen) -> str | None:
     return None
 
 
-@rule("2.9", AUTH_RESPONSE)
+@rule("1.3.2", CREATE_RESPONSE)
+def new_ike_spi_has_eight_octets(seen: Seen) -> str | None:
+    """The SPI of a new IKE SA has eight octets and is not zero."""
+    for proposal in _chosen(seen):
+        if proposal.suite.protocol == Protocol.IKE and (
+            len(proposal.spi) != 8 or not any(proposal.spi)
+        ):
+            return f"the SPI is {proposal.spi.hex() or 'empty'}"
+    return None
+
+
+@rule("1.3.1", CREATE_RESPONSE)
+def ke_answers_ke(seen: Seen) -> str | None:
+    """An accepted proposal with a group needs KE in the response; without one it has none."""
+    chosen = _chosen(seen)
+    if not chosen:
+        return None
+    group = chosen[0].suite.ke
+    wanted = group is not None and group.id != 0
+    if wanted == seen.it.has(Payload.KE):
+        return None
+    return "the SA chose a group and KE is missing" if wanted else "KE came without a group"
+
+
+@rule("2.9", AUTH_RESPONSE, CREATE_RESPONSE)
 def selectors_are_a_subset_of_the_offer(seen: Seen) -> str | None:
     """The responder answers with the offered selectors or a subset of them, never with more."""
     if seen.request is None:

@@ -69,6 +69,7 @@ class IkeSa:
         self.window = Window()
         self.last_response: Inbound | None = None
         self.collisions = create.Collisions()
+        self.stuck = False  # by a planted fault
         self.successor: IkeSa | None = None  # the IKE SA that inherited our children
         self.rekeyed_by_peer: tuple[bytes, IkeSa] | None = None  # its lowest nonce, and what it made
         self.on_successor: Callable[[IkeSa], None] | None = None
@@ -392,7 +393,8 @@ class IkeSa:
         if not self.window.takes(it.message_id) and not kept:
             self.ignore(seen, f"message ID {it.message_id}, expected {self.window.expected}")
             return
-        if step(self.state, Happening("recv", _known(it.exchange), "request")) is None:
+        happening = Happening("recv", _known(it.exchange), "request")
+        if step(self.state, happening) is None and self.conduct.authenticate_first:
             self.ignore(seen, f"{seen.text().split()[0]} in state {self.state}")
             return
         if self.conduct.float_ports:
@@ -441,6 +443,8 @@ class IkeSa:
         self.window.keep(it.message_id, Answer(seen.data, wire))
         if reply.outcome == "refused":
             self.end(reply.reason)
+        if not self.conduct.survive_refusals and any(is_error(p) for p in reply.payloads):
+            self.stuck = True
         self.move("send", it.exchange, "response", reply.outcome)
         if reply.outcome == "delete":
             self.end("deleted by the peer")
@@ -508,6 +512,11 @@ class IkeSa:
             for child in list(self.children.values()):
                 self.drop_child(child)
             self.note(Closed(reason))
+
+
+def is_error(payload: Any) -> bool:
+    """Whether a payload is an error notify (RFC 7296 3.10.1)."""
+    return bool(payload.kind == Payload.N and payload.type < 16384)
 
 
 def _known(exchange: int) -> Exchange:

@@ -31,6 +31,7 @@ def _fault(
 
 _INIT = "IKE_SA_INIT/response: "
 _AUTH = "IKE_AUTH/response: "
+_CREATE = "CREATE_CHILD_SA/response: "
 
 FAULTS: dict[str, Fault] = dict(
     [
@@ -225,6 +226,54 @@ FAULTS: dict[str, Fault] = dict(
             "INIT-01",
             "reserved bits of the header's flags are set",
             _INIT + "header.flags |= 1",
+        ),
+        _fault(
+            "answers-a-child-with-two-proposals",
+            "CHD-01 CHD-02 CHD-03 CHD-07 CHD-22",
+            "the accepted SA of CREATE_CHILD_SA holds two proposals",
+            _CREATE + 'duplicate("SK.SA.proposal[0]")',
+        ),
+        _fault(
+            "forgets-its-ke",
+            "CHD-02 CHD-03 CHD-10",
+            "the response to CREATE_CHILD_SA with KE has none",
+            _CREATE + 'drop("SK.KE")',
+        ),
+        _fault(
+            "dies-of-what-it-refuses",
+            "CHD-04 CHD-11",
+            "after an error notify nothing is answered any more",
+            conduct=("survive_refusals",),
+        ),
+        _fault(
+            "refuses-rekeys",
+            "CHD-07 CHD-10 CHD-22 MID-10",
+            "children and IKE SAs cannot be rekeyed",
+            conduct=("allow_rekeys",),
+        ),
+        _fault(
+            "rekeys-what-it-does-not-have",
+            "CHD-08",
+            "REKEY_SA with an unknown SPI makes a child",
+            conduct=("know_children",),
+        ),
+        _fault(
+            "goes-on-counting-message-ids",
+            "MID-10",
+            "a rekeyed IKE SA expects the message ID that the old one had reached",
+            conduct=("restart_ids",),
+        ),
+        _fault(
+            "makes-children-for-strangers",
+            "CHD-24",
+            "CREATE_CHILD_SA is served before anybody is authenticated",
+            conduct=("authenticate_first",),
+        ),
+        _fault(
+            "deletes-twice",
+            "CHD-18",
+            "the delete of an unknown child is answered with a Delete payload",
+            conduct=("delete_once",),
         ),
     ]
 )
