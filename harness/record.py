@@ -1,26 +1,29 @@
 """The run folder, written as the run goes: what a run that dies half-way has done stays readable.
 
 `run.json`, `results.jsonl` and a folder for each test, as design section 9 has them. Folders that
-hold keys have mode 0700, key files 0600.
+hold keys have mode 0700, key files 0600. Several processes may share a run (`shared=True`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ikelab.harness import wireshark
-from ikelab.harness.errors import ConfigError
+from ikelab.harness.errors import ConfigError, LabError
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.transcript import Transcript
 
 SCHEMA = 1
+_FACTS, _RESULTS, _CASES = "run.json", "results.jsonl", "cases"
+_LONGEST = 150  # characters of a test's folder name; file systems stop at 255
 
 
 def now() -> str:
@@ -28,63 +31,116 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class RunFolder:
-    """One run's folder. It is made at once; a folder that holds a run already is refused."""
+def vacant(path: Path) -> None:
+    """ConfigError where the folder holds a run already, or something that is no folder is there."""
+    if (path / _FACTS).exists() or (path / _RESULTS).exists():
+        raise ConfigError(f"{path} holds a run already: give --out another folder")
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"{path} is not a folder: give --out another name")
 
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+
+class RunFolder:
+    """One run's folder. It is made at once; a folder that holds a run already is refused.
+
+    With `shared` the folder may be one that another process of the same run has made; `finish` and
+    the list of peers are then the business of whoever started them all.
+    """
+
+    def __init__(self, path: Path, facts: dict[str, Any], *, shared: bool = False) -> None:
         self.path = path
-        if (path / "run.json").exists():
-            raise ConfigError(f"{path} holds a run already: give --out another folder")
-        try:
-            (path / "cases").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"cannot write to {path}: {error.strerror}") from None
-        self.facts = {
+        if not shared:
+            vacant(path)
+        self.facts: dict[str, Any] = {
             "schema": SCHEMA,
             "kernel": f"{platform.system()} {platform.release()}",
             "started": now(),
+            "peers": [],
             **facts,
         }
-        self._write_facts()
-        self._results = (path / "results.jsonl").open("a", encoding="utf-8")
+        self._shared = shared
+        try:
+            (path / _CASES).mkdir(parents=True, exist_ok=True)
+            if not (shared and (path / _FACTS).exists()):
+                self._write_facts()
+            self._results = (path / _RESULTS).open("ab", buffering=0)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write to {path} ({error.strerror}): give --out a folder of yours"
+            ) from None
 
     def add_peer(self, name: str, version: str, capabilities: Iterable[str]) -> None:
         """Note a peer that took part, once."""
-        peers = self.facts.setdefault("peers", [])
-        if not any(p["name"] == name for p in peers):
-            peers.append(
-                {"name": name, "version": version, "capabilities": sorted(capabilities)}
-            )
-            self._write_facts()
+        row = {"name": name, "version": version, "capabilities": sorted(capabilities)}
+        if merge_peers(self.facts, [row]) and not self._shared:
+            with writing(self.path):
+                self._write_facts()
 
     def result(self, row: dict[str, Any]) -> None:
-        """Append a result; it is on disk when this returns."""
-        self._results.write(json.dumps(row) + "\n")
-        self._results.flush()
+        """Append a result in one write; the kernel has it when this returns."""
+        line = json.dumps(row).encode() + b"\n"
+        with writing(self.path):
+            while line:  # a disk that fills up takes a part, and then says why
+                line = line[self._results.write(line) :]
 
     def finish(self) -> None:
         """Say that the run came to its end."""
-        self.facts["finished"] = now()
-        self._write_facts()
         self._results.close()
+        if not self._shared:
+            self.facts["finished"] = now()
+            with writing(self.path):
+                self._write_facts()
 
     def _write_facts(self) -> None:
-        fresh = self.path / ".run.json.new"
-        fresh.write_text(json.dumps(self.facts, indent=1) + "\n", encoding="utf-8")
-        fresh.replace(self.path / "run.json")
+        write_facts(self.path, self.facts)
+
+
+def merge_peers(facts: dict[str, Any], rows: Iterable[dict[str, Any]]) -> bool:
+    """Add the peers that the facts lack; whether there was one."""
+    known = {peer["name"] for peer in facts["peers"]}
+    fresh = [row for row in rows if row["name"] not in known]
+    facts["peers"] += fresh
+    return bool(fresh)
+
+
+def finish_shared(path: Path, peers: Iterable[dict[str, Any]], *, whole: bool) -> None:
+    """Complete the facts of a run that other processes have written; `whole` if to its end."""
+    facts = json.loads((path / _FACTS).read_text(encoding="utf-8"))
+    merge_peers(facts, peers)
+    if whole:
+        facts["finished"] = now()
+    with writing(path):
+        write_facts(path, facts)
+
+
+def write_facts(path: Path, facts: dict[str, Any]) -> None:
+    """Put run.json in its place, whole or not at all."""
+    fresh = path / f".{_FACTS}.{os.getpid()}"
+    fresh.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(path / _FACTS)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A disk that is full, or gone, is the lab's trouble."""
+    try:
+        yield
+    except OSError as error:
+        raise LabError(
+            f"cannot write to {path} any more ({error.strerror}): what is there so far is readable"
+        ) from error
 
 
 def slug(text: str) -> str:
     """A test's id as a folder name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-")[:150]
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-")[:_LONGEST]
 
 
 class CaseFolder:
     """One test's folder: conversation, capture, keys, plan, the peer's configuration and log."""
 
     def __init__(self, run: RunFolder, name: str) -> None:
-        self.path = run.path / "cases" / slug(name)
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with writing(run.path):
+            self.path = _fresh(run.path / _CASES / slug(name))
         self.name = str(self.path.relative_to(run.path))
 
     def write(self, sas: Sequence[IkeSa]) -> None:
@@ -101,13 +157,27 @@ class CaseFolder:
             for child, initiator, responder in children(sa):
                 if child.keys is not None:
                     esp += wireshark.esp_rows(child.keys, child.spis, initiator, responder)
-        wireshark.write_profile(self.path / "keys", ike, esp)
+        with writing(self.path):
+            wireshark.write_profile(self.path / "keys", ike, esp)
 
     def text(self, name: str, content: str) -> None:
         """A file that only its owner may read: logs and configurations hold secrets."""
-        handle = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(content)
+        with writing(self.path):
+            handle = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+                file.write(content)
+
+
+def _fresh(wanted: Path) -> Path:
+    """Make the folder; where two tests have names that look alike, the second one gets a number."""
+    place, number = wanted, 1
+    while True:
+        try:
+            place.mkdir(mode=0o700)
+            return place
+        except FileExistsError:
+            number += 1
+            place = wanted.with_name(f"{wanted.name}-{number}")
 
 
 def children(sa: IkeSa) -> Iterable[tuple[Any, str, str]]:
