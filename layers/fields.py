@@ -252,6 +252,7 @@ class Packets(PacketListField):
     """
 
     __slots__ = ["between"]
+    fixed = False
 
     def __init__(self, name: str, cls: type[Packet], between: int = 0) -> None:
         self.between = between

@@ -16,6 +16,7 @@ from typing import Any
 
 from scapy.base_classes import Gen
 from scapy.config import conf
+from scapy.fields import ConditionalField
 from scapy.packet import NoPayload, Packet
 from scapy.volatile import VolatileValue
 
@@ -96,7 +97,7 @@ class Wire(Shell):
         cls._lists = tuple(f.name for f in cls.fields_desc if f.islist)
         head: list[Any] = []
         for field in cls.fields_desc:
-            if field.isconditional or not getattr(field, "fixed", False) or field.sz == 3:
+            if isinstance(field, ConditionalField) or not field.fixed or field.sz == 3:
                 break
             head.append(field)
         cls._head = struct.Struct("!" + "".join(f.fmt.lstrip("!") for f in head))
@@ -168,7 +169,7 @@ class Wire(Shell):
         values = self._head.unpack(s[: self._head.size].ljust(self._head.size, b"\0"))
         self.__dict__["fields"] = dict(zip(self._names, values, strict=True))
         self.__dict__["raw_packet_cache"] = b""
-        self._link(IKEv2_Malformed.of(s, reason))
+        self._link(IKEv2_Malformed.of(s, reason, self.kind))
 
     def _open(self) -> dict[str, Any]:
         """Parse the kept bytes into `fields`, where that is more than numbers and one rest."""
@@ -376,3 +377,5 @@ def _no_tuple(head: list[Any]) -> Any:
 
 
 Wire.overload_fields = property(lambda packet: type(packet)._overload_fields)
+if "comment" in Packet.__slots__:  # a property since Scapy 2.7
+    Wire.comment = None

@@ -119,6 +119,7 @@ def test_counts_and_sizes_that_lie_are_kept() -> None:
 def test_a_class_that_is_given_too_little_keeps_it() -> None:
     packet = IKEv2_KE(b"\0\0\0\6\0\x0e")
     assert packet.payload.reason == "payload KE: length 6, at least 8 are needed"
+    assert packet.payload.kind == Payload.KE
     assert bytes(packet) == b"\0\0\0\6\0\x0e"
 
 
