@@ -11,12 +11,13 @@ from typing import Any, BinaryIO
 
 from ikelab.harness.inspect import facts, lint, report
 from ikelab.harness.inspect.flow import Flow, Packet
-from ikelab.harness.inspect.ikev1 import Ikev1
+from ikelab.harness.inspect.ikev1 import EXCHANGES, Ikev1
 from ikelab.harness.inspect.keys import KeyRing, load
 from ikelab.harness.inspect.pcap import Capture
-from ikelab.harness.inspect.session import Message, Session, Sessions
+from ikelab.harness.inspect.session import Exchange, Message, Session, Sessions
 from ikelab.harness.model import Spis, Violation
 from ikelab.harness.sk import HEADER
+from ikelab.layers.iana import Exchange as Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,16 @@ class Inspection:
         """Messages in which something could not be read, in clear or once opened."""
         return len(self.stubs) + sum(lint.examine(s).malformed for s in self.sessions)
 
+    def parent(self, session: Session) -> tuple[Session, Exchange] | None:
+        """The IKE SA that this one replaced, and the exchange that made it; None for a first."""
+        if any(e.type == Type.IKE_SA_INIT for e in session.exchanges):
+            return None
+        return self._births.get(session.spis)
+
     @cached_property
-    def parents(self) -> dict[Spis, Session]:
-        """The IKE SA that each rekeyed one came from, by the new SPIs."""
-        return {spis: s for s in self.sessions for spis, _ in facts.rekeys(s)}
+    def _births(self) -> dict[Spis, tuple[Session, Exchange]]:
+        """The IKE SAs made by rekeying, by their SPIs."""
+        return {spis: (s, e) for s in self.sessions for spis, e in facts.rekeys(s)}
 
     @cached_property
     def violations(self) -> list[Violation]:
@@ -130,10 +137,12 @@ def _sort(packet: Packet, result: Inspection, sessions: Sessions) -> None:
     if len(data) < HEADER:
         result.kinds["ike"] += 1
         result.stubs.append(packet)
-    elif data[17] >> 4 == 1:
+        return
+    version, whole = data[17] >> 4, int.from_bytes(data[24:28], "big") == len(data)
+    if version == 1 and (whole or data[18] in EXCHANGES):
         result.kinds["ikev1"] += 1
         result.ikev1.add(packet)
-    elif data[17] >> 4 == 2 or int.from_bytes(data[24:28], "big") == len(data):
+    elif version == 2 or (whole and version > 2):
         result.kinds["ike"] += 1
         sessions.add(packet)
     else:

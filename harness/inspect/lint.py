@@ -51,7 +51,7 @@ def _violations(session: Session) -> Iterator[Violation]:
             request = it if half is exchange.request else None
             blind = half.first.sealed is not None and not half.first.opened
             for found in judge(seen):
-                if not blind or RULES[found.rule].scope == "any":
+                if not blind or "any" in RULES[found.rule].scope:
                     yield replace(found, frame=half.first.frame)
 
 

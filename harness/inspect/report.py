@@ -59,7 +59,7 @@ def _looked_at(session: Session, shown: T) -> Iterator[T]:
 
 def _session(session: Session, it: Inspection) -> dict[str, Any]:
     offered, chosen = _negotiated(session, it)
-    nat, parent = facts.nat(session), it.parents.get(session.spis)
+    nat, parent = facts.nat(session), it.parent(session)
     initiator, responder = facts.ends(session)
     return {
         "spi_i": session.spis.i.hex(),
@@ -76,7 +76,7 @@ def _session(session: Session, it: Inspection) -> dict[str, Any]:
         "auth": {"initiator": _end(initiator), "responder": _end(responder)},
         "rekeyed_from": None
         if parent is None
-        else {"spi_i": parent.spis.i.hex(), "spi_r": parent.spis.r.hex()},
+        else {"spi_i": parent[0].spis.i.hex(), "spi_r": parent[0].spis.r.hex()},
         "exchanges": [_exchange(e) for e in session.exchanges],
         "children": [_child(c) for c in facts.children(session)],
         "violations": [violation_json(v) for v in lint.examine(session).violations],
@@ -85,10 +85,9 @@ def _session(session: Session, it: Inspection) -> dict[str, Any]:
 
 def _negotiated(session: Session, it: Inspection) -> tuple[tuple[Proposal, ...], Suite | None]:
     """What was offered and chosen for the IKE SA: in IKE_SA_INIT, or where it was rekeyed."""
-    exchange = facts.beginning(session)
-    parent = it.parents.get(session.spis)
+    exchange, parent = facts.beginning(session), it.parent(session)
     if exchange is None and parent is not None:
-        exchange = dict(facts.rekeys(parent)).get(session.spis)
+        exchange = parent[1]
     if exchange is None:
         return (), None
     answer = facts.proposals(facts.first(exchange.response, Payload.SA))
@@ -256,8 +255,8 @@ def _block(session: Session, it: Inspection) -> Iterator[str]:
     """The summary of one IKE SA, a line for each thing that is known or missing."""
     offered, chosen = _negotiated(session, it)
     yield _title(session)
-    if parent := it.parents.get(session.spis):
-        yield _line("rekeyed from", str(parent.spis))
+    if parent := it.parent(session):
+        yield _line("rekeyed from", str(parent[0].spis))
     if chosen:
         of = f"   (of {_count(len(offered), 'proposal')})" if offered else ""
         yield _line("chosen", f"{chosen}{of}")
