@@ -267,6 +267,8 @@ def on_wire(datagrams: list[Datagram], edits: Iterable[Edit]) -> list[Datagram]:
                 datagrams = []
             case "replay", ():
                 datagrams = datagrams + datagrams
+            case "reverse", ():
+                datagrams = datagrams[::-1]
             case "duplicate", (int(count),):
                 gap = float(edit.option("gap", 0.0))
                 datagrams = [replace(d, now=d.now + i * gap) for d in datagrams for i in range(count)]

@@ -74,6 +74,7 @@ OPERATORS: dict[Stage, dict[str, tuple[str, ...]]] = {
         "to_port": ("port",),
         "marker": ("value",),
         "replay": (),
+        "reverse": (),
     },
 }
 OPTIONS = {
@@ -109,9 +110,10 @@ class Edit:
         return dict(self.options).get(name, default)
 
     def __str__(self) -> str:
-        if self.stage is Stage.MESSAGE and self.op in _SIGNS:
+        if self.stage is Stage.MESSAGE and self.op in _SIGNS and not self.args[0].endswith(")"):
             path, value = self.args
             return f"{path} {_SIGNS[self.op]} {_literal(value)}"
+        # What ends with a notify's name, `N(COOKIE)`, cannot stand before a sign of assignment.
         prefix = "" if self.stage is Stage.MESSAGE else f"{self.stage}."
         return f"{prefix}{self.op}({_arguments(self.args, self.options)})"
 
@@ -120,8 +122,9 @@ class Edit:
         """Read one edit; ConfigError says what is not understood."""
         try:
             body = ast.parse(text.strip()).body
-        except (SyntaxError, ValueError) as error:
-            raise ConfigError(f"not an edit: {text!r} ({error.args[0]})") from None
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            reason = error.args[0] if error.args else "too deep"
+            raise ConfigError(f"not an edit: {text!r} ({reason})") from None
         if len(body) != 1:
             raise ConfigError(f"not one edit: {text!r}")
         return _statement(body[0], text)
@@ -172,43 +175,67 @@ def _call(node: ast.Call, text: str) -> Edit:
         # at("SA.proposal[1].trans_nb").add(1) says the same as PATH += 1
         at, op = name.value, name.attr
         assert isinstance(at, ast.Call)
-        args = (_value(at.args[0], text), *(_value(a, text) for a in node.args))
-        return _checked(Edit(Stage.MESSAGE, op, args), text)
+        args = (*(_value(a, text) for a in at.args), *(_value(a, text) for a in node.args))
+        return _checked(Edit(Stage.MESSAGE, op, args, _keywords(node, text)), text)
     elif isinstance(name, ast.Name):
         op = name.id
     else:
         raise ConfigError(f"not an edit: {text!r}")
     args = tuple(_value(a, text) for a in node.args)
-    options = tuple((str(k.arg), _value(k.value, text)) for k in node.keywords)
-    return _checked(Edit(stage, op, args, options), text)
+    return _checked(Edit(stage, op, args, _keywords(node, text)), text)
+
+
+def _keywords(node: ast.Call, text: str) -> tuple[tuple[str, Any], ...]:
+    if any(k.arg is None for k in node.keywords):
+        raise ConfigError(f"not an edit: {text!r} (** has no names)")
+    return tuple((str(k.arg), _value(k.value, text)) for k in node.keywords)
 
 
 def _is_at(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "at"
 
 
+# Arguments that may be left out: the chain in clear, the lowest bit.
+_OPTIONAL = {"insert": {"path"}, "flip": {"bit"}}
+
+
 def _checked(edit: Edit, text: str) -> Edit:
+    """The edit in its one form: every argument there, named ones in their places."""
     known = OPERATORS[edit.stage]
     if edit.op not in known:
         raise ConfigError(
             f"unknown operator {edit.op!r} at stage {edit.stage} in {text!r}{nearest(edit.op, known)}"
         )
-    if len(edit.args) > len(known[edit.op]):
-        raise ConfigError(f"{edit.op} takes {', '.join(known[edit.op]) or 'nothing'}: {text!r}")
-    wrong = {k for k, _ in edit.options} - OPTIONS.get((edit.stage.value, edit.op), set())
+    names, args, options = known[edit.op], list(edit.args), dict(edit.options)
+    while len(args) < len(names) and names[len(args)] in options:
+        args.append(options.pop(names[len(args)]))
+    wrong = set(options) - OPTIONS.get((edit.stage.value, edit.op), set())
     if wrong:
         raise ConfigError(f"{edit.op} knows no {', '.join(sorted(wrong))}: {text!r}")
-    return edit
+    missing = set(names[len(args) :]) - _OPTIONAL.get(edit.op, set())
+    if missing or len(args) > len(names):
+        raise ConfigError(f"{edit.op} takes {', '.join(names) or 'nothing'}: {text!r}")
+    for place, name in enumerate(names[: len(args)]):
+        if name in ("path", "other"):
+            args[place] = _path(args[place], text) if args[place] != "" else ""
+    return Edit(edit.stage, edit.op, tuple(args), tuple(options.items()))
+
+
+def _path(value: Any, text: str) -> str:
+    """A path in the form that Python writes, so that equal paths are equal texts."""
+    try:
+        return ast.unparse(ast.parse(value.strip(), mode="eval"))
+    except (AttributeError, SyntaxError, ValueError):
+        raise ConfigError(f"not a path: {value!r} in {text!r}") from None
 
 
 def _value(node: ast.expr, text: str) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         args = tuple(_value(a, text) for a in node.args)
-        fields = tuple((str(k.arg), _value(k.value, text)) for k in node.keywords)
-        return PayloadSpec(node.func.id, fields, args)
+        return PayloadSpec(node.func.id, _keywords(node, text), args)
     try:
         return ast.literal_eval(node)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, SyntaxError, RecursionError):
         raise ConfigError(f"not a literal value in {text!r}: {ast.unparse(node)}") from None
 
 
@@ -221,7 +248,7 @@ class _At:
     """A path waiting for its operator."""
 
     def __init__(self, path: str) -> None:
-        self.path = ast.unparse(ast.parse(path, mode="eval"))
+        self.path = _path(path, f"at({path!r})")
 
     def _edit(self, op: str, *args: Any) -> Edit:
         return Edit(Stage.MESSAGE, op, (self.path, *args))
@@ -357,7 +384,7 @@ class Binding:
             raise ConfigError(f"not a plan line: {line!r}; write IKE_AUTH/request: EDIT")
         if exchange != "*" and exchange not in Exchange.__members__:
             raise ConfigError(f"unknown exchange {exchange!r}{nearest(exchange, Exchange.__members__)}")
-        if number and not number.isdigit():
+        if number and not number.isdecimal():
             raise ConfigError(f"not a number after '#': {line!r}")
         return cls(
             None if exchange == "*" else exchange,

@@ -266,9 +266,10 @@ def message_text(message: IKEv2, inner: list[Any] | None) -> str:
     response = bool(int(message.flags) & 0x20)
     parts = [header_text(message)]
     for payload in message.payloads:
-        if payload.kind == Payload.SK and inner is not None:
+        if payload.kind in (Payload.SK, Payload.SKF) and inner is not None:
             words = [describe(p, message.exch_type, response)["text"] for p in inner]
-            parts.append("SK{" + ", ".join(words) + "}")
+            outer = describe(payload, message.exch_type, response)["text"]
+            parts.append(outer + "{" + ", ".join(words) + "}")
         else:
             parts.append(describe(payload, message.exch_type, response)["text"])
     return f"{exchange_name(message.exch_type)}  " + ", ".join(parts)

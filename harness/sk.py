@@ -100,30 +100,46 @@ def seal(
     if not payloads or not isinstance(payloads[-1], IKEv2_Decrypted):
         raise ConfigError("only a message whose last payload is SK in clear can be sealed")
     sk = payloads[-1]
-    icv_octets = box.icv_length if box.aead else icv_length(keys.integ.id) if keys.integ else 0
-
     plain = _plain(sk, 1 if box.aead else box.block)
     if edit_plain:
         edit_plain(plain)
     iv = bytes(sk.iv) or entropy(box.iv_length)
     text = bytes(plain)
-    length = 4 + len(iv) + len(text) + icv_octets
+    length = 4 + len(iv) + len(text) + icv_octets_of(keys)
     clear = _clear(message, payloads, sk, length)
 
-    if box.aead:
-        # RFC 5282 5.1: the associated data run from the IKE header to the SK payload's header.
-        body = box.encrypt(iv, text, clear)
-        cut = len(body) - icv_octets
-        sealed = Sealed(clear, iv, body[:cut], bytes(sk.icv) or body[cut:])
-    else:
-        body = box.encrypt(iv, text)
-        icv = bytes(sk.icv)
-        if not icv and keys.integ:
-            icv = mac(keys.integ.id, keys.sk_a, clear + iv + body)
-        sealed = Sealed(clear, iv, body, icv)
+    sealed = protect(keys, clear, iv, text)
+    if sk.icv:
+        sealed.icv = bytes(sk.icv)
     if edit_sealed:
         edit_sealed(sealed)
     return bytes(sealed)
+
+
+def icv_octets_of(keys: SkKeys) -> int:
+    """Octets of the ICV of a message."""
+    box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
+    if box.aead:
+        return box.icv_length
+    return icv_length(keys.integ.id) if keys.integ else 0
+
+
+def protect(keys: SkKeys, clear: bytes, iv: bytes, text: bytes) -> Sealed:
+    """Encrypt a padded plaintext and authenticate it with what goes before it in clear."""
+    box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
+    if box.aead:
+        # RFC 5282 5.1: the associated data run from the IKE header to the SK payload's header.
+        body = box.encrypt(iv, text, clear)
+        cut = len(body) - box.icv_length
+        return Sealed(clear, iv, body[:cut], body[cut:])
+    try:
+        body = box.encrypt(iv, text)
+    except ValueError:
+        raise ConfigError(
+            f"{len(text)} octets are not whole cipher blocks: change them at the sealed stage"
+        ) from None
+    icv = mac(keys.integ.id, keys.sk_a, clear + iv + body) if keys.integ else b""
+    return Sealed(clear, iv, body, icv)
 
 
 def _plain(sk: IKEv2_Decrypted, block: int) -> Plain:
@@ -219,7 +235,7 @@ def _open_body(
     box: Cipher, keys: SkKeys, clear: bytes, body: bytes, verify: bool
 ) -> tuple[bytes, bytes, bytes]:
     """Check and decrypt the body of SK: (IV, plaintext with padding, ICV)."""
-    icv_octets = box.icv_length if box.aead else icv_length(keys.integ.id) if keys.integ else 0
+    icv_octets = icv_octets_of(keys)
     if len(body) < box.iv_length + icv_octets:
         raise Refusal("length", f"{len(body)} octets cannot hold an IV and an ICV")
     iv = body[: box.iv_length]
@@ -236,6 +252,18 @@ def _open_body(
     if len(cipher_text) % box.block or not cipher_text:
         raise Refusal("length", f"{len(cipher_text)} octets are not whole cipher blocks")
     return iv, box.decrypt(iv, cipher_text), icv
+
+
+def unseal_fragment(message: IKEv2, keys: SkKeys, raw: bytes, *, verify: bool = True) -> bytes:
+    """The part of the inner chain that an SKF payload holds (RFC 7383 2.5); raises Refusal."""
+    skf = message.payloads[-1]
+    body = bytes(skf.load)
+    box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
+    # The fragment's numbers stand before its IV, so they are authenticated with the header.
+    _, text, _ = _open_body(box, keys, raw[: len(raw) - len(body)], body, verify)
+    if not text or text[-1] + 1 > len(text):
+        raise Refusal("padding", "the pad length exceeds the octets decrypted")
+    return text[: len(text) - 1 - text[-1]]
 
 
 def rebuild(message: IKEv2, payloads: list[Any]) -> IKEv2:

@@ -119,7 +119,8 @@ class Transcript:
         for step in self.steps:
             lines.append(f"#{step.message.id} {step.direction} {step.text()}")
             if step.note:
-                lines.append(f"       {step.note}")
+                note = step.note if len(step.note) <= 300 else step.note[:300] + " ..."
+                lines.append(f"       {note}")
             lines += [f"       ! {v}" for v in step.violations]
         return "\n".join(lines)
 

@@ -85,6 +85,7 @@ class IkeConfig:
     nonce_length: int = 32
     nat_detection: bool = True
     send_idr: bool = True  # the initiator names the responder it wants (RFC 7296 2.15)
+    fragment: int | None = None  # octets of an IP datagram beyond which RFC 7383 fragments
     mode: str = "tunnel"  # or "transport": asked for as initiator, allowed as responder
     most_children: int = 1000  # beyond it NO_ADDITIONAL_SAS (1.3)
     cookies: bool = False  # a responder that demands a cookie from everyone

@@ -12,7 +12,7 @@ from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import derive_ike
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
-from ikelab.harness.exchange import rules
+from ikelab.harness.exchange import frag, rules
 from ikelab.harness.exchange.events import Answered, Requested
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import accepted_payload, choose, offers, sa_payload
@@ -78,6 +78,7 @@ def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
         IKEv2_KE(group=state.group, ke=state.pair.public),
         IKEv2_Nonce(nonce=state.ni),
         *_nat_detection(sa, bytes(8)),
+        *frag.announce(sa),
     ]
     sa.window.next_request = 0
     sa.request(Exchange.IKE_SA_INIT, payloads, now, edits)
@@ -176,6 +177,7 @@ def _accept(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram) -> None:
     if sa.config.nat_detection:
         sender, receiver = _translated(sa, it, sa.spi_r, datagram.src, datagram.dst)
         sa.nat = Nat(initiator=receiver, responder=sender)
+    sa.fragments = frag.agreed(sa, it)
     sa.move("recv", it.exchange, "response")
     _float(sa)
 
@@ -328,11 +330,13 @@ def _accepted(sa: IkeSa, it: Inbound, choice: Any, datagram: Datagram) -> list[A
     if sa.config.nat_detection:
         sender, receiver = _translated(sa, it, bytes(8), datagram.src, datagram.dst)
         sa.nat = Nat(initiator=sender, responder=receiver)
+    sa.fragments = frag.agreed(sa, it)
     return [
         accepted_payload(choice),
         IKEv2_KE(group=key.group, ke=state.pair.public),
         IKEv2_Nonce(nonce=state.nr),
         *_nat_detection(sa, sa.spi_r),
+        *(frag.announce(sa) if sa.fragments else ()),
     ]
 
 

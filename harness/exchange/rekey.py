@@ -137,6 +137,7 @@ def succeed(sa: IkeSa, spis: Spis, keys: IkeKeys, *, initiator: bool) -> IkeSa:
     made.window.size = sa.window.size
     if not sa.conduct.restart_ids:
         made.window.expected = sa.window.expected + 1
+    made.fragments = sa.fragments
     made.state = State.ESTABLISHED
     made.keepalive_due = sa.keepalive_due
     made.on_successor = sa.on_successor

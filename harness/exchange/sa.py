@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ikelab.harness import apply, sk
 from ikelab.harness.crypto.keys import IkeKeys
 from ikelab.harness.edits import Binding, Edit
-from ikelab.harness.exchange import auth, create, info, init, rekey, rules
+from ikelab.harness.exchange import auth, create, frag, info, init, outbox, rekey, rules
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.events import (
@@ -78,6 +79,8 @@ class IkeSa:
         self.offered_spi = b""  # ours, in the child that IKE_AUTH asks for
         self.heard = 0.0  # when the peer last proved to be alive
         self.applied: list[Binding] = []  # every edit of what we sent, for the record
+        self.fragments = False  # whether both sides announced RFC 7383
+        self.reassembly = frag.Reassembly()
         self._sent: Counter[tuple[int, bool]] = Counter()
         self._out: deque[Datagram] = deque()
         self._events: deque[Event] = deque()
@@ -240,48 +243,30 @@ class IkeSa:
         if edits:
             name = Exchange(exchange).name if exchange in set(Exchange) else None
             self.applied += [Binding(name, response, edit) for edit in edits]
-            tree = apply.on_message(tree, edits, self._measured, lenient=lenient)
-        data, plain, first = self._built(tree, edits)
+            measure = partial(outbox.measured, keys=self._out_keys)
+            tree = apply.on_message(tree, edits, measure, lenient=lenient)
+        built = outbox.build(tree, self._out_keys, self.entropy, edits, self._room())
         if exchange == Exchange.IKE_SA_INIT:
-            init.remember(self, data, response)
-        octets = NON_ESP_MARKER + data if self.local[1] == NATT_PORT else data
-        wire = [Datagram(octets, self.local, self.remote, now)]
+            init.remember(self, built.messages[0], response)
+        marker = NON_ESP_MARKER if self.local[1] == NATT_PORT else b""
+        wire = [Datagram(marker + data, self.local, self.remote, now) for data in built.messages]
         if edits:
             wire = apply.on_wire(wire, edits)
         self._out.extend(wire)
-        self.transcript.append(
-            Step(now, SENT, self.local, self.remote, data, plain, first, self._remarks(edits))
-        )
+        note = self._remarks(edits)
+        for data in built.messages:
+            self.transcript.append(
+                Step(now, SENT, self.local, self.remote, data, built.plain, built.first, note)
+            )
         return Inbound(tree), wire
 
-    def _built(self, tree: IKEv2, edits: Iterable[Edit]) -> tuple[bytes, bytes | None, int]:
-        """(octets, inner chain in clear or None, type of its first payload)."""
-        last = tree.payloads[-1] if tree.payloads else None
-        if not isinstance(last, IKEv2_Decrypted):
-            return bytes(tree), None, 0
-        assert self._out_keys is not None, "a protected message before there are keys"
-        kept: list[bytes] = []
-
-        def on_plain(plain: sk.Plain) -> None:
-            apply.on_plain(plain, edits)
-            kept.append(plain.chain)
-
-        def on_sealed(sealed: sk.Sealed) -> None:
-            apply.on_sealed(sealed, edits)
-
-        data = sk.seal(tree, self._out_keys, self.entropy, on_plain, on_sealed if edits else None)
-        first = last.next_payload
-        if first is None:
-            first = last.inner[0].kind if last.inner else 0
-        return data, kept[0], first
-
-    def _measured(self, tree: IKEv2) -> IKEv2:
-        """The tree with its computed fields filled in, for edits that count from them."""
-        last = tree.payloads[-1] if tree.payloads else None
-        if isinstance(last, IKEv2_Decrypted) and self._out_keys:
-            data = sk.seal(tree, self._out_keys, lambda octets: bytes(octets))
-            return sk.open(IKEv2(data), self._out_keys, data)
-        return IKEv2(bytes(tree))
+    def _room(self) -> int | None:
+        """Octets that an IKE message may have before it goes in fragments (RFC 7383 2.5.1)."""
+        if self.config.fragment is None or not self.fragments:
+            return None
+        ip = 40 if ":" in self.local[0] else 20
+        marker = 4 if self.local[1] == NATT_PORT else 0
+        return self.config.fragment - ip - 8 - marker
 
     @staticmethod
     def _remarks(edits: Sequence[Edit]) -> str:
@@ -339,6 +324,9 @@ class IkeSa:
             self.ignore(seen, "no keys yet")
             return
         response = bool(int(packet.flags) & RESPONSE)
+        if frag.is_fragment(packet):
+            self._receive_fragment(packet, seen, datagram, now)
+            return
         try:
             verify = self.conduct.check_icv
             opened, seen.plain = sk.unseal(packet, self._in_keys, seen.data, verify=verify)
@@ -348,9 +336,26 @@ class IkeSa:
             self.ignore(seen, f"SK refused: {refusal}")
             return
         seen.first_inner = opened.payloads[-1].next_payload
+        self._receive_opened(Inbound(opened), seen, datagram, now)
+
+    def _receive_fragment(self, packet: IKEv2, seen: Step, datagram: Datagram, now: float) -> None:
+        """Keep a fragment; with the last missing one the message is there (RFC 7383 2.6)."""
+        assert self._in_keys is not None
+        kept = self.window.answers.get(packet.id)
+        if kept and not int(packet.flags) & RESPONSE:
+            # RFC 7383 2.6.1: the response goes out again for the first fragment, once.
+            if self.conduct.keep_responses and packet.payloads[-1].frag_number == 1:
+                seen.note = "came again"
+                self.answer_again(kept, datagram, now)
+            return
+        whole = self.reassembly.add(packet, seen, self._in_keys, negotiated=self.fragments)
+        if whole is not None:
+            seen.plain, seen.first_inner = whole.plain, whole.first
+            self._receive_opened(Inbound(whole.message), seen, datagram, now)
+
+    def _receive_opened(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
         self.heard = now
-        it = Inbound(opened)
-        if response:
+        if it.response:
             self._receive_response(it, seen, now)
         else:
             self._receive_request(it, seen, datagram, now)

@@ -36,6 +36,8 @@ class PeerConfig:
     local_ts: tuple[TS, ...]
     remote_ts: tuple[TS, ...]
     port: int = 500
+    mode: str = "tunnel"  # or "transport"
+    fragment: int | None = None  # RFC 7383: octets of an IP datagram, None for no fragmentation
     cookies: bool = False  # demand a COOKIE from every initiator (RFC 7296 2.6)
     dpd_delay: float = 0.0  # seconds between liveness checks, 0 for none
     options: Mapping[str, str] = field(default_factory=dict)  # driver-specific extras

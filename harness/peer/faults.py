@@ -229,7 +229,7 @@ FAULTS: dict[str, Fault] = dict(
         ),
         _fault(
             "answers-a-child-with-two-proposals",
-            "CHD-01 CHD-02 CHD-03 CHD-07 CHD-22",
+            "CHD-01 CHD-02 CHD-03 CHD-07",
             "the accepted SA of CREATE_CHILD_SA holds two proposals",
             _CREATE + 'duplicate("SK.SA.proposal[0]")',
         ),

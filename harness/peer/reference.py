@@ -105,6 +105,8 @@ class ReferencePeer:
             esp=config.esp,
             local_ts=config.local_ts,
             remote_ts=config.remote_ts,
+            mode=config.mode,
+            fragment=config.fragment,
             cookies=config.cookies,
             dpd_delay=config.dpd_delay,
             keepalive=float(config.options.get("keepalive", "20")),
