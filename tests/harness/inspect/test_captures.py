@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ikelab.harness.inspect.inspection import Inspection, inspect_file
+from ikelab.harness.errors import ConfigError
+from ikelab.harness.inspect.inspection import Inspection, inspect_capture, inspect_file
 from ikelab.harness.inspect.keys import load
+from ikelab.harness.inspect.pcap import Capture
 from ikelab.harness.notation import payload_name
 from ikelab.harness.wireshark import write_profile
 from ikelab.layers.chain import IKEv2_Malformed
@@ -105,6 +109,39 @@ def test_every_capture_is_shown_in_every_view(shared: Path) -> None:
         assert result.summary().startswith(str(path))
         assert result.transcript() is not None
         assert result.lost is None, path
+
+
+@pytest.mark.parametrize(
+    "name", ["ikev2-decrypt-aes128ccm12.pcap", "ikev2-decrypt-aes256cbc.pcapng"]
+)
+def test_a_capture_cut_anywhere_is_shown_as_far_as_it_goes(shared: Path, name: str) -> None:
+    folder = shared / "captures/wireshark"
+    whole, ring = (folder / name).read_bytes(), load([folder / "ikev2_decryption_table"])
+    before = 0
+    for size in range(4, len(whole) + 1):
+        result = inspect_capture(Capture(io.BytesIO(whole[:size])), ring)
+        assert result.decrypted == len(result.sealed)
+        assert len(result.messages) >= before
+        before = len(result.messages)
+        assert (result.lost is None) == ("LOST" not in result.summary())
+        assert result.lost is None or "\n" not in result.lost
+    assert result.lost is None
+
+
+def test_damaged_captures_are_shown_without_an_exception(shared: Path) -> None:
+    noise, keys = random.Random(10), [shared / "captures/wireshark/ikev2_decryption_table"]
+    ring, files = load(keys), [p for p in captures(shared) if p.stat().st_size < 20_000]
+    for _ in range(1500):
+        data = bytearray(noise.choice(files).read_bytes())
+        for _ in range(noise.randrange(1, 8)):
+            data[noise.randrange(24, len(data))] = noise.randrange(256)
+        try:
+            result = inspect_capture(Capture(io.BytesIO(data)), ring)
+        except ConfigError as error:
+            assert "\n" not in str(error)
+            continue
+        json.dumps(result.to_json())
+        assert result.summary() and result.transcript() is not None
 
 
 def test_fragments_and_doubled_datagrams_are_told_apart(shared: Path) -> None:
