@@ -45,7 +45,8 @@ def view(listed: Iterable[Mapping[str, Any]], hidden: str = "") -> PeerView:
 def _ike(sa: Mapping[str, Any]) -> IkeView:
     initiator = _yes(sa, "initiator")
     here, there = _yes(sa, "nat-local"), _yes(sa, "nat-remote")
-    children = sa.get("child-sas") or {}
+    children = [_child(child) for child in (sa.get("child-sas") or {}).values()]
+    children.sort(key=lambda child: child.state != "INSTALLED")  # before rekeyed and deleted ones
     return IkeView(
         spis=Spis(_hex(sa, "initiator-spi", 8), _hex(sa, "responder-spi", 8)),
         state=str(sa.get("state", "UNKNOWN")),
@@ -54,7 +55,7 @@ def _ike(sa: Mapping[str, Any]) -> IkeView:
         local_id=str(sa.get("local-id", "")),
         remote_id=str(sa.get("remote-id", "")),
         nat=Nat(here, there) if initiator else Nat(there, here),
-        children=tuple(_child(child) for child in children.values()),
+        children=tuple(children),
     )
 
 

@@ -96,6 +96,7 @@ def daemon(config: PeerConfig, build: Build) -> str:
         "retransmit_base": "2.0",
         "retransmit_tries": "4",
         "keep_alive": "1s",
+        "delete_rekeyed_delay": "0",
         # With the default of 1 the daemon stalls on expiring half-open SAs under load.
         "ikesa_table_size": "4096",
         "ikesa_table_segments": "16",
@@ -135,7 +136,7 @@ def _flood(cookies: bool) -> Tree:
         "dos_protection": "yes",
         "cookie_threshold": "1",
         "cookie_threshold_ip": "0",
-        "block_threshold": "0",
+        "block_threshold": "65535",  # of 0 charon makes 1: the least above cookie_threshold_ip
         "half_open_timeout": "86400",
     }
 

@@ -89,6 +89,18 @@ def test_a_half_open_sa_has_unknowns_and_no_child():
     assert (view.suite, view.child, view.initiator) == (None, None, False)
 
 
+def test_the_child_in_use_comes_before_the_one_it_replaced():
+    children = {
+        "a": {"spi-in": "01", "state": "DELETED"},
+        "b": {"spi-in": "02", "state": "INSTALLED"},
+    }
+
+    (view,) = parse.view([{"ikelab": {"child-sas": children}}]).sas
+
+    assert [child.state for child in view.children] == ["INSTALLED", "DELETED"]
+    assert view.child.spi_in == bytes([0, 0, 0, 2])
+
+
 def test_every_key_may_be_missing(said):
     whole = said["plain"]["responder"][0]["ikelab"]
     child = whole["child-sas"]["child-1"]
