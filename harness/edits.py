@@ -203,9 +203,8 @@ def _checked(edit: Edit, text: str) -> Edit:
     """The edit in its one form: every argument there, named ones in their places."""
     known = OPERATORS[edit.stage]
     if edit.op not in known:
-        raise ConfigError(
-            f"unknown operator {edit.op!r} at stage {edit.stage} in {text!r}{nearest(edit.op, known)}"
-        )
+        close = nearest(edit.op, known)
+        raise ConfigError(f"unknown operator {edit.op!r} at stage {edit.stage} in {text!r}{close}")
     names, args, options = known[edit.op], list(edit.args), dict(edit.options)
     while len(args) < len(names) and names[len(args)] in options:
         args.append(options.pop(names[len(args)]))
@@ -276,22 +275,23 @@ class _At:
 
 def drop(path: str) -> Edit:
     """Remove a payload, or an element of a list."""
-    return Edit(Stage.MESSAGE, "drop", (path,))
+    return _checked(Edit(Stage.MESSAGE, "drop", (path,)), "drop")
 
 
 def duplicate(path: str) -> Edit:
     """Repeat a payload or an element right behind itself."""
-    return Edit(Stage.MESSAGE, "duplicate", (path,))
+    return _checked(Edit(Stage.MESSAGE, "duplicate", (path,)), "duplicate")
 
 
 def swap(path: str, other: str) -> Edit:
     """Exchange the places of two payloads or elements."""
-    return Edit(Stage.MESSAGE, "swap", (path, other))
+    return _checked(Edit(Stage.MESSAGE, "swap", (path, other)), "swap")
 
 
 def move(path: str, *, after: str | None = None, before: str | None = None) -> Edit:
     """Put a payload somewhere else in its chain."""
-    return Edit(Stage.MESSAGE, "move", (path,), _options(after=after, before=before))
+    options = _options(after=after, before=before)
+    return _checked(Edit(Stage.MESSAGE, "move", (path,), options), "move")
 
 
 def insert(
@@ -299,7 +299,7 @@ def insert(
 ) -> Edit:
     """Insert a payload into the clear chain (`path` empty) or into `SK`; at the end by default."""
     options = _options(after=after, before=before, payload=payload)
-    return Edit(Stage.MESSAGE, "insert", (path,), options)
+    return _checked(Edit(Stage.MESSAGE, "insert", (path,), options), "insert")
 
 
 def unknown(kind: int, data: bytes = b"", *, critical: bool = False) -> PayloadSpec:
@@ -383,7 +383,8 @@ class Binding:
         if not colon or not slash or half not in ("request", "response"):
             raise ConfigError(f"not a plan line: {line!r}; write IKE_AUTH/request: EDIT")
         if exchange != "*" and exchange not in Exchange.__members__:
-            raise ConfigError(f"unknown exchange {exchange!r}{nearest(exchange, Exchange.__members__)}")
+            close = nearest(exchange, Exchange.__members__)
+            raise ConfigError(f"unknown exchange {exchange!r}{close}")
         if number and not number.isdecimal():
             raise ConfigError(f"not a number after '#': {line!r}")
         return cls(

@@ -34,6 +34,10 @@ class UnsupportedAlgorithm(IkelabError):
 
 
 def nearest(word: str, words: Iterable[str], count: int = 3) -> str:
-    """Return `; did you mean 'a', 'b'?` for the known words closest to `word`, or nothing."""
-    close = difflib.get_close_matches(word.lower(), sorted(set(words)), n=count, cutoff=0.5)
-    return "; did you mean " + ", ".join(repr(w) for w in close) + "?" if close else ""
+    """Return `; did you mean 'a', 'b'?` for the known words closest to `word`, or nothing.
+
+    Upper and lower case are one for the search; the words come back as they are written.
+    """
+    written = {w.lower(): w for w in sorted(set(words))}
+    close = difflib.get_close_matches(word.lower(), list(written), n=count, cutoff=0.5)
+    return "; did you mean " + ", ".join(repr(written[w]) for w in close) + "?" if close else ""
