@@ -8,24 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.crypto.auth import psk_auth, signed_octets
 from ikelab.harness.edits import Edit
-from ikelab.harness.exchange import rules
-from ikelab.harness.exchange.child import Nonces, install
+from ikelab.harness.exchange import first_child, rules
 from ikelab.harness.exchange.events import Established
 from ikelab.harness.exchange.inbound import Inbound
-from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
-from ikelab.harness.exchange.negotiate import (
-    Choice,
-    accepted_payload,
-    choose,
-    narrow,
-    offers,
-    sa_payload,
-    selectors_of,
-    ts_payloads,
-    without_ke,
-)
 from ikelab.harness.exchange.window import Reply
-from ikelab.harness.model import Identity, Spis
+from ikelab.harness.model import Identity
 from ikelab.harness.transcript import Step
 from ikelab.layers.iana import AuthMethod, Exchange, Notify, Payload
 from ikelab.layers.notify import IKEv2_Notify
@@ -46,12 +33,7 @@ def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
     if config.send_idr and config.remote_id is not None:
         payloads.append(IKEv2_IDr(IDtype=config.remote_id.type, ID=config.remote_id.data))
     payloads.append(_own_auth(sa, config.local_id))
-    if config.esp:
-        # The SPI that the peer is to put into the ESP it sends us.
-        sa.offered_spi = sa.entropy(4)
-        payloads += ask_mode(sa)
-        payloads.append(sa_payload(without_ke(config.esp), sa.offered_spi))
-        payloads += ts_payloads(config.local_ts, config.remote_ts)
+    payloads += first_child.ask(sa)
     sa.request(Exchange.IKE_AUTH, payloads, now, edits)
 
 
@@ -75,20 +57,7 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, request: Inbound, now: float) ->
     sa.note(Established())
     _keep_mapping(sa, seen.now)
     if it.has(Payload.SA):
-        _take_child(sa, it, request)
-
-
-def _take_child(sa: IkeSa, it: Inbound, request: Inbound) -> None:
-    """Install what the responder accepted; whether it was allowed to is for the rules."""
-    accepted = offers(it.one(Payload.SA))
-    sent = offers(request.one(Payload.SA))
-    if not accepted or not sent:
-        return
-    choice = Choice(accepted[0].number, accepted[0].spi, accepted[0].suite.keyed())
-    tsi, tsr = selectors_of(it.one(Payload.TSI)), selectors_of(it.one(Payload.TSR))
-    nonces = Nonces(sa.init.ni, sa.init.nr)
-    spis = Spis(sent[0].spi, choice.spi)
-    install(sa, choice, spis, (tsi, tsr), nonces, made_by_us=True, mode=mode_of(it))
+        first_child.take(sa, it, request)
 
 
 # -- responder -------------------------------------------------------------------------------
@@ -114,7 +83,7 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     sa.note(Established())
     _keep_mapping(sa, now)
     if it.has(Payload.SA):
-        answer = _child_answer(sa, it)
+        answer = first_child.answer(sa, it)
         if len(answer) == 1 and not sa.conduct.keep_ike_on_child_error:
             return Reply(answer, "refused", "no child")
         payloads += answer
@@ -124,25 +93,6 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
 def _refused(sa: IkeSa, notify: Notify, reason: str) -> Reply:
     clear = not sa.conduct.protect_errors
     return Reply([IKEv2_Notify(type=notify)], "refused", f"{notify.name}: {reason}", clear)
-
-
-def _child_answer(sa: IkeSa, it: Inbound) -> list[Any]:
-    """SAr2, TSi, TSr; or the error notify of a child that cannot be (the IKE SA lives on, 1.2)."""
-    choice = choose(offers(it.one(Payload.SA)), without_ke(sa.config.esp))
-    if choice is None:
-        return [IKEv2_Notify(type=Notify.NO_PROPOSAL_CHOSEN)]
-    tsi = selectors_of(it.one(Payload.TSI))
-    tsr = selectors_of(it.one(Payload.TSR))
-    if sa.conduct.narrow:
-        tsi, tsr = narrow(tsi, sa.config.remote_ts), narrow(tsr, sa.config.local_ts)
-    if not tsi or not tsr:
-        return [IKEv2_Notify(type=Notify.TS_UNACCEPTABLE)]
-    spi = sa.entropy(4)
-    extras, mode = answer_mode(sa, it)
-    nonces = Nonces(sa.init.ni, sa.init.nr)
-    spis = Spis(choice.spi, spi)
-    install(sa, choice, spis, (tsi, tsr), nonces, made_by_us=False, mode=mode)
-    return [*extras, accepted_payload(choice, spi), *ts_payloads(tsi, tsr)]
 
 
 # -- both ------------------------------------------------------------------------------------
@@ -189,5 +139,3 @@ def _keep_mapping(sa: IkeSa, now: float) -> None:
     """RFC 7296 2.23: whoever is behind a NAT sends keepalives."""
     if sa.behind_nat and sa.conduct.send_keepalives:
         sa.keepalive_due = now + sa.config.keepalive
-
-

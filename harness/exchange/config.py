@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, nearest
+from ikelab.harness.exchange.configuration import Pool
 from ikelab.harness.model import TS, Address, Identity, Suite
 
 
@@ -87,6 +88,9 @@ class IkeConfig:
     send_idr: bool = True  # the initiator names the responder it wants (RFC 7296 2.15)
     fragment: int | None = None  # octets of an IP datagram beyond which RFC 7383 fragments
     mode: str = "tunnel"  # or "transport": asked for as initiator, allowed as responder
+    request: tuple[int, ...] = ()  # configuration attributes that we ask for (3.15.1)
+    pool: Pool | None = None  # what a responder gives away
+    require_request: bool = False  # a responder that refuses a child without CP (2.19)
     most_children: int = 1000  # beyond it NO_ADDITIONAL_SAS (1.3)
     cookies: bool = False  # a responder that demands a cookie from everyone
     retransmit: tuple[float, ...] = (1.0, 2.0)  # seconds to wait before each repetition

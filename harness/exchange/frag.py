@@ -122,9 +122,7 @@ class Reassembly:
 
     sets: dict[tuple[int, bool], _Set] = field(default_factory=dict)
 
-    def add(
-        self, packet: IKEv2, seen: Step, keys: sk.SkKeys, *, negotiated: bool
-    ) -> Whole | None:
+    def add(self, packet: IKEv2, seen: Step, keys: sk.SkKeys, *, negotiated: bool) -> Whole | None:
         """Take a fragment; the whole message with the last missing one. Notes what is dropped."""
         skf = packet.payloads[-1]
         number, total = skf.frag_number, skf.frag_total

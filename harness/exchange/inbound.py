@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ikelab.layers.chain import IKEv2_Malformed
+from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.iana import Notify, Payload
 from ikelab.layers.message import IKEv2
-from ikelab.layers.encrypted import IKEv2_Decrypted
-from ikelab.layers.chain import IKEv2_Malformed
 
 INITIATOR, VERSION, RESPONSE = 0x08, 0x10, 0x20
 # What RFC 7296 (and RFC 7383) define: the receiver understands these, critical bit or not.

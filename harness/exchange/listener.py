@@ -63,7 +63,7 @@ class Listener:
         tolerated = self.config.conduct.tolerate_minor or int(packet.version) & 15 == 0
         if major > 2 and self.config.conduct.check_version:
             self._refuse_version(packet, datagram, now)
-        elif major != 2 and self.config.conduct.check_version or not tolerated:
+        elif (major != 2 and self.config.conduct.check_version) or not tolerated:
             return
         elif owner := self._owner(packet, data, datagram):
             owner.receive(datagram, now)
@@ -147,9 +147,7 @@ class Listener:
             notify = IKEv2_Notify(type=Notify.INVALID_MAJOR_VERSION)
             self._answer(packet, notify, datagram, now)
 
-    def _answer(
-        self, packet: IKEv2, notify: IKEv2_Notify, datagram: Datagram, now: float
-    ) -> None:
+    def _answer(self, packet: IKEv2, notify: IKEv2_Notify, datagram: Datagram, now: float) -> None:
         """An answer that leaves no state behind; SPIr stays zero."""
         data = bytes(
             message(

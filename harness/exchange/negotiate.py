@@ -12,7 +12,7 @@ from typing import Any
 from ikelab.harness.model import TS, Suite, Transform
 from ikelab.harness.notation import selector_of, suite_of
 from ikelab.layers.iana import Encr, Integ, Protocol, TransformType, TsType
-from ikelab.layers.sa import IKEv2_SA, IKEv2_Proposal, IKEv2_Transform
+from ikelab.layers.sa import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
 from ikelab.layers.selectors import IKEv2_TSi, IKEv2_TSr, IPv4TrafficSelector, IPv6TrafficSelector
 
 
@@ -52,9 +52,7 @@ def offers(payload: Any) -> list[Offered]:
     for proposal in getattr(payload, "proposal", None) or []:
         try:
             suite = suite_of(proposal)
-            found.append(
-                Offered(proposal.number, bytes(proposal.SPI), *_readable(proposal, suite))
-            )
+            found.append(Offered(proposal.number, bytes(proposal.SPI), *_readable(proposal, suite)))
         except AttributeError:  # a malformed proposal has no transforms
             continue
     return found

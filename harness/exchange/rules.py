@@ -52,9 +52,7 @@ class Rule:
 RULES: dict[str, Rule] = {}
 
 
-def rule(
-    section: str, *scope: str, level: Level = Level.MUST
-) -> Callable[[Check], Check]:
+def rule(section: str, *scope: str, level: Level = Level.MUST) -> Callable[[Check], Check]:
     """Register a function as a rule; its name is the rule's id, its docstring the requirement."""
 
     def register(check: Check) -> Check:
@@ -216,7 +214,9 @@ def nonce_is_long_enough(seen: Seen) -> str | None:
         half = prf.key_length(wanted.id) / 2 if wanted else 0
     except UnsupportedAlgorithm:
         return None
-    return f"the nonce has {octets} octets, half the PRF's key is {half:g}" if octets < half else None
+    return (
+        f"the nonce has {octets} octets, half the PRF's key is {half:g}" if octets < half else None
+    )
 
 
 @rule("1.2", INIT_RESPONSE, CREATE_RESPONSE)

@@ -36,13 +36,14 @@ from ikelab.harness.exchange.table import Happening, State, step
 from ikelab.harness.exchange.window import Answer, Outstanding, Reply, Window
 from ikelab.harness.model import Datagram, Identity, Nat, Spis, Suite, Violation
 from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
+from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.iana import Exchange, Notify, Payload
 from ikelab.layers.message import IKEv2, demux, message
 from ikelab.layers.notify import IKEv2_Notify
-from ikelab.layers.encrypted import IKEv2_Decrypted
 
 NON_ESP_MARKER = bytes(4)  # RFC 3948 2.2
 NATT_PORT = 4500
+
 
 class IkeSa:
     """One IKE SA, either role. `initiator` is whether we are its original initiator."""
@@ -72,11 +73,14 @@ class IkeSa:
         self.collisions = create.Collisions()
         self.stuck = False  # by a planted fault
         self.successor: IkeSa | None = None  # the IKE SA that inherited our children
-        self.rekeyed_by_peer: tuple[bytes, IkeSa] | None = None  # its lowest nonce, and what it made
+        self.rekeyed_by_peer: tuple[bytes, IkeSa] | None = (
+            None  # its lowest nonce, and what it made
+        )
         self.on_successor: Callable[[IkeSa], None] | None = None
         self.keepalive_due: float | None = None
         self.keepalives = 0  # received
         self.offered_spi = b""  # ours, in the child that IKE_AUTH asks for
+        self.configuration: list[tuple[int, bytes]] = []  # what CP(CFG_REPLY) gave us
         self.heard = 0.0  # when the peer last proved to be alive
         self.applied: list[Binding] = []  # every edit of what we sent, for the record
         self.fragments = False  # whether both sides announced RFC 7383
@@ -313,7 +317,11 @@ class IkeSa:
         if bytes(packet.init_SPI) != self.spi_i:
             return "SPIi is not ours"
         known = any(self.spi_r) and self.state is not State.INIT_SENT
-        if known and packet.exch_type != Exchange.IKE_SA_INIT and bytes(packet.resp_SPI) != self.spi_r:
+        if (
+            known
+            and packet.exch_type != Exchange.IKE_SA_INIT
+            and bytes(packet.resp_SPI) != self.spi_r
+        ):
             return "SPIr is not ours"
         if bool(int(packet.flags) & INITIATOR) == self.initiator:
             return "the Initiator flag says that we sent it"
@@ -531,4 +539,3 @@ def _known(exchange: int) -> Exchange:
 
 def _plain(seen: Step | None) -> tuple[bytes | None, int]:
     return (seen.plain, seen.first_inner) if seen else (None, 0)
-

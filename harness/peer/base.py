@@ -36,6 +36,10 @@ class PeerConfig:
     local_ts: tuple[TS, ...]
     remote_ts: tuple[TS, ...]
     port: int = 500
+    pool: tuple[str, ...] = ()  # networks to give addresses from (3.15)
+    dns: tuple[str, ...] = ()  # DNS servers to hand out
+    request: tuple[int, ...] = ()  # configuration attributes that an initiator asks for
+    keepalive: float = 1.0  # seconds between NAT keepalives
     mode: str = "tunnel"  # or "transport"
     fragment: int | None = None  # RFC 7383: octets of an IP datagram, None for no fragmentation
     cookies: bool = False  # demand a COOKIE from every initiator (RFC 7296 2.6)
@@ -53,6 +57,10 @@ class ChildView:
     suite: Suite
     local_ts: tuple[TS, ...]
     remote_ts: tuple[TS, ...]
+    pool: tuple[str, ...] = ()  # networks to give addresses from (3.15)
+    dns: tuple[str, ...] = ()  # DNS servers to hand out
+    request: tuple[int, ...] = ()  # configuration attributes that an initiator asks for
+    keepalive: float = 1.0  # seconds between NAT keepalives
     mode: str = "tunnel"
     state: str = "INSTALLED"
     encap: bool = False

@@ -12,6 +12,7 @@ from ikelab.harness import sk
 from ikelab.harness.edits import Plan
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import Conduct, IkeConfig
+from ikelab.harness.exchange.configuration import Pool
 from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
@@ -82,7 +83,7 @@ class ReferencePeer:
 
     def start(self, config: PeerConfig) -> None:
         """A fresh station with this configuration."""
-        unknown = set(config.options) - {"plan", "keepalive", "nonce_length", "send_idr"}
+        unknown = set(config.options) - {"plan", "nonce_length", "send_idr"}
         if unknown:
             raise Unsupported(f"the reference peer has no option {', '.join(sorted(unknown))}")
         self._config = config
@@ -105,11 +106,13 @@ class ReferencePeer:
             esp=config.esp,
             local_ts=config.local_ts,
             remote_ts=config.remote_ts,
+            pool=Pool(config.pool, config.dns) if config.pool else None,
+            request=config.request,
             mode=config.mode,
             fragment=config.fragment,
             cookies=config.cookies,
             dpd_delay=config.dpd_delay,
-            keepalive=float(config.options.get("keepalive", "20")),
+            keepalive=config.keepalive,
             nonce_length=int(config.options.get("nonce_length", "32")),
             send_idr=config.options.get("send_idr", "yes") == "yes",
             plan=plan,

@@ -113,9 +113,7 @@ def test_the_walk_through_with_the_peer_as_second_router(
 
 
 @rfc(7296, "1.2")
-def test_the_walk_through_with_the_peer_as_first_router(
-    peer: Tested, responder: Responder
-) -> None:
+def test_the_walk_through_with_the_peer_as_first_router(peer: Tested, responder: Responder) -> None:
     """Our 449 and 252 octets answer the peer's request for the same SAs."""
     start(peer, ike=[IKE])
     own = {**SPOKEN, "ike": [CHOSEN], "plan": ios_seed(initiator=False)}

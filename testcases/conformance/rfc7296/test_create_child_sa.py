@@ -39,9 +39,7 @@ def test_makes_a_second_child(peer: Tested, initiator: Initiator) -> None:
 @case("CHD-02")
 @rfc(7296, "1.3.1", "2.17")
 @pytest.mark.parametrize("group", [19, 14])
-def test_makes_a_child_with_forward_secrecy(
-    peer: Tested, initiator: Initiator, group: int
-) -> None:
+def test_makes_a_child_with_forward_secrecy(peer: Tested, initiator: Initiator, group: int) -> None:
     """A child with KE of an offered group comes up, and KE of that group comes back."""
     peer.start(esp=[PFS])
     sa = initiator.establish(esp=[PFS])
@@ -136,9 +134,7 @@ def test_rekeys_the_ike_sa(peer: Tested, initiator: Initiator) -> None:
 
 @case("MID-10")
 @rfc(7296, "2.2", "2.18")
-def test_starts_message_ids_anew_in_a_rekeyed_ike_sa(
-    peer: Tested, initiator: Initiator
-) -> None:
+def test_starts_message_ids_anew_in_a_rekeyed_ike_sa(peer: Tested, initiator: Initiator) -> None:
     """The first request in a rekeyed IKE SA has message ID 0 and is answered."""
     peer.start()
     sa = initiator.establish()
@@ -165,7 +161,9 @@ def test_survives_a_zero_spi_for_a_new_ike_sa(peer: Tested, initiator: Initiator
     sa.rekey(edits=[at("SK.SA.proposal[0].SPI").set(bytes(8)),
                     at("SK.SA.proposal[1].SPI").set(bytes(8))])  # fmt: skip
 
-    peer.observe("accepted" if sa.reply.has(Payload.SA) else ", ".join(sa.reply.errors) or "silence")
+    peer.observe(
+        "accepted" if sa.reply.has(Payload.SA) else ", ".join(sa.reply.errors) or "silence"
+    )
     assert initiator.probe(), f"no honest IKE SA comes up afterwards\n{sa}"
 
 

@@ -90,9 +90,7 @@ def test_refuses_an_offer_without_an_acceptable_proposal(
 @case("INIT-05")
 @rfc(7296, "3.3", "3.3.3")
 @rfc(5282, "8")
-def test_takes_a_combined_mode_cipher_without_integrity(
-    peer: Tested, initiator: Initiator
-) -> None:
+def test_takes_a_combined_mode_cipher_without_integrity(peer: Tested, initiator: Initiator) -> None:
     """A combined-mode cipher that is offered without an integrity algorithm is chosen so."""
     peer.start(ike=[GCM])
 
@@ -105,9 +103,7 @@ def test_takes_a_combined_mode_cipher_without_integrity(
 
 @case("INIT-05")
 @rfc(7296, "3.3")
-def test_never_answers_with_combined_mode_and_integrity(
-    peer: Tested, initiator: Initiator
-) -> None:
+def test_never_answers_with_combined_mode_and_integrity(peer: Tested, initiator: Initiator) -> None:
     """A proposal that mixes both is refused, or at least not answered with both."""
     peer.start(ike=["aes256gcm16-sha256-prfsha256-ecp256"])
 

@@ -54,9 +54,7 @@ def test_answers_a_liveness_check(peer: Tested, initiator: Initiator) -> None:
 
 @case("LIV-01")
 @rfc(7296, "1.4", "2.4")
-def test_answers_a_liveness_check_as_original_initiator(
-    peer: Tested, responder: Responder
-) -> None:
+def test_answers_a_liveness_check_as_original_initiator(peer: Tested, responder: Responder) -> None:
     """The original initiator answers an empty INFORMATIONAL request too."""
     peer.start()
     responder.listen()

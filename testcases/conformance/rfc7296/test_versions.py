@@ -90,5 +90,7 @@ def test_survives_a_message_of_another_length(
 
     reply = sa.init(edits=[at("header.length").add(int(delta))], patience=WAIT)
 
-    peer.observe("processed" if reply.has(Payload.SA) else "answered" if reply.payloads else "dropped")
+    peer.observe(
+        "processed" if reply.has(Payload.SA) else "answered" if reply.payloads else "dropped"
+    )
     assert initiator.probe(), f"no honest IKE SA comes up afterwards\n{sa}"

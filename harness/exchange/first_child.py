@@ -1,0 +1,81 @@
+"""The child that IKE_AUTH makes, with an address from the configuration payload if asked for.
+
+RFC 7296 1.2, 2.9, 2.19, 3.15. Who the peer is has been settled by `auth`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ikelab.harness.exchange import configuration
+from ikelab.harness.exchange.child import Nonces, install
+from ikelab.harness.exchange.inbound import Inbound
+from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
+from ikelab.harness.exchange.negotiate import (
+    Choice,
+    accepted_payload,
+    choose,
+    narrow,
+    offers,
+    sa_payload,
+    selectors_of,
+    ts_payloads,
+    without_ke,
+)
+from ikelab.harness.model import Spis
+from ikelab.layers.iana import Notify, Payload
+from ikelab.layers.notify import IKEv2_Notify
+
+if TYPE_CHECKING:
+    from ikelab.harness.exchange.sa import IkeSa
+
+
+def ask(sa: IkeSa) -> list[Any]:
+    """What the request holds for its child: [CP], SAi2, TSi, TSr; nothing without ESP suites."""
+    config = sa.config
+    if not config.esp:
+        return []
+    # The SPI that the peer is to put into the ESP it sends us.
+    sa.offered_spi = sa.entropy(4)
+    return [
+        *configuration.ask(sa),
+        *ask_mode(sa),
+        sa_payload(without_ke(config.esp), sa.offered_spi),
+        *ts_payloads(config.local_ts, config.remote_ts),
+    ]
+
+
+def take(sa: IkeSa, it: Inbound, request: Inbound) -> None:
+    """Install what the responder accepted; whether it was allowed to is for the rules."""
+    configuration.take(sa, it)
+    accepted = offers(it.one(Payload.SA))
+    sent = offers(request.one(Payload.SA))
+    if not accepted or not sent:
+        return
+    choice = Choice(accepted[0].number, accepted[0].spi, accepted[0].suite.keyed())
+    ends = (selectors_of(it.one(Payload.TSI)), selectors_of(it.one(Payload.TSR)))
+    nonces = Nonces(sa.init.ni, sa.init.nr)
+    spis = Spis(sent[0].spi, choice.spi)
+    install(sa, choice, spis, ends, nonces, made_by_us=True, mode=mode_of(it))
+
+
+def answer(sa: IkeSa, it: Inbound) -> list[Any]:
+    """[CP], SAr2, TSi, TSr; or the error notify of a child that cannot be (the IKE SA lives, 1.2)."""
+    choice = choose(offers(it.one(Payload.SA)), without_ke(sa.config.esp))
+    if choice is None:
+        return [IKEv2_Notify(type=Notify.NO_PROPOSAL_CHOSEN)]
+    given = configuration.answer(sa, it)
+    if given.error is not None:
+        return [IKEv2_Notify(type=given.error)]
+    tsi, tsr = selectors_of(it.one(Payload.TSI)), selectors_of(it.one(Payload.TSR))
+    if sa.conduct.narrow:
+        tsi = narrow(tsi, given.selectors or sa.config.remote_ts)
+        tsr = narrow(tsr, sa.config.local_ts)
+    if not tsi or not tsr:
+        return [IKEv2_Notify(type=Notify.TS_UNACCEPTABLE)]
+    spi = sa.entropy(4)
+    extras, mode = answer_mode(sa, it)
+    nonces = Nonces(sa.init.ni, sa.init.nr)
+    spis = Spis(choice.spi, spi)
+    install(sa, choice, spis, (tsi, tsr), nonces, made_by_us=False, mode=mode)
+    return [*given.payloads, *extras, accepted_payload(choice, spi), *ts_payloads(tsi, tsr)]
