@@ -19,6 +19,7 @@ _HOMES = {
     " parse_payloads unknown",
     "config": "ConfigurationAttribute IKEv2_CP",
     "eap": "EapCode EapType IKEv2_EAP",
+    "esp": "AH ESP ESP_Decrypted",
     "encrypted": "IKEv2_Decrypted IKEv2_Encrypted IKEv2_Encrypted_Fragment IKEv2_SK IKEv2_SKF",
     "message": "IKEv2 bind demux recompute",
     "notify": "IKEv2_Notify",
