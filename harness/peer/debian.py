@@ -66,18 +66,7 @@ def add(
     _require("apt-get", "dpkg", "dpkg-deb", "tar")
     with cache.staging() as work:
         apt = _Apt(work / "apt", release, recipe.present)
-        progress("reading Debian's package index", 0.0)
-        apt.update()
-        progress("choosing packages", 0.25)
-        packages = apt.resolve(recipe.packages)
-        total = sum(p.size for p in packages) / 1e6
-        apt.download(
-            recipe.packages,
-            lambda done: progress(
-                f"downloading {len(packages)} packages, {total:.0f} MB", 0.3 + 0.4 * done
-            ),
-        )
-        apt.check(packages)
+        packages = _fetch(apt, recipe.packages, progress)
         progress("unpacking", 0.7)
         staged = work / "peer"
         _unpack(apt.archives, packages, staged / "root", recipe.folders)
@@ -97,6 +86,18 @@ def add(
         entry = cache.commit(staged, manifest)
     progress("done", 1.0)
     return entry
+
+
+def _fetch(apt: _Apt, names: tuple[str, ...], progress: Progress) -> list[cache.Package]:
+    """Everything that `names` need, downloaded and checked."""
+    progress("reading Debian's package index", 0.0)
+    apt.update()
+    progress("choosing packages", 0.25)
+    packages = apt.resolve(names)
+    step = f"downloading {len(packages)} packages, {sum(p.size for p in packages) / 1e6:.0f} MB"
+    apt.download(names, lambda done: progress(step, 0.3 + 0.4 * done))
+    apt.check(packages)
+    return packages
 
 
 def upstream(version: str) -> str:
