@@ -113,6 +113,8 @@ def vendors(session: Session) -> list[tuple[bytes, str | None, bool]]:
     """Vendor IDs as sent: octets, name where known, and whether the initiator sent it."""
     found: dict[tuple[bytes, bool], str | None] = {}
     for exchange in session.exchanges:
+        if exchange.type not in (Type.IKE_SA_INIT, Type.IKE_AUTH):
+            continue
         for half in exchange.halves():
             for payload in find(half.payloads(), Payload.V):
                 data = bytes(payload.vendorID)

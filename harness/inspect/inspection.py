@@ -17,6 +17,7 @@ from ikelab.harness.inspect.pcap import Capture
 from ikelab.harness.inspect.session import Exchange, Message, Session, Sessions
 from ikelab.harness.model import Spis, Violation
 from ikelab.harness.sk import HEADER
+from ikelab.harness.transcript import Transcript
 from ikelab.layers.iana import Exchange as Type
 
 
@@ -96,6 +97,10 @@ class Inspection:
     def transcript(self) -> str:
         """The conversations in RFC notation."""
         return report.transcript(self)
+
+    def conversations(self) -> list[Transcript]:
+        """The same as values: one transcript for each IKE SA, as a live run has it."""
+        return [report.conversation(s) for s in self.sessions]
 
 
 def inspect_file(source: Path | BinaryIO, key_paths: Iterable[Path] = ()) -> Inspection:

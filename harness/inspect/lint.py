@@ -52,7 +52,9 @@ def _violations(session: Session) -> Iterator[Violation]:
             blind = half.first.sealed is not None and not half.first.opened
             for found in judge(seen):
                 if not blind or "any" in RULES[found.rule].scope:
-                    yield replace(found, frame=half.first.frame)
+                    placed = replace(found, frame=half.first.frame)
+                    half.first.step.violations.append(placed)
+                    yield placed
 
 
 def _by_initiator(session: Session, half: Half) -> bool | None:

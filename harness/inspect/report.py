@@ -176,23 +176,24 @@ def _half(half: Half, exchange: int, response: bool) -> dict[str, Any]:
     }
 
 
+def conversation(session: Session) -> Transcript:
+    """The messages of one IKE SA as steps, each with a note where there is something to say."""
+    lint.examine(session)  # leaves its violations with the steps
+    for message in session.messages:
+        step = message.step
+        if message.repeated:
+            step.note = "retransmission"
+        elif message.sealed and not message.opened:
+            step.note = f"not decrypted: {message.refusal}"
+    return Transcript(message.step for message in session.messages)
+
+
 def transcript(it: Inspection) -> str:
     """Every IKE SA's messages in RFC notation, `-->` from its original initiator."""
-    blocks = []
+    blocks: list[str] = []
     for session in it.sessions:
-        by_frame: dict[int, list[str]] = {}
-        for found in lint.examine(session).violations:
-            by_frame.setdefault(found.frame or 0, []).append(f"       ! {found}")
-        lines = [_title(session)]
-        for message in session.messages:
-            if message.sealed and not message.opened and not message.step.note:
-                message.step.note = f"not decrypted: {message.refusal}"
-            lines.append(Transcript([message.step]).text())
-            if message.repeated:
-                lines.append("       (retransmission)")
-            lines += by_frame.pop(message.frame, [])
-        blocks.append("\n".join(lines))
-        session.forget()
+        text = conversation(session).text()
+        blocks += _looked_at(session, f"{_title(session)}\n{text}")
     blocks += [f"frame {p.number}: {len(p.data)} octets, an IKE header has 28" for p in it.stubs]
     return "\n\n".join([*blocks, *_rest(it)])
 
@@ -318,7 +319,10 @@ def _missing(session: Session) -> Iterator[tuple[str, str]]:
         yield "not opened", f"{_count(count, 'message')}: {reason}"
     for half, label in ((True, "request"), (False, "response")):
         lone = [e for e in session.exchanges if (e.response if half else e.request) is None]
-        for exchange in lone[:5]:
+        if len(lone) > 5:
+            yield "not captured", f"{len(lone)} {'responses' if half else 'requests'}"
+            continue
+        for exchange in lone:
             where = f"{exchange_name(exchange.type)} #{exchange.id}"
             what = "no response" if half else "no request"
             yield (
