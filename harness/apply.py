@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -181,7 +180,9 @@ def build_payload(spec: PayloadSpec) -> Any:
                 cert_encoding=encoding, cert_authority=data, flags=critical
             )
         case "cp", (int(kind), *attributes):
-            return PAYLOADS[Payload.CP](CFGType=kind, attributes=[_attribute(a) for a in attributes])
+            return PAYLOADS[Payload.CP](
+                CFGType=kind, attributes=[_attribute(a) for a in attributes]
+            )
         case _:
             known = ["unknown(kind, data=)", "notify(kind, data=)", "vendor(data)", "cp(type, ...)",
                      "certreq(encoding, data)"]  # fmt: skip
@@ -271,7 +272,9 @@ def on_wire(datagrams: list[Datagram], edits: Iterable[Edit]) -> list[Datagram]:
                 datagrams = datagrams[::-1]
             case "duplicate", (int(count),):
                 gap = float(edit.option("gap", 0.0))
-                datagrams = [replace(d, now=d.now + i * gap) for d in datagrams for i in range(count)]
+                datagrams = [
+                    replace(d, now=d.now + i * gap) for d in datagrams for i in range(count)
+                ]
             case _:
                 datagrams = [_datagram(d, edit) for d in datagrams]
     return datagrams
@@ -284,7 +287,9 @@ def _datagram(datagram: Datagram, edit: Edit) -> Datagram:
             return replace(datagram, data=flipped(data, offset, bit, edit))
         case "set", (int(offset), bytes(value)):
             if not 0 <= offset <= len(data):
-                raise MatchesNothing(f"the edit {edit} matches nothing: {len(data)} octets are sent")
+                raise MatchesNothing(
+                    f"the edit {edit} matches nothing: {len(data)} octets are sent"
+                )
             return replace(datagram, data=data[:offset] + value + data[offset + len(value) :])
         case "truncate", (int(length),):
             return replace(datagram, data=data[:length])

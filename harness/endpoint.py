@@ -34,7 +34,6 @@ from ikelab.harness.transport.base import Transport
 from ikelab.layers.iana import Protocol
 from ikelab.layers.message import IKEv2, demux
 
-
 RETRANSMIT_AFTER = 0.25  # seconds; what a quick initiator waits before it sends again
 RETRANSMISSIONS = 4
 
@@ -76,10 +75,13 @@ class Endpoint:
         session = Session(self, sa)
         self.sessions.append(session)
         if sa.on_successor is None:
-            sa.on_successor = self.open
+            sa.on_successor = self._adopt
         if self.on_session:
             self.on_session(session)
         return session
+
+    def _adopt(self, sa: IkeSa) -> None:
+        self.open(sa)
 
     def pump(self, done: Callable[[], bool], patience: float | None = None) -> bool:
         """Let everything run until `done()` or the patience is over; whether it was done."""
@@ -162,7 +164,7 @@ class Initiator(Endpoint):
         session = self.init(**options)
         assert session.state is State.INIT_DONE, f"IKE_SA_INIT did not succeed\n{session}"
         session.auth()
-        assert session.state is State.ESTABLISHED, f"IKE_AUTH did not succeed\n{session}"
+        assert session.established, f"IKE_AUTH did not succeed\n{session}"
         return session
 
     def probe(self, **options: Any) -> bool:
@@ -171,7 +173,7 @@ class Initiator(Endpoint):
         if session.state is not State.INIT_DONE:
             return False
         session.auth()
-        up = session.state is State.ESTABLISHED
+        up = session.established
         if up:
             session.close()
         return up
@@ -183,7 +185,7 @@ class Responder(Endpoint):
     def listen(self, **options: Any) -> None:
         """Answer initiators from now on, with this configuration."""
         config = self.config(**options)
-        self.listener = Listener(config, self.entropy, on_new=self.open)
+        self.listener = Listener(config, self.entropy, on_new=self._adopt)
 
     def accept(self, patience: float = 8.0) -> Session:
         """Wait until the peer has an established IKE SA with us; AssertionError when not."""
@@ -209,6 +211,11 @@ class Session:
     @property
     def state(self) -> State:
         return self.sa.state
+
+    @property
+    def established(self) -> bool:
+        """Whether the IKE SA is up."""
+        return self.sa.state is State.ESTABLISHED
 
     @property
     def chosen(self) -> Suite | None:
@@ -264,7 +271,7 @@ class Session:
         """Send IKE_AUTH and wait for its answer."""
         return self._ask(lambda: self.sa.start_auth(self._now(), edits), patience)
 
-    def float(self) -> None:
+    def move_to_4500(self) -> None:
         """Go on from and to port 4500 (RFC 7296 2.23), whatever the hashes said."""
         sa = self.sa
         sa.local, sa.remote = (sa.local[0], 4500), (sa.remote[0], 4500)
@@ -309,9 +316,7 @@ class Session:
         self._settle()
         return reply
 
-    def rekey(
-        self, *, edits: Sequence[Edit] = (), patience: float | None = None
-    ) -> Session | None:
+    def rekey(self, *, edits: Sequence[Edit] = (), patience: float | None = None) -> Session | None:
         """Rekey the IKE SA and delete it; the session of its successor, None without one.
 
         `reply` is CREATE_CHILD_SA's.

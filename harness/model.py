@@ -117,7 +117,9 @@ class Suite:
             elif match := _NUMBERED.fullmatch(word):
                 found.append(_numbered(match))
             else:
-                raise ConfigError(f"unknown word {word!r} in proposal {text!r}{nearest(word, words)}")
+                raise ConfigError(
+                    f"unknown word {word!r} in proposal {text!r}{nearest(word, words)}"
+                )
         kinds = {t.type for t in found}
         if protocol == Protocol.IKE and TransformType.PRF not in kinds:
             prfs = [_PRF_OF_INTEG[Integ(t.id)] for t in found if _implies_prf(t)]

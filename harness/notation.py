@@ -9,6 +9,7 @@ import struct
 from typing import Any
 
 from ikelab.harness.model import TS, Identity, Suite, Transform
+from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.iana import (
     AuthMethod,
     CertEncoding,
@@ -24,7 +25,6 @@ from ikelab.layers.iana import (
     name,
 )
 from ikelab.layers.message import IKEv2, IKEv2_Malformed
-from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.vendor import vendor_name
 
 # RFC notation abbreviates these two; every other notify keeps IANA's name.
@@ -220,7 +220,10 @@ def _cp(payload: Any, _exchange: int, _side: str) -> tuple[str, dict[str, Any]]:
         for a in payload.attributes
     ]
     shown = ", ".join(str(a["name"]) for a in attributes)
-    return f"CP({kind}: {shown})" if shown else f"CP({kind})", {"cfg": kind, "attributes": attributes}
+    return f"CP({kind}: {shown})" if shown else f"CP({kind})", {
+        "cfg": kind,
+        "attributes": attributes,
+    }
 
 
 def _eap(payload: Any, _exchange: int, _side: str) -> tuple[str, dict[str, Any]]:
@@ -280,5 +283,3 @@ def header_text(message: IKEv2) -> str:
     spi_r = bytes(message.resp_SPI)
     responder = f"SPIr={spi_r[:1].hex()}.., " if any(spi_r) else ""
     return f"HDR(SPIi={bytes(message.init_SPI)[:1].hex()}.., {responder}{message.id})"
-
-

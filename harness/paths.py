@@ -14,9 +14,9 @@ from typing import Any
 
 from ikelab.harness.errors import ConfigError, nearest
 from ikelab.layers.chain import link
+from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.iana import Notify, Payload
 from ikelab.layers.message import IKEv2
-from ikelab.layers.encrypted import IKEv2_Decrypted
 
 # The field that an index means, by payload notation.
 LISTS = {"SA": "proposal", "TSi": "traffic_selector", "TSr": "traffic_selector", "CP": "attributes"}
@@ -168,7 +168,9 @@ def _in_chain(payloads: list[Any], parts: list[Part], path: str) -> Place:
     if nth >= len(where):
         have = ", ".join(Payload(p.kind).notation if p.kind in set(Payload) else f"P{p.kind}"
                          for p in payloads)  # fmt: skip
-        raise MatchesNothing(f"the edit {path!r} matches nothing: the message has {have or 'nothing'}")
+        raise MatchesNothing(
+            f"the edit {path!r} matches nothing: the message has {have or 'nothing'}"
+        )
     payload = payloads[where[nth]]
     place = Place(payloads, where[nth], payload)
     for part in rest:

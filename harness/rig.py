@@ -75,18 +75,33 @@ class Rig(Protocol):
         """End the peer and the network."""
 
 
-def open_rig(peer: str, settings: Settings) -> Rig:
-    """The rig of a peer by name; ConfigError for an unknown peer or topology."""
-    topology = settings.topology or ("memory" if peer == REFERENCE else "direct")
+def topology_of(peer: str, settings: Settings) -> str:
+    """The network that a peer is met in: the one asked for, or the one that suits it."""
+    return settings.topology or ("memory" if peer == REFERENCE else "direct")
+
+
+def check(peer: str, settings: Settings) -> None:
+    """ConfigError for what cannot be, before anything is made: a peer, a topology, a fault."""
+    from ikelab.harness.peer import registry
+
+    topology = topology_of(peer, settings)
     if topology not in TOPOLOGIES:
-        raise ConfigError(f"unknown topology {topology!r}{nearest(topology, TOPOLOGIES)}")
-    if peer == REFERENCE and topology == "memory":
-        return MemoryRig(settings)
+        hint = nearest(topology, TOPOLOGIES) or f"; there are {', '.join(TOPOLOGIES)}"
+        raise ConfigError(f"unknown topology {topology!r}{hint}")
+    if peer == REFERENCE:
+        return
+    registry.driver(peer)
     if topology == "memory":
         raise ConfigError(f"{peer} is a process: it needs a topology other than 'memory'")
-    if settings.fault and peer != REFERENCE:
+    if settings.fault:
         raise ConfigError("faults can be planted only in the reference peer")
-    return NamespaceRig(peer, topology, settings)
+
+
+def open_rig(peer: str, settings: Settings) -> Rig:
+    """The rig of a peer by name; ConfigError for what `check` refuses."""
+    check(peer, settings)
+    topology = topology_of(peer, settings)
+    return MemoryRig(settings) if topology == "memory" else NamespaceRig(peer, topology, settings)
 
 
 class Tested:
@@ -181,9 +196,7 @@ class Tested:
             return found
         for child in session.children:
             seen = next(c for c in there if c.spi_in == child.spi_out)
-            local, remote = (
-                (child.tsr, child.tsi) if child.made_by_us else (child.tsi, child.tsr)
-            )
+            local, remote = (child.tsr, child.tsi) if child.made_by_us else (child.tsi, child.tsr)
             if set(seen.local_ts) != set(local) or set(seen.remote_ts) != set(remote):
                 found.append(
                     f"selectors: peer {_words(seen.local_ts)} === {_words(seen.remote_ts)}, "

@@ -145,10 +145,8 @@ def protect(keys: SkKeys, clear: bytes, iv: bytes, text: bytes) -> Sealed:
 def _plain(sk: IKEv2_Decrypted, block: int) -> Plain:
     """The inner chain, padded so that the pad length octet ends a cipher block (3.14)."""
     inner = build_payloads(sk.inner)
-    if sk.padding is None:
-        padding = bytes(-(len(inner) + 1) % block)
-    else:
-        padding = bytes(sk.padding)
+    fill = -(len(inner) + 1) % block
+    padding = bytes(fill) if sk.padding is None else bytes(sk.padding)
     pad_length = len(padding) if sk.pad_length is None else sk.pad_length
     return Plain(inner, padding, pad_length)
 
@@ -213,7 +211,9 @@ def unseal(
         raise Refusal("length", "nothing is left for the pad length octet")
     pad_length = text[-1]
     if pad_length + 1 > len(text):
-        raise Refusal("padding", f"pad length {pad_length} exceeds the {len(text)} octets decrypted")
+        raise Refusal(
+            "padding", f"pad length {pad_length} exceeds the {len(text)} octets decrypted"
+        )
     end = len(text) - 1 - pad_length
     inner = parse_payloads(sk.next_payload, text[:end])
     opened = IKEv2_Decrypted(
@@ -268,5 +268,14 @@ def unseal_fragment(message: IKEv2, keys: SkKeys, raw: bytes, *, verify: bool = 
 
 def rebuild(message: IKEv2, payloads: list[Any]) -> IKEv2:
     """The same header over other payloads; the header's fields stay literal."""
-    names = ("init_SPI", "resp_SPI", "next_payload", "version", "exch_type", "flags", "id", "length")
+    names = (
+        "init_SPI",
+        "resp_SPI",
+        "next_payload",
+        "version",
+        "exch_type",
+        "flags",
+        "id",
+        "length",
+    )
     return make_message(payloads, **{name: getattr(message, name) for name in names})

@@ -39,14 +39,14 @@ class ChildKeys:
     integ_r: bytes = field(repr=False)
 
 
-def derive_ike(  # noqa: PLR0917
+def derive_ike(
     suite: Suite, shared: bytes, ni: bytes, nr: bytes, spi_i: bytes, spi_r: bytes
 ) -> IkeKeys:
     """The keys of a first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir)."""
     return expand_ike(suite, skeyseed(_prf(suite), shared, ni, nr), ni, nr, spi_i, spi_r)
 
 
-def rekey_ike(  # noqa: PLR0917
+def rekey_ike(
     suite: Suite, old: IkeKeys, shared: bytes, ni: bytes, nr: bytes, spi_i: bytes, spi_r: bytes
 ) -> IkeKeys:
     """The keys of an IKE SA made by rekeying `old`: SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr).
@@ -57,7 +57,7 @@ def rekey_ike(  # noqa: PLR0917
     return expand_ike(suite, seed, ni, nr, spi_i, spi_r)
 
 
-def derive_child(  # noqa: PLR0917
+def derive_child(
     prf_id: int, sk_d: bytes, suite: Suite, ni: bytes, nr: bytes, shared: bytes = b""
 ) -> ChildKeys:
     """KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr): the initiator's first, encryption before integrity."""
@@ -71,7 +71,7 @@ def skeyseed(prf_id: int, shared: bytes, ni: bytes, nr: bytes) -> bytes:
     return prf(prf_id, nonce_key(prf_id, ni, nr), shared)
 
 
-def expand_ike(  # noqa: PLR0917
+def expand_ike(
     suite: Suite, seed: bytes, ni: bytes, nr: bytes, spi_i: bytes, spi_r: bytes
 ) -> IkeKeys:
     """{SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni|Nr|SPIi|SPIr)."""

@@ -1,4 +1,4 @@
-"""CHILD_SAs: the value, and its making from a choice of suite and selectors (RFC 7296 1.2, 2.17)."""
+"""CHILD_SAs: the value, and its making from suite and selectors (RFC 7296 1.2, 2.17)."""
 
 from __future__ import annotations
 

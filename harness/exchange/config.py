@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, nearest
@@ -97,6 +97,6 @@ class IkeConfig:
     give_up: float = 4.0  # seconds after the last repetition
     keepalive: float = 20.0  # seconds between NAT keepalives (RFC 3948 4)
     dpd_delay: float = 0.0  # seconds of silence before a liveness check, 0 for none
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
     lenient: bool = False  # edits that match nothing are left out: for a peer's planted fault
-    conduct: Conduct = Conduct()
+    conduct: Conduct = field(default_factory=Conduct)

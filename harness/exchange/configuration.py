@@ -31,7 +31,7 @@ class Pool:
     leases: dict[str, IPAddress] = field(default_factory=dict)
 
     def lease(self, version: int, who: str) -> IPAddress | None:
-        """An address for this identity: the one it had, or the next free; None where none is left."""
+        """This identity's address: the one it had, or the next free; None where none is left."""
         key = f"{version}|{who}"
         if key in self.leases:
             return self.leases[key]

@@ -89,7 +89,7 @@ def start(
     group: int | None = None,
     retried: bool = False,
 ) -> None:
-    """Ask for a child, or for one in place of `old`; `group` is of the KE payload if there is one."""
+    """Ask for a child, or for one in place of `old`; `group` is that of the KE payload, if any."""
     suites = tuple(esp) or sa.config.esp
     # RFC 7296 2.9.2: a rekey asks for the selectors that the child has.
     tsi = tsi or (old.local_ts if old else sa.config.local_ts)
@@ -250,7 +250,7 @@ def _answer(sa: IkeSa, it: Inbound, old: Child | None) -> Reply:
     return _made(sa, it, choice, (tsi, tsr), pair, shared, old)
 
 
-def _made(  # noqa: PLR0917
+def _made(
     sa: IkeSa,
     it: Inbound,
     choice: Choice,

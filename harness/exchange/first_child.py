@@ -60,7 +60,7 @@ def take(sa: IkeSa, it: Inbound, request: Inbound) -> None:
 
 
 def answer(sa: IkeSa, it: Inbound) -> list[Any]:
-    """[CP], SAr2, TSi, TSr; or the error notify of a child that cannot be (the IKE SA lives, 1.2)."""
+    """[CP], SAr2, TSi, TSr; or one error notify, and the IKE SA lives on without a child (1.2)."""
     choice = choose(offers(it.one(Payload.SA)), without_ke(sa.config.esp))
     if choice is None:
         return [IKEv2_Notify(type=Notify.NO_PROPOSAL_CHOSEN)]

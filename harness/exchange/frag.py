@@ -42,7 +42,7 @@ def is_fragment(packet: IKEv2) -> bool:
     return bool(payloads) and payloads[-1].kind == Payload.SKF and hasattr(payloads[-1], "load")
 
 
-def split(  # noqa: PLR0917
+def split(
     tree: IKEv2, first: int, plain: bytes, keys: sk.SkKeys, entropy: sk.Entropy, room: int
 ) -> list[bytes]:
     """The fragments of a message whose inner chain is `plain`, none over `room` octets.
@@ -64,7 +64,7 @@ def split(  # noqa: PLR0917
     ]  # fmt: skip
 
 
-def _fragment(  # noqa: PLR0917
+def _fragment(
     tree: IKEv2,
     before: list[Any],
     numbers: tuple[int, int, int],

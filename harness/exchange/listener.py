@@ -128,8 +128,7 @@ class Listener:
 
     def _cookie_is_mine(self, it: Inbound, datagram: Datagram) -> bool:
         first = it.payloads[0] if it.payloads else None
-        is_cookie = getattr(first, "kind", 0) == Payload.N and first.type == Notify.COOKIE
-        if not is_cookie:
+        if first is None or first.kind != Payload.N or first.type != Notify.COOKIE:
             return False
         if not self.config.conduct.check_cookie:
             return True

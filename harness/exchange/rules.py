@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ikelab.harness.crypto import ke, prf
 from ikelab.harness.errors import UnsupportedAlgorithm
@@ -307,7 +308,7 @@ def selectors_are_a_subset_of_the_offer(seen: Seen) -> str | None:
     return None
 
 
-def _all_payloads(it: Inbound) -> list[object]:
+def _all_payloads(it: Inbound) -> list[Any]:
     found = [*it.outer, *it.payloads] if it.opened else it.outer
     return [p for p in found if not isinstance(p, IKEv2_Malformed)]
 

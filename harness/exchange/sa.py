@@ -73,9 +73,7 @@ class IkeSa:
         self.collisions = create.Collisions()
         self.stuck = False  # by a planted fault
         self.successor: IkeSa | None = None  # the IKE SA that inherited our children
-        self.rekeyed_by_peer: tuple[bytes, IkeSa] | None = (
-            None  # its lowest nonce, and what it made
-        )
+        self.rekeyed_by_peer: tuple[bytes, IkeSa] | None = None  # lowest nonce, successor
         self.on_successor: Callable[[IkeSa], None] | None = None
         self.keepalive_due: float | None = None
         self.keepalives = 0  # received
@@ -199,7 +197,7 @@ class IkeSa:
 
     # -- sending -----------------------------------------------------------------------------
 
-    def request(  # noqa: PLR0917
+    def request(
         self,
         exchange: int,
         payloads: list[Any],
@@ -437,7 +435,7 @@ class IkeSa:
         return info.serve(self, it)
 
     def _take_window(self, it: Inbound) -> None:
-        """RFC 7296 2.3: the peer says how many requests it takes at once; never less than before."""
+        """RFC 7296 2.3: how many requests the peer takes at once; never less than before."""
         notify = it.notify(Notify.SET_WINDOW_SIZE)
         if notify is not None and len(notify.notify) == 4:
             said = int.from_bytes(bytes(notify.notify), "big")

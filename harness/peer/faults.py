@@ -6,7 +6,7 @@ the catalogue ids that must FAIL with it. A case without a fault proves nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, nearest
@@ -19,7 +19,7 @@ class Fault:
     name: str
     text: str
     cases: tuple[str, ...]
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
     conduct: tuple[str, ...] = ()
 
 

@@ -119,7 +119,7 @@ def test_never_answers_with_combined_mode_and_integrity(peer: Tested, initiator:
 @case("INIT-12")
 @rfc(7296, "1.2", "2.7", "3.10.1")
 def test_asks_for_the_group_that_it_wants(peer: Tested, initiator: Initiator) -> None:
-    """A KE payload of another group than the chosen one gets INVALID_KE_PAYLOAD with an offered one."""
+    """KE of another group than the chosen one gets INVALID_KE_PAYLOAD with an offered group."""
     peer.start(ike=["aes128-sha256-ecp256"])
 
     sa = initiator.init(

@@ -38,7 +38,7 @@ def test_follows_a_translated_initiator_to_port_4500(peer: Tested, initiator: In
     sa = initiator.init(edits=[at(SOURCE).xor(b"\x01")])
     assert sa.state is State.INIT_DONE, f"IKE_SA_INIT did not succeed\n{sa}"
 
-    sa.float()
+    sa.move_to_4500()
     sa.auth()
 
     assert sa.state is State.ESTABLISHED, f"no answer on port 4500\n{sa}"
@@ -58,7 +58,7 @@ def test_keeps_its_mapping_alive_behind_a_nat(peer: Tested, initiator: Initiator
     peer.start(keepalive=1.0)
     sa = initiator.init(edits=[at(DESTINATION).xor(b"\x01")])
     assert sa.state is State.INIT_DONE, f"IKE_SA_INIT did not succeed\n{sa}"
-    sa.float()
+    sa.move_to_4500()
     sa.auth()
     assert sa.state is State.ESTABLISHED, f"no answer on port 4500\n{sa}"
     view = peer.sa(sa)
