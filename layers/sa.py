@@ -196,7 +196,7 @@ class IKEv2_Transform(Wire):
         return sized(self, s)
 
     def _split(self, values: dict[str, Any], data: bytes) -> None:
-        found: list[Packet] = []
+        values["attribute"] = found = []
         here, end = 8, len(data)
         while here < end:
             size = 4
@@ -210,7 +210,6 @@ class IKEv2_Transform(Wire):
             packet.__dict__["raw_packet_cache"] = data[here : here + size]
             found.append(packet)
             here += size
-        values["attribute"] = found
 
     def _complete(self, values: dict[str, Any], tail: bytes, index: int, after: int) -> None:
         if values["next_payload"] is None:

@@ -178,7 +178,9 @@ class Wire(Shell):
         own["fields"] = values = dict(zip(self._names, self._head.unpack_from(data)))  # noqa: B905
         self._split(values, data)
         if self._lists:
-            own["raw_packet_cache_fields"] = {n: tuple(values[n]) for n in self._lists}
+            own["raw_packet_cache_fields"] = kept = {}
+            for name in self._lists:
+                kept[name] = tuple(values[name])
         return values
 
     def _split(self, values: dict[str, Any], data: bytes) -> None:

@@ -7,9 +7,11 @@ from types import ModuleType
 import pytest
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [2, 3])
 def test_random_and_mutated_datagrams(decoder: ModuleType, seed: int) -> None:
-    assert decoder.run(seed, 3000) < decoder.LIMIT
+    """The hostile ones are timed by the script: they come near the limit on a slow machine."""
+    assert max(len(data) for data in decoder.datagrams(seed, 3000)) < 8192
+    assert decoder.run(seed, 3000) < decoder.LIMIT / 5
 
 
 def test_hostile_datagrams_are_as_long_as_can_be(decoder: ModuleType) -> None:
