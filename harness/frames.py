@@ -7,10 +7,11 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+from ikelab.harness.esp.packet import checksum, ip_packet
 from ikelab.harness.model import Datagram
+from ikelab.layers.esp import IpProtocol
 
 _RAW_IP = 101  # LINKTYPE_RAW: the packet starts with its IP header
-_UDP = 17
 
 
 def write(path: Path, datagrams: Iterable[Datagram], start: float) -> None:
@@ -36,26 +37,15 @@ def write(path: Path, datagrams: Iterable[Datagram], start: float) -> None:
 
 def packet(datagram: Datagram) -> bytes:
     """The datagram as an IP packet with valid checksums."""
+    if datagram.protocol == IpProtocol.AH:
+        return datagram.data
+    if datagram.protocol != IpProtocol.UDP:
+        return ip_packet(datagram.src[0], datagram.dst[0], datagram.protocol, datagram.data)
     src = ipaddress.ip_address(datagram.src[0])
     dst = ipaddress.ip_address(datagram.dst[0])
     length = 8 + len(datagram.data)
     udp = struct.pack("!HHHH", datagram.src[1], datagram.dst[1], length, 0)
-    pseudo = src.packed + dst.packed + struct.pack("!IHBB", length, 0, 0, _UDP)
-    check = _checksum(pseudo + udp + datagram.data) or 0xFFFF
+    pseudo = src.packed + dst.packed + struct.pack("!IHBB", length, 0, 0, IpProtocol.UDP)
+    check = checksum(pseudo + udp + datagram.data) or 0xFFFF
     udp = udp[:6] + check.to_bytes(2, "big")
-    if src.version == 6:
-        head = struct.pack("!IHBB", 6 << 28, length, _UDP, 64)
-        return head + src.packed + dst.packed + udp + datagram.data
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0x4000, 64, _UDP, 0)
-    head += src.packed + dst.packed
-    head = head[:10] + _checksum(head).to_bytes(2, "big") + head[12:]
-    return head + udp + datagram.data
-
-
-def _checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
-    data += bytes(len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return ip_packet(datagram.src[0], datagram.dst[0], IpProtocol.UDP, udp + datagram.data)

@@ -353,13 +353,16 @@ class Spis:
 class Datagram:
     """One UDP payload on its way: addresses, arrival or departure time in seconds.
 
-    `data` is what UDP carries, the non-ESP marker of port 4500 included (RFC 3948 2.2).
+    `data` is what UDP carries, the non-ESP marker of port 4500 included (RFC 3948 2.2). Of another
+    IP `protocol` it is what IP carries, and the ports are 0; of AH (51) it is the whole IP packet,
+    for AH covers the header.
     """
 
     data: bytes
     src: Address
     dst: Address
     now: float = 0.0
+    protocol: int = 17
 
 
 class Level(StrEnum):

@@ -19,5 +19,8 @@ class Transport(Protocol):
     def receive(self, until: float) -> Datagram | None:
         """The next datagram, or None when the clock reaches `until` without one."""
 
+    def listen(self, protocol: int, address: str) -> None:
+        """Receive IP packets of this protocol at a local address too, from now on."""
+
     def close(self) -> None:
         """Free what the transport holds. Idempotent."""

@@ -60,6 +60,9 @@ class MemoryNet:
             for node in list(self.nodes.values()):
                 node.handle_timer(self.now)
 
+    def listen(self, protocol: int, address: str) -> None:
+        """Whatever is sent to an endpoint comes to it."""
+
     def close(self) -> None:
         """Nothing is held."""
 

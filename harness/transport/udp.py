@@ -7,13 +7,13 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from ikelab.harness.errors import ConfigError, LabError
 from ikelab.harness.model import Address, Datagram
+from ikelab.harness.transport.raw import MakeSocket, RawSocket
 
-MakeSocket = Callable[[int, int], socket.socket]
-"""(family, type) -> a socket; a namespace's host gives its own."""
+UDP = 17
 
 
 class UdpTransport:
@@ -25,6 +25,7 @@ class UdpTransport:
     def __init__(self, local: Iterable[Address], make: MakeSocket = socket.socket) -> None:
         self._make = make
         self._sockets: dict[Address, socket.socket] = {}
+        self._raw: dict[tuple[int, str], RawSocket] = {}
         self._selector = selectors.DefaultSelector()
         self._inbox: deque[Datagram] = deque()
         self._start = time.monotonic()
@@ -35,6 +36,10 @@ class UdpTransport:
         return time.monotonic() - self._start
 
     def send(self, datagram: Datagram) -> None:
+        if datagram.protocol != UDP:
+            self.listen(datagram.protocol, datagram.src[0])
+            self._raw[datagram.protocol, datagram.src[0]].send(datagram)
+            return
         if datagram.src not in self._sockets:
             self._bind(datagram.src)
         try:
@@ -49,16 +54,25 @@ class UdpTransport:
             left = until - self.clock()
             ready = self._selector.select(max(left, 0.0))
             for key, _ in ready:
-                self._read(key.fileobj, key.data)  # type: ignore[arg-type]
+                if isinstance(key.data, RawSocket):
+                    self._inbox.extend(filter(None, [key.data.read(self.clock())]))
+                else:
+                    self._read(key.fileobj, key.data)  # type: ignore[arg-type]
             if not ready and left <= 0:
                 return None
         return self._inbox.popleft()
 
+    def listen(self, protocol: int, address: str) -> None:
+        if (protocol, address) not in self._raw:
+            made = self._raw[protocol, address] = RawSocket(protocol, address, self._make)
+            self._selector.register(made.socket, selectors.EVENT_READ, made)
+
     def close(self) -> None:
-        for sock in self._sockets.values():
+        for sock in (*self._sockets.values(), *(raw.socket for raw in self._raw.values())):
             self._selector.unregister(sock)
             sock.close()
         self._sockets.clear()
+        self._raw.clear()
         self._selector.close()
 
     def _bind(self, address: Address) -> None:
