@@ -40,6 +40,7 @@ class Policy:
 
     key_usage: bool = True  # RFC 4945 5.1.3.2: an end entity may sign
     extended_key_usage: bool = True  # RFC 4945 5.1.3.12: none, or ipsecIKE, or any
+    anchored: bool = True  # the path ends at a trust anchor
     validity: bool = True
     path_length: bool = True
     revocation: bool = True  # what a CRL lists is refused
@@ -58,7 +59,8 @@ def check(
     """The path from leaf to anchor that holds at `now` (Unix time); CertRefused with the reason."""
     at = moment(now)
     first: CertRefused | None = None
-    for path in _paths(leaf, others, anchors):
+    ends = anchors if policy.anchored else [*anchors, leaf]
+    for path in _paths(leaf, others, ends):
         try:
             _judge(path, at, crls, policy)
         except CertRefused as refused:

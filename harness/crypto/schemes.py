@@ -40,6 +40,7 @@ _PSS_OID = "2a864886f70d01010a"
 _MGF1_OID = "2a864886f70d010108"
 
 _SEQUENCE, _OID, _NULL, _INTEGER, _CONTEXT = 0x30, 0x06, 0x05, 0x02, 0xA0
+_OCTET_STRING = 0x04
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,12 @@ SCHEMES: dict[str, Scheme] = {
     )
 }
 """Every scheme that ikelab signs with, by name."""
+
+
+def digest_info(hash_id: Hash, digest: bytes) -> bytes:
+    """DigestInfo (RFC 8017 9.2): the hash function and a hash, however long."""
+    algorithm = _der(_SEQUENCE, _oid(_HASH_OIDS[hash_id]), _der(_NULL))
+    return _der(_SEQUENCE, algorithm, _der(_OCTET_STRING, digest))
 
 
 def parse_identifier(der: bytes) -> Scheme:

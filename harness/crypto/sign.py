@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 
 from ikelab.harness.crypto.errors import BadSignature
 from ikelab.harness.crypto.pss import encode
-from ikelab.harness.crypto.schemes import SCHEMES, Scheme, parse_identifier
+from ikelab.harness.crypto.schemes import SCHEMES, Scheme, digest_info, parse_identifier
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
 from ikelab.layers.iana import AuthMethod, Hash, name
 
@@ -59,10 +59,12 @@ def sign(
     *,
     scheme: Scheme | None = None,
     entropy: Entropy | None = None,
+    hash_octets: int | None = None,
 ) -> bytes:
     """AUTH data of a signing method over the signed octets.
 
     Method 14 needs a scheme (see `usable`); method 1 takes one to use another hash than SHA-1.
+    `hash_octets` signs only the first octets of the hash (RSA with PKCS#1), which is wrong.
     ConfigError where key and scheme do not fit; UnsupportedAlgorithm for other methods.
     """
     if method in _ECDSA:
@@ -71,12 +73,13 @@ def sign(
         r, s = decode_dss_signature(_sign(fixed, key, octets, entropy))
         return r.to_bytes(size, "big") + s.to_bytes(size, "big")  # RFC 4754 7: not DER
     if method == AuthMethod.RSA_DIGITAL_SIGNATURE:
-        return _sign(scheme or _RSA[0], key, octets, entropy)
+        return _sign(scheme or _RSA[0], key, octets, entropy, hash_octets)
     if method == AuthMethod.DIGITAL_SIGNATURE:
         if scheme is None:
             raise ConfigError("a digital signature (RFC 7427) needs a scheme to be chosen")
         identifier = scheme.identifier
-        return bytes([len(identifier)]) + identifier + _sign(scheme, key, octets, entropy)
+        signature = _sign(scheme, key, octets, entropy, hash_octets)
+        return bytes([len(identifier)]) + identifier + signature
     raise UnsupportedAlgorithm(f"{name(AuthMethod, method)}: ikelab signs with no such method")
 
 
@@ -117,6 +120,14 @@ def usable(key: PrivateKey, hash_ids: Iterable[int]) -> list[Scheme]:
 
     found = [s for s in SCHEMES.values() if s.kind in kinds and s.hash in allowed]
     return sorted(found, key=rank)
+
+
+def method_of(key: PrivateKey) -> int | None:
+    """The method of a key where RFC 7427 is not spoken: 1, 9 to 11, or None."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return AuthMethod.RSA_DIGITAL_SIGNATURE
+    curve = key.curve.name if isinstance(key, ec.EllipticCurvePrivateKey) else ""
+    return next((method for method, (known, _) in _ECDSA.items() if known == curve), None)
 
 
 def load_private_key(data: bytes, password: bytes | None = None) -> PrivateKey:
@@ -175,9 +186,19 @@ def _curve_octets(key: PrivateKey, curve: str) -> int:
     return (key.curve.key_size + 7) // 8
 
 
-def _sign(scheme: Scheme, key: PrivateKey, octets: bytes, entropy: Entropy | None) -> bytes:
+def _sign(
+    scheme: Scheme,
+    key: PrivateKey,
+    octets: bytes,
+    entropy: Entropy | None,
+    hash_octets: int | None = None,
+) -> bytes:
     if scheme.kind not in _kinds(key):
         raise ConfigError(f"{scheme.name} does not fit a key for {' or '.join(_kinds(key))}")
+    if hash_octets is not None:
+        if scheme.kind != "rsa-pkcs1" or not isinstance(key, rsa.RSAPrivateKey):
+            raise ConfigError(f"only rsa-pkcs1 signs a part of the hash, not {scheme.name}")
+        return _sign_part(scheme, key, octets, hash_octets)
     if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
         return key.sign(octets)
     algorithm = _HASHES[scheme.hash]
@@ -194,6 +215,18 @@ def _sign_pss(scheme: Scheme, key: rsa.RSAPrivateKey, octets: bytes, salt: bytes
     """PSS with a given salt, which `cryptography` cannot do: the private operation is pow()."""
     digest = hashlib.new(_HASHES[scheme.hash].name, octets).digest()
     encoded = encode(_HASHES[scheme.hash].name, digest, salt, key.key_size - 1)
+    return _private_operation(key, encoded)
+
+
+def _sign_part(scheme: Scheme, key: rsa.RSAPrivateKey, octets: bytes, count: int) -> bytes:
+    """PKCS#1 1.5 (RFC 8017 9.2) over the first octets of the hash."""
+    digest = hashlib.new(_HASHES[scheme.hash].name, octets).digest()[:count]
+    info = digest_info(scheme.hash, digest)
+    padding_octets = (key.key_size + 7) // 8 - len(info) - 3
+    return _private_operation(key, b"\0\1" + b"\xff" * padding_octets + b"\0" + info)
+
+
+def _private_operation(key: rsa.RSAPrivateKey, encoded: bytes) -> bytes:
     numbers = key.private_numbers()
     message = int.from_bytes(encoded, "big")
     m1 = pow(message % numbers.p, numbers.dmp1, numbers.p)

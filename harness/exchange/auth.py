@@ -1,22 +1,21 @@
-"""IKE_AUTH with a shared key and the first CHILD_SA, both roles (RFC 7296 1.2, 2.15, 2.9)."""
+"""IKE_AUTH and the first CHILD_SA, both roles (RFC 7296 1.2, 2.15, 2.9); proofs are in `proof`."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ikelab.harness.crypto.auth import psk_auth, signed_octets
 from ikelab.harness.edits import Edit
-from ikelab.harness.exchange import first_child, rules
-from ikelab.harness.exchange.events import Established
+from ikelab.harness.exchange import first_child, proof, rules
+from ikelab.harness.exchange.events import Established, NotAuthenticated
 from ikelab.harness.exchange.inbound import Inbound
+from ikelab.harness.exchange.peer_certs import AuthFailure, NotProven
 from ikelab.harness.exchange.window import Reply
 from ikelab.harness.model import Identity
 from ikelab.harness.transcript import Step
-from ikelab.layers.iana import AuthMethod, Exchange, Notify, Payload
+from ikelab.layers.iana import Exchange, Notify, Payload
 from ikelab.layers.notify import IKEv2_Notify
-from ikelab.layers.payloads import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr
+from ikelab.layers.payloads import IKEv2_IDi, IKEv2_IDr
 
 if TYPE_CHECKING:
     from ikelab.harness.exchange.sa import IkeSa
@@ -26,31 +25,36 @@ if TYPE_CHECKING:
 
 
 def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
-    """Send IDi, [IDr], AUTH, SAi2, TSi, TSr."""
+    """Send IDi, [CERT], [CERTREQ], [IDr], AUTH, SAi2, TSi, TSr."""
     config = sa.config
+    try:
+        auth = proof.authenticate(sa, config.local_id)
+    except NotProven as failed:
+        _note(sa, failed)
+        sa.end(f"we cannot authenticate ({failed.reason}): {failed}")
+        return
     own = IKEv2_IDi(IDtype=config.local_id.type, ID=config.local_id.data)
-    payloads: list[Any] = [own]
+    payloads: list[Any] = [own, *proof.certificates(sa), *proof.certificate_requests(sa)]
     if config.send_idr and config.remote_id is not None:
         payloads.append(IKEv2_IDr(IDtype=config.remote_id.type, ID=config.remote_id.data))
-    payloads.append(_own_auth(sa, config.local_id))
+    payloads.append(auth)
     payloads += first_child.ask(sa)
     sa.request(Exchange.IKE_AUTH, payloads, now, edits)
 
 
 def receive(sa: IkeSa, it: Inbound, seen: Step, request: Inbound, now: float) -> None:
     """The responder's IKE_AUTH: verify who it is, then take the child."""
-    del now
     auth, identity = it.one(Payload.AUTH), it.one(Payload.IDR)
     if auth is None or identity is None:
         sa.move("recv", it.exchange, "response", "refused")
         names = ", ".join(Notify(e).name if e in set(Notify) else str(e) for e in it.errors())
         sa.end(f"IKE_AUTH refused: {names or 'no IDr or no AUTH'}")
         return
-    if not _auth_is_valid(sa, identity, auth):
-        evidence = "AUTH of the responder does not verify with the shared key"
-        sa.broke(rules.violation("auth-verifies", "2.15", evidence), seen)
-        sa.move("recv", it.exchange, "response", "refused")
-        sa.end("the responder's AUTH does not verify")
+    try:
+        for broken in proof.check(sa, it, identity, auth):
+            sa.broke(broken, seen)
+    except NotProven as failed:
+        _reject(sa, seen, failed, now)
         return
     sa.peer_id = Identity(identity.IDtype, bytes(identity.ID))
     sa.move("recv", it.exchange, "response")
@@ -58,6 +62,24 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, request: Inbound, now: float) ->
     _keep_mapping(sa, seen.now)
     if it.has(Payload.SA):
         first_child.take(sa, it, request)
+
+
+def _reject(sa: IkeSa, seen: Step, failed: NotProven, now: float) -> None:
+    """The responder is not who we want: tell it, and forget the SA (2.21.2)."""
+    if failed.reason in (AuthFailure.KEY, AuthFailure.SIGNATURE):
+        evidence = f"AUTH of the responder does not verify: {failed}"
+        sa.broke(rules.violation("auth-verifies", "2.15", evidence), seen)
+    # RFC 7296 2.21.2: the notify may go into an INFORMATIONAL exchange of its own.
+    notify = IKEv2_Notify(type=Notify.AUTHENTICATION_FAILED)
+    sa.request(Exchange.INFORMATIONAL, [notify], now, (), "delete")
+    _note(sa, failed, seen)
+    sa.end(f"not authenticated ({failed.reason}): {failed}")
+
+
+def _note(sa: IkeSa, failed: NotProven, seen: Step | None = None) -> None:
+    if failed.violation is not None and seen is not None:
+        sa.broke(failed.violation, seen)
+    sa.note(NotAuthenticated(str(failed.reason), str(failed)))
 
 
 # -- responder -------------------------------------------------------------------------------
@@ -68,17 +90,20 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     auth, identity = it.one(Payload.AUTH), it.one(Payload.IDI)
     if auth is None or identity is None:
         return _refused(sa, Notify.INVALID_SYNTAX, "no IDi or no AUTH")
-    peer = Identity(identity.IDtype, bytes(identity.ID))
-    wanted = sa.config.remote_id
-    stranger = wanted is not None and peer != wanted
-    if sa.conduct.verify_auth and (stranger or not _auth_is_valid(sa, identity, auth)):
-        reason = f"{peer} is nobody we know" if stranger else "AUTH does not verify"
-        return _refused(sa, Notify.AUTHENTICATION_FAILED, reason)
-    sa.peer_id = peer
     own = sa.config.local_id
+    try:
+        broken = proof.check(sa, it, identity, auth)
+        mine = proof.authenticate(sa, own)
+    except NotProven as failed:
+        _note(sa, failed, sa.transcript.steps[-1])
+        return _refused(sa, Notify.AUTHENTICATION_FAILED, f"{failed.reason}: {failed}")
+    for violation in broken:
+        sa.broke(violation, sa.transcript.steps[-1])
+    sa.peer_id = Identity(identity.IDtype, bytes(identity.ID))
     payloads: list[Any] = [
         IKEv2_IDr(IDtype=own.type, ID=own.data),
-        _own_auth(sa, own),
+        *proof.certificates(sa, it),
+        mine,
     ]
     sa.note(Established())
     _keep_mapping(sa, now)
@@ -96,43 +121,6 @@ def _refused(sa: IkeSa, notify: Notify, reason: str) -> Reply:
 
 
 # -- both ------------------------------------------------------------------------------------
-
-
-def _own_auth(sa: IkeSa, identity: Identity) -> IKEv2_AUTH:
-    """Our AUTH over our own first message, the peer's nonce and our ID (2.15)."""
-    keys, state = sa.keys, sa.init
-    assert keys is not None and keys.suite.prf is not None
-    mine, nonce, sk_p = (
-        (state.request, state.nr, keys.sk_pi)
-        if sa.initiator
-        else (state.response, state.ni, keys.sk_pr)
-    )
-    octets = signed_octets(keys.suite.prf.id, mine, nonce, id_body(identity), sk_p)
-    data = psk_auth(keys.suite.prf.id, sa.config.psk, octets)
-    return IKEv2_AUTH(auth_type=AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE, load=data)
-
-
-def _auth_is_valid(sa: IkeSa, identity: Any, auth: Any) -> bool:
-    """Whether the peer's AUTH is what the shared key gives over its first message."""
-    keys, state = sa.keys, sa.init
-    assert keys is not None and keys.suite.prf is not None
-    if auth.auth_type != AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE:
-        return False
-    theirs, nonce, sk_p = (
-        (state.response, state.ni, keys.sk_pr)
-        if sa.initiator
-        else (state.request, state.nr, keys.sk_pi)
-    )
-    # RFC 7296 2.15: the body as it came, reserved octets included.
-    body = bytes([identity.IDtype]) + identity.res2.to_bytes(3, "big") + bytes(identity.ID)
-    octets = signed_octets(keys.suite.prf.id, theirs, nonce, body, sk_p)
-    expected = psk_auth(keys.suite.prf.id, sa.config.psk, octets)
-    return hmac.compare_digest(expected, bytes(auth.load))
-
-
-def id_body(identity: Identity) -> bytes:
-    """RestOfIDPayload: type, three reserved octets, data (RFC 7296 2.15)."""
-    return bytes([identity.type & 0xFF, 0, 0, 0]) + identity.data
 
 
 def _keep_mapping(sa: IkeSa, now: float) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, nearest
 from ikelab.harness.exchange.configuration import Pool
+from ikelab.harness.exchange.credentials import Credential, Trust
 from ikelab.harness.model import TS, Address, Identity, Suite
 
 
@@ -54,6 +55,13 @@ class Conduct:
     delete_once: bool = True  # 1.4.1: what is not there is not deleted
     survive_refusals: bool = True  # a refused request does not end the service
     forget_refused: bool = True  # 2.21.1: no state is kept for a refused IKE_SA_INIT
+    check_anchor: bool = True  # RFC 5280 6.1: a chain ends at a trust anchor
+    check_validity: bool = True  # RFC 5280 6.1: a certificate has its time
+    check_path_length: bool = True  # RFC 5280 6.1: a CA limits the CAs below it
+    check_purpose: bool = True  # RFC 4945 5.1.3.12: extended key usage
+    check_revocation: bool = True  # RFC 5280 6.3: what a CRL lists is refused
+    match_identity: bool = True  # RFC 4945 3.1: the certificate holds the ID
+    insist_on_announced_hash: bool = True  # RFC 7427 4: only hashes that it announced
 
     def but(self, *names: str) -> Conduct:
         """The same with these switches turned; ConfigError for a name that is none."""
@@ -97,6 +105,8 @@ class IkeConfig:
     give_up: float = 4.0  # seconds after the last repetition
     keepalive: float = 20.0  # seconds between NAT keepalives (RFC 3948 4)
     dpd_delay: float = 0.0  # seconds of silence before a liveness check, 0 for none
+    own: Credential | None = None  # None is the shared key
+    trust: Trust | None = None  # what the peer may prove itself with; None is the shared key
     plan: Plan = field(default_factory=Plan)
     lenient: bool = False  # edits that match nothing are left out: for a peer's planted fault
     conduct: Conduct = field(default_factory=Conduct)

@@ -60,6 +60,14 @@ class Rekeyed:
 
 
 @dataclass(frozen=True, slots=True)
+class NotAuthenticated:
+    """The peer (or we) could not be authenticated: a word for the reason, and a sentence."""
+
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The IKE SA is gone, and why."""
 
@@ -96,6 +104,7 @@ Event = (
     | ChildDown
     | Refused
     | Rekeyed
+    | NotAuthenticated
     | Closed
     | Ignored
     | TimedOut

@@ -9,7 +9,7 @@ from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.table import State
 from ikelab.harness.exchange.window import Reply
-from ikelab.layers.iana import Payload, Protocol
+from ikelab.layers.iana import Notify, Payload, Protocol
 from ikelab.layers.payloads import IKEv2_Delete
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ def serve(sa: IkeSa, it: Inbound) -> Reply | None:
     """Answer INFORMATIONAL."""
     if not it.payloads and not sa.conduct.answer_liveness:
         return None
+    if it.notify(Notify.AUTHENTICATION_FAILED) is not None:
+        # RFC 7296 2.21.2: the initiator rejects our AUTH; that ends the IKE SA without a Delete.
+        return Reply([], "delete")
     deletes = it.all(Payload.D)
     if any(d.proto == Protocol.IKE for d in deletes):
         # RFC 7296 2.25.2: our own rekey of this SA, if any, is forgotten; theirs has the children.

@@ -1,0 +1,81 @@
+"""What proves who we are, and what we take as the peer's proof: values, no logic of an exchange.
+
+Keys and certificates are octets, PEM or DER. A private key never shows in a repr.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ikelab.harness.crypto.chains import Policy
+from ikelab.layers.iana import Hash
+
+STRICT = Policy()
+HASHES = (Hash.SHA2_256, Hash.SHA2_384, Hash.SHA2_512, Hash.IDENTITY)
+"""What SIGNATURE_HASH_ALGORITHMS announces when nobody says otherwise (RFC 8247 3.2)."""
+
+
+class Send(StrEnum):
+    """When CERT payloads are sent (RFC 7296 3.6, RFC 4945 3.2.7)."""
+
+    ALWAYS = "always"
+    ASKED = "asked"  # only where CERTREQ came
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class PskCredential:
+    """A shared key (method 2)."""
+
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CertCredential:
+    """A private key and its certificate chain, end entity first.
+
+    `method` None takes 14 (RFC 7427) where both sides announced hashes, otherwise the method of the
+    key. `scheme` is a word of `crypto.schemes.SCHEMES` and is obeyed, announced or not. With `url`
+    the end entity goes as hash and URL to a peer that can look it up. `hash_octets` signs that many
+    octets of the hash only: a fault.
+    """
+
+    chain: tuple[bytes, ...]
+    key: bytes = field(repr=False)
+    method: int | None = None
+    scheme: str = ""
+    send: Send = Send.ALWAYS
+    url: str = ""
+    hash_octets: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NullCredential:
+    """No proof at all (method 13, RFC 7619)."""
+
+
+Credential = PskCredential | CertCredential | NullCredential
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What is accepted as the peer's proof; nothing of it means that nobody is.
+
+    `at` is the Unix time at which certificates are judged. `known` are certificates of peers that
+    send none, `intermediates` those of CAs. `fetch` gets what lies at a URL; without it nothing is
+    ever fetched. `hashes` are announced and accepted; an empty tuple announces nothing.
+    """
+
+    psk: bytes | None = field(default=None, repr=False)
+    null: bool = False
+    anchors: tuple[bytes, ...] = ()
+    intermediates: tuple[bytes, ...] = ()
+    known: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    at: float = 0.0
+    policy: Policy = STRICT
+    hashes: tuple[int, ...] = HASHES
+    certreq: bool = True
+    fetch: Callable[[str], bytes] | None = field(default=None, repr=False)

@@ -1,0 +1,242 @@
+"""AUTH made and checked: shared key, signature, none (RFC 7296 2.15, RFC 7427, RFC 7619).
+
+Which method we sign with and what the peer may sign with is read from both IKE_SA_INIT messages as
+they went over the wire, edits included.
+"""
+
+from __future__ import annotations
+
+import hmac
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ikelab.harness.crypto import certs, sign
+from ikelab.harness.crypto.auth import null_auth, psk_auth, signed_octets
+from ikelab.harness.crypto.errors import BadSignature
+from ikelab.harness.crypto.schemes import SCHEMES, Scheme
+from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm, nearest
+from ikelab.harness.exchange import peer_certs
+from ikelab.harness.exchange.credentials import (
+    CertCredential,
+    Credential,
+    NullCredential,
+    PskCredential,
+    Send,
+    Trust,
+)
+from ikelab.harness.exchange.inbound import Inbound
+from ikelab.harness.exchange.peer_certs import AuthFailure, NotProven
+from ikelab.harness.model import Identity, Level, Violation
+from ikelab.layers.iana import AuthMethod, CertEncoding, Hash, Notify, Payload, name
+from ikelab.layers.message import IKEv2
+from ikelab.layers.notify import IKEv2_Notify
+from ikelab.layers.payloads import IKEv2_AUTH, IKEv2_CERT, IKEv2_CERTREQ
+
+if TYPE_CHECKING:
+    from ikelab.harness.exchange.sa import IkeSa
+
+X509 = CertEncoding.X_509_CERTIFICATE_SIGNATURE
+_HASH_AND_URL = CertEncoding.HASH_AND_URL_OF_X_509_CERTIFICATE
+_SIGNATURES = frozenset(
+    {
+        AuthMethod.RSA_DIGITAL_SIGNATURE,
+        AuthMethod.ECDSA_WITH_SHA_256_ON_THE_P_256_CURVE,
+        AuthMethod.ECDSA_WITH_SHA_384_ON_THE_P_384_CURVE,
+        AuthMethod.ECDSA_WITH_SHA_512_ON_THE_P_521_CURVE,
+        AuthMethod.DIGITAL_SIGNATURE,
+    }
+)
+
+
+def own_credential(sa: IkeSa) -> Credential:
+    """What we prove ourselves with: the shared key unless the configuration says otherwise."""
+    return sa.config.own or PskCredential(sa.config.psk)
+
+
+def trust_of(sa: IkeSa) -> Trust:
+    """What we accept: the shared key unless the configuration says otherwise."""
+    return sa.config.trust or Trust(psk=sa.config.psk)
+
+
+# -- IKE_SA_INIT -------------------------------------------------------------------------------
+
+
+def announce(sa: IkeSa, request: Inbound | None = None) -> list[Any]:
+    """SIGNATURE_HASH_ALGORITHMS of either side, and the responder's CERTREQ.
+
+    `request` is what a responder answers. Nothing where signatures play no part.
+    """
+    trust = trust_of(sa)
+    found: list[Any] = []
+    if not trust.anchors and not isinstance(own_credential(sa), CertCredential):
+        return found
+    if request is not None:
+        found += certificate_requests(sa)
+    heard = request is None or request.notify(Notify.SIGNATURE_HASH_ALGORITHMS) is not None
+    if trust.hashes and heard:
+        data = b"".join(int(h).to_bytes(2, "big") for h in trust.hashes)
+        found.append(IKEv2_Notify(type=Notify.SIGNATURE_HASH_ALGORITHMS, notify=data))
+    return found
+
+
+def certificate_requests(sa: IkeSa) -> list[Any]:
+    """CERTREQ with the hashes of our trust anchors (RFC 7296 3.7), and that URLs are welcome."""
+    trust = trust_of(sa)
+    if not trust.anchors or not trust.certreq:
+        return []
+    authority = certs.request(map(peer_certs.anchor, trust.anchors))
+    found: list[Any] = [IKEv2_CERTREQ(cert_encoding=X509, cert_authority=authority)]
+    if trust.fetch is not None:
+        found.append(IKEv2_Notify(type=Notify.HTTP_CERT_LOOKUP_SUPPORTED))
+    return found
+
+
+def announced(sa: IkeSa, *, ours: bool) -> tuple[int, ...]:
+    """The hashes that one side announced in its IKE_SA_INIT message."""
+    found = _first(sa, ours=ours).notify(Notify.SIGNATURE_HASH_ALGORITHMS)
+    data = bytes(found.notify) if found is not None else b""
+    return tuple(int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data) - 1, 2))
+
+
+def _first(sa: IkeSa, *, ours: bool) -> Inbound:
+    """The first message of one side, as it went over the wire."""
+    data = sa.init.request if sa.initiator == ours else sa.init.response
+    return Inbound(IKEv2(data))
+
+
+# -- ours --------------------------------------------------------------------------------------
+
+
+def certificates(sa: IkeSa, request: Inbound | None = None) -> list[Any]:
+    """Our CERT payloads, the end entity first (RFC 7296 3.6); `request` is what we answer."""
+    own = own_credential(sa)
+    if not isinstance(own, CertCredential) or own.send is Send.NEVER:
+        return []
+    heard = [_first(sa, ours=False), *([request] if request else [])]
+    if own.send is Send.ASKED and not any(it.has(Payload.CERTREQ) for it in heard):
+        return []
+    chain = [certs.Certificate.load(c).der for c in own.chain]
+    found = [IKEv2_CERT(cert_encoding=X509, cert_data=der) for der in chain]
+    looks_up = any(it.notify(Notify.HTTP_CERT_LOOKUP_SUPPORTED) is not None for it in heard)
+    if own.url and looks_up and chain:
+        reference = bytes(certs.HashAndUrl.of(chain[0], own.url))
+        found[0] = IKEv2_CERT(cert_encoding=_HASH_AND_URL, cert_data=reference)
+    return found
+
+
+def authenticate(sa: IkeSa, identity: Identity) -> IKEv2_AUTH:
+    """Our AUTH over our own first message, the peer's nonce and our ID (2.15).
+
+    NotProven where our key can do nothing that the peer understands.
+    """
+    own = own_credential(sa)
+    prf, octets, sk_p = _octets(sa, id_body(identity), ours=True)
+    if isinstance(own, NullCredential):
+        data = null_auth(prf, sk_p, octets)
+        return IKEv2_AUTH(auth_type=AuthMethod.NULL_AUTHENTICATION, load=data)
+    if isinstance(own, PskCredential):
+        data = psk_auth(prf, own.key, octets)
+        return IKEv2_AUTH(auth_type=AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE, load=data)
+    key = _private_key(own.key)
+    method, scheme = _way_to_sign(sa, own, key)
+    data = sign.sign(
+        method, key, octets, scheme=scheme, entropy=sa.entropy, hash_octets=own.hash_octets
+    )
+    return IKEv2_AUTH(auth_type=method, load=data)
+
+
+def _way_to_sign(sa: IkeSa, own: CertCredential, key: sign.PrivateKey) -> tuple[int, Scheme | None]:
+    """Method and scheme: as told, else 14 with a hash that the peer announced, else the key's."""
+    if own.scheme and own.scheme not in SCHEMES:
+        raise ConfigError(f"unknown scheme {own.scheme!r}{nearest(own.scheme, SCHEMES)}")
+    told = SCHEMES.get(own.scheme)
+    theirs = announced(sa, ours=False)
+    usable = sign.usable(key, theirs)
+    if own.method is not None:
+        best = told or next(iter(usable or sign.usable(key, Hash)), None)
+        return own.method, best if own.method == AuthMethod.DIGITAL_SIGNATURE else told
+    if theirs and (told or usable):
+        return AuthMethod.DIGITAL_SIGNATURE, told or usable[0]
+    method = sign.method_of(key)
+    if method is None:
+        said = ", ".join(name(Hash, h) for h in theirs) or "none"
+        text = f"our key signs with method 14 only, and of the hashes it needs the peer has {said}"
+        raise NotProven(AuthFailure.METHOD, text)
+    return method, told
+
+
+# -- the peer's --------------------------------------------------------------------------------
+
+
+def check(sa: IkeSa, it: Inbound, identity: Any, auth: Any) -> list[Violation]:
+    """Whether the peer is who it says: NotProven with the reason where it is not.
+
+    Returns what it broke on the way although the proof holds.
+    """
+    if not sa.conduct.verify_auth:
+        return []
+    peer = Identity(identity.IDtype, bytes(identity.ID))
+    wanted = sa.config.remote_id
+    if wanted is not None and peer != wanted:
+        raise NotProven(AuthFailure.STRANGER, f"{peer} is nobody we know, expected {wanted}")
+    # RFC 7296 2.15: the body as it came, reserved octets included.
+    body = bytes([identity.IDtype]) + identity.res2.to_bytes(3, "big") + bytes(identity.ID)
+    prf, octets, sk_p = _octets(sa, body, ours=False)
+    trust, data = trust_of(sa), bytes(auth.load)
+    method = int(auth.auth_type)
+    if method == AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE and trust.psk is not None:
+        if not hmac.compare_digest(psk_auth(prf, trust.psk, octets), data):
+            raise NotProven(AuthFailure.KEY, "AUTH does not verify with the shared key")
+    elif method == AuthMethod.NULL_AUTHENTICATION and trust.null:
+        if not hmac.compare_digest(null_auth(prf, sk_p, octets), data):
+            raise NotProven(AuthFailure.KEY, "AUTH does not verify as NULL authentication")
+    elif method in _SIGNATURES and (trust.anchors or trust.known):
+        return _check_signature(sa, it, identity, method, data, octets)
+    else:
+        raise NotProven(AuthFailure.METHOD, f"{name(AuthMethod, method)} is not accepted here")
+    return []
+
+
+def _check_signature(
+    sa: IkeSa, it: Inbound, identity: Any, method: int, data: bytes, octets: bytes
+) -> list[Violation]:
+    leaf = peer_certs.accepted(it, identity, trust_of(sa), sa.conduct)
+    try:
+        scheme = sign.verify(method, leaf.key, data, octets)
+    except certs.CertRefused as refused:
+        raise NotProven(refused.reason, str(refused)) from None
+    except (BadSignature, UnsupportedAlgorithm) as error:
+        raise NotProven(AuthFailure.SIGNATURE, str(error)) from None
+    if method != AuthMethod.DIGITAL_SIGNATURE or scheme.hash in announced(sa, ours=True):
+        return []
+    text = f"the peer signed with {scheme.name}, whose hash we did not announce"
+    if sa.conduct.insist_on_announced_hash:
+        raise NotProven(AuthFailure.HASH, text, _unannounced(text))
+    return [_unannounced(text)]
+
+
+def _unannounced(text: str) -> Violation:
+    return Violation("signature-hash-was-announced", 7427, "4", Level.MUST, text)
+
+
+def _octets(sa: IkeSa, body: bytes, *, ours: bool) -> tuple[int, bytes, bytes]:
+    """(PRF, what AUTH of one side covers, that side's SK_p)."""
+    keys, state = sa.keys, sa.init
+    assert keys is not None and keys.suite.prf is not None
+    first, nonce, sk_p = (
+        (state.request, state.nr, keys.sk_pi)
+        if sa.initiator == ours
+        else (state.response, state.ni, keys.sk_pr)
+    )
+    prf = int(keys.suite.prf.id)
+    return prf, signed_octets(prf, first, nonce, body, sk_p), sk_p
+
+
+def id_body(identity: Identity) -> bytes:
+    """RestOfIDPayload: type, three reserved octets, data (RFC 7296 2.15)."""
+    return bytes([identity.type & 0xFF, 0, 0, 0]) + identity.data
+
+
+@lru_cache(maxsize=64)
+def _private_key(data: bytes) -> sign.PrivateKey:
+    return sign.load_private_key(data)
