@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ikelab.harness.inspect import facts, lint
@@ -21,6 +23,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@contextmanager
+def _patient_collector() -> Iterator[None]:
+    """Packets come and go by the thousand here: at its usual pace the collector takes half."""
+    usual = gc.get_threshold()
+    gc.set_threshold(100_000, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+@_patient_collector()
 def to_json(it: Inspection) -> dict[str, Any]:
     """The whole inspection; the shape is a contract (design, section 9)."""
     ike_sas = [row for s in it.sessions for row in _looked_at(s, _session(s, it))]
@@ -188,6 +202,7 @@ def conversation(session: Session) -> Transcript:
     return Transcript(message.step for message in session.messages)
 
 
+@_patient_collector()
 def transcript(it: Inspection) -> str:
     """Every IKE SA's messages in RFC notation, `-->` from its original initiator."""
     blocks: list[str] = []
@@ -198,6 +213,7 @@ def transcript(it: Inspection) -> str:
     return "\n\n".join([*blocks, *_rest(it)])
 
 
+@_patient_collector()
 def summary(it: Inspection) -> str:
     """What was there, what was negotiated, what is missing and why."""
     blocks = [text for s in it.sessions for text in _looked_at(s, "\n".join(_block(s, it)))]
