@@ -12,10 +12,10 @@ from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import derive_ike
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
-from ikelab.harness.exchange import frag, rules
+from ikelab.harness.exchange import frag, proof, rules
 from ikelab.harness.exchange.events import Answered, Requested
 from ikelab.harness.exchange.inbound import Inbound
-from ikelab.harness.exchange.negotiate import accepted_payload, choose, offers, sa_payload
+from ikelab.harness.exchange.negotiate import accepted_payload, choose, sa_payload
 from ikelab.harness.exchange.table import State
 from ikelab.harness.exchange.window import Answer
 from ikelab.harness.model import Address, Datagram, Nat, Suite
@@ -79,6 +79,7 @@ def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
         IKEv2_Nonce(nonce=state.ni),
         *_nat_detection(sa, bytes(8)),
         *frag.announce(sa),
+        *proof.announce(sa),
     ]
     sa.window.next_request = 0
     sa.request(Exchange.IKE_SA_INIT, payloads, now, edits)
@@ -157,7 +158,7 @@ def _retry(sa: IkeSa, it: Inbound, seen: Step, now: float) -> bool:
 def _accept(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram) -> None:
     """Take the responder's choice, derive the keys, look for NATs."""
     state = sa.init
-    answer = offers(it.one(Payload.SA))
+    answer = it.offers()
     key, nonce = it.one(Payload.KE), it.one(Payload.NONCE)
     if not answer or key is None or nonce is None or not any(it.message.resp_SPI):
         sa.end("IKE_SA_INIT response without SPIr, SA, KE or nonce")
@@ -277,7 +278,7 @@ def _considered(sa: IkeSa, it: Inbound, datagram: Datagram) -> list[Any] | Refus
         return Refusal(Notify.INVALID_SYNTAX, reason="the nonce is too short or too long")
     if not sa.conduct.skip_unknown and it.unknown():
         return Refusal(Notify.INVALID_SYNTAX, reason="an unknown payload")
-    offered = _acceptable(sa, offers(sa_in))
+    offered = _acceptable(sa, it.offers())
     choice = choose(offered, sa.config.ike, strict_aead=sa.conduct.refuse_aead_with_integ)
     if choice is None and not sa.conduct.insist_on_policy:
         choice = choose(offered, [o.suite for o in offered])
@@ -337,6 +338,7 @@ def _accepted(sa: IkeSa, it: Inbound, choice: Any, datagram: Datagram) -> list[A
         IKEv2_Nonce(nonce=state.nr),
         *_nat_detection(sa, sa.spi_r),
         *(frag.announce(sa) if sa.fragments else ()),
+        *proof.announce(sa, it),
     ]
 
 
