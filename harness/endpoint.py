@@ -12,6 +12,8 @@ from typing import Any
 
 from ikelab.harness import sk
 from ikelab.harness.edits import Edit, Plan
+from ikelab.harness.esp.child import ChildPath
+from ikelab.harness.esp.tunnel import UDP, Tunnel, spi_of
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.listener import Listener
@@ -122,6 +124,9 @@ class Endpoint:
                 self.transport.send(datagram)
 
     def _deliver(self, datagram: Datagram) -> None:
+        if datagram.protocol != UDP or spi_of(datagram) is not None:
+            self._deliver_esp(datagram)
+            return
         session = self._session_of(datagram)
         if session is not None and session.raw is not None:
             session.overhear(datagram)
@@ -131,6 +136,16 @@ class Endpoint:
             self.listener.receive(datagram, datagram.now)
         else:
             self.strays.append(datagram)
+
+    def _deliver_esp(self, datagram: Datagram) -> None:
+        """ESP and AH go to the child whose SPI they have; the rest stays in `strays`."""
+        spi = spi_of(datagram)
+        for session in self.sessions:
+            child = session.sa.children.get(spi) if spi is not None else None
+            if child is not None and child.keys is not None:
+                session.tunnel(child).take(datagram)
+                return
+        self.strays.append(datagram)
 
     def _session_of(self, datagram: Datagram) -> Session | None:
         kind, data = demux(datagram.data, datagram.dst[1])
@@ -205,6 +220,7 @@ class Session:
         self.sa = sa
         self.reply = Reply(None, sa.transcript)
         self.raw: list[bytes] | None = None
+        self._tunnels: dict[bytes, Tunnel] = {}
 
     # -- facts -------------------------------------------------------------------------------
 
@@ -335,6 +351,22 @@ class Session:
     def close(self, *, edits: Sequence[Edit] = ()) -> Reply:
         """Delete the IKE SA."""
         return self._ask(lambda: self.sa.close(self._now(), edits), None)
+
+    def tunnel(self, child: Child | None = None) -> Tunnel:
+        """The data plane of a child; ESP goes inside UDP where a NAT was found (RFC 3948).
+
+        UnsupportedAlgorithm where ikelab cannot compute its suite.
+        """
+        wanted, sa = child or self.child, self.sa
+        if wanted.spi_in not in self._tunnels:
+            local, remote = sa.local[0], sa.remote[0]
+            path = ChildPath(wanted, local=local, remote=remote, entropy=sa.entropy)
+            encap = bool(sa.nat.initiator or sa.nat.responder)
+            made = Tunnel(path, encap=encap, ports=(sa.local[1], sa.remote[1]))
+            self._tunnels[wanted.spi_in] = made
+            # The peer may choose the other form.
+            self.endpoint.transport.listen(path.protocol, local)
+        return self._tunnels[wanted.spi_in]
 
     def wait(self, done: Callable[[], bool], patience: float | None = None) -> bool:
         """Let time pass until `done()`; whether it came to that."""

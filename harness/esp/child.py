@@ -63,9 +63,6 @@ class ChildPath:
         self.local, self.remote = local, remote
         self.entropy = entropy
         self.strictness = strictness
-        self.local_ts, self.remote_ts = (
-            (child.tsi, child.tsr) if child.made_by_us else (child.tsr, child.tsi)
-        )
         numbers = child.suite.sn
         esn = numbers is not None and numbers.id == Sn.ESN
         by_i, by_r = sa_keys(child, esn=esn)
@@ -170,7 +167,8 @@ class ChildPath:
             it = flow(payload)
         except NotIp as error:
             raise Refused(Kind.INNER, f"no IP packet inside: {error}") from None
-        if self.strictness.selectors and not selected(it, self.remote_ts, self.local_ts):
+        allowed = selected(it, self.child.remote_ts, self.child.local_ts)
+        if self.strictness.selectors and not allowed:
             raise Refused(Kind.SELECTORS, f"{it} is outside the selectors")
         return Opened(payload[: it.end], it, number, payload[it.end :], packet)
 

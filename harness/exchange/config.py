@@ -55,6 +55,15 @@ class Conduct:
     delete_once: bool = True  # 1.4.1: what is not there is not deleted
     survive_refusals: bool = True  # a refused request does not end the service
     forget_refused: bool = True  # 2.21.1: no state is kept for a refused IKE_SA_INIT
+    ignore_keepalives: bool = True  # RFC 3948 2.3: they are no sign of life and get no answer
+    esp_replay: bool = True  # RFC 4303 3.4.3: what came before is dropped
+    esp_icv: bool = True  # RFC 4303 3.4.4: a wrong ICV is dropped (but for combined modes)
+    esp_padding: bool = True  # RFC 4303 2.4: padding is 1, 2, 3
+    esp_selectors: bool = True  # RFC 4301 5.2: the inner packet is held against the selectors
+    esp_encap: bool = True  # 2.23: ESP inside UDP is taken where no NAT was found, too
+    esp_tfc: bool = True  # RFC 4303 2.7: padding behind the inner packet is cut off
+    esp_tfc_refusal: bool = True  # 1.3.1: who was told not to does not pad
+    esp_unknown_spi: bool = True  # 1.5: nothing unprotected is said about an unknown SPI
     check_anchor: bool = True  # RFC 5280 6.1: a chain ends at a trust anchor
     check_validity: bool = True  # RFC 5280 6.1: a certificate has its time
     check_path_length: bool = True  # RFC 5280 6.1: a CA limits the CAs below it

@@ -19,6 +19,7 @@ from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Datagram
 from ikelab.harness.peer.base import ChildView, IkeView, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.faults import Fault
+from ikelab.harness.peer.gateway import Gateway
 from ikelab.layers.iana import Protocol
 
 CAPABILITIES = frozenset(
@@ -32,6 +33,7 @@ class Station:
     def __init__(self, config: IkeConfig, entropy: sk.Entropy) -> None:
         self.listener = Listener(config, entropy)
         self.entropy = entropy
+        self.gateway = Gateway(self.listener, entropy)
 
     def initiate(self, now: float) -> IkeSa:
         """Start an IKE SA towards the configured remote."""
@@ -42,13 +44,15 @@ class Station:
 
     def receive(self, datagram: Datagram, now: float) -> None:
         """Take a datagram, then do what an initiator does next."""
+        if self.gateway.receive(datagram, now):
+            return
         self.listener.receive(datagram, now)
         for sa in self.listener.sas:
             if sa.initiator and sa.state is State.INIT_DONE and not sa.window.outstanding:
                 sa.start_auth(now)
 
     def datagrams(self, now: float) -> list[Datagram]:
-        return self.listener.datagrams(now)
+        return self.listener.datagrams(now) + self.gateway.datagrams(now)
 
     def timer(self) -> float | None:
         return self.listener.timer()

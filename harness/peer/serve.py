@@ -13,7 +13,9 @@ from typing import Self
 
 from ikelab.harness.model import Address, Datagram
 from ikelab.harness.peer.reference import Station
-from ikelab.harness.transport.udp import MakeSocket
+from ikelab.harness.transport.raw import MakeSocket, RawSocket
+
+UDP, CARRIED = 17, (50, 51)  # ESP and AH come as IP packets of their own
 
 
 class UdpStation:
@@ -24,6 +26,7 @@ class UdpStation:
         self._lock = threading.Lock()
         self._station: Station | None = None
         self._sockets: dict[Address, socket.socket] = {}
+        self._raw: dict[tuple[int, str], RawSocket] = {}
         self._selector = selectors.DefaultSelector()
         self._woken, self._wake = os.pipe()
         self._selector.register(self._woken, selectors.EVENT_READ, None)
@@ -39,7 +42,7 @@ class UdpStation:
         self._ended = True
         os.write(self._wake, b"x")
         self._thread.join()
-        for sock in self._sockets.values():
+        for sock in (*self._sockets.values(), *self._raw.values()):
             sock.close()
         self._selector.close()
         os.close(self._wake)
@@ -62,6 +65,8 @@ class UdpStation:
             self._station = station
             for port in (500, 4500):
                 self._bind((address, port))
+            for protocol in CARRIED:
+                self._open(protocol, address)
 
     def _bind(self, address: Address) -> None:
         if address in self._sockets:
@@ -73,6 +78,11 @@ class UdpStation:
         self._sockets[address] = sock
         self._selector.register(sock, selectors.EVENT_READ, address)
 
+    def _open(self, protocol: int, address: str) -> None:
+        if (protocol, address) not in self._raw:
+            raw = self._raw[protocol, address] = RawSocket(protocol, address, self._make)
+            self._selector.register(raw.socket, selectors.EVENT_READ, raw)
+
     def _run(self) -> None:
         while not self._ended:
             with self._lock:
@@ -81,6 +91,8 @@ class UdpStation:
             for key, _ in self._selector.select(wait):
                 if key.data is None:
                     os.read(self._woken, 4096)
+                elif isinstance(key.data, RawSocket):
+                    self._give(key.data.read(self.clock()))
                 else:
                     self._read(key.fileobj, key.data)  # type: ignore[arg-type]
             self._tick()
@@ -88,11 +100,12 @@ class UdpStation:
     def _read(self, sock: socket.socket, local: Address) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
             data, source = sock.recvfrom(65535)
-            now = self.clock()
-            with self._lock:
-                if self._station:
-                    datagram = Datagram(data, (source[0], source[1]), local, now)
-                    self._station.receive(datagram, now)
+            self._give(Datagram(data, (source[0], source[1]), local, self.clock()))
+
+    def _give(self, datagram: Datagram | None) -> None:
+        with self._lock:
+            if self._station and datagram:
+                self._station.receive(datagram, datagram.now)
 
     def _tick(self) -> None:
         with self._lock:
@@ -101,7 +114,8 @@ class UdpStation:
             now = self.clock()
             self._station.handle_timer(now)
             for datagram in self._station.datagrams(now):
-                sock = self._sockets.get(datagram.src)
-                if sock is not None:
+                if raw := self._raw.get((datagram.protocol, datagram.src[0])):
+                    raw.send(datagram)
+                elif sock := self._sockets.get(datagram.src):
                     with contextlib.suppress(OSError):
                         sock.sendto(datagram.data, datagram.dst)

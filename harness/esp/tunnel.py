@@ -1,0 +1,82 @@
+"""A CHILD_SA's path on the network: which datagrams carry its packets, and whose a datagram is.
+
+Sans-IO. ESP goes as IP protocol 50, or inside UDP on port 4500 (RFC 3948); AH as protocol 51.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ikelab.harness.errors import ConfigError
+from ikelab.harness.esp import ah
+from ikelab.harness.esp.child import ChildPath, Opened
+from ikelab.harness.esp.seal import Refused
+from ikelab.harness.model import Datagram
+from ikelab.layers.esp import IpProtocol
+from ikelab.layers.message import demux
+
+NATT_PORT = 4500
+UDP = int(IpProtocol.UDP)
+
+
+class Tunnel:
+    """Both ends of a path. `encap`: what we send goes inside UDP, from port 4500 unless told.
+
+    What comes is taken in either form (RFC 7296 2.23). `opened` and `refused` keep what came.
+    """
+
+    def __init__(self, path: ChildPath, *, encap: bool, ports: tuple[int, int] = (0, 0)) -> None:
+        self.path = path
+        self.encap = encap
+        self.ports = ports
+        self.opened: list[Opened] = []
+        self.refused: list[Refused] = []
+        self.arrived: list[Datagram] = []
+        if encap and path.protocol == IpProtocol.AH:
+            raise ConfigError("AH covers the addresses: it cannot go through UDP (RFC 3948 1)")
+
+    @property
+    def spi_in(self) -> bytes:
+        """The SPI of what comes to us."""
+        return self.path.child.spi_in
+
+    def send(self, inner: bytes, now: float, **crafted: Any) -> Datagram:
+        """The datagram that carries an inner packet; words as in `ChildPath.wrap`."""
+        return self.carry(self.path.wrap(inner, **crafted), now)
+
+    def carry(self, sealed: bytes, now: float) -> Datagram:
+        """The datagram for octets that are sealed already, or were never."""
+        local, remote = self.path.local, self.path.remote
+        if not self.encap:
+            protocol = int(self.path.protocol)
+            return Datagram(sealed, (local, 0), (remote, 0), now, protocol)
+        ours, theirs = (port if port not in (0, 500) else NATT_PORT for port in self.ports)
+        return Datagram(sealed, (local, ours), (remote, theirs), now)
+
+    def take(self, datagram: Datagram) -> Opened | None:
+        """Open what came; None where it is refused."""
+        self.arrived.append(datagram)
+        try:
+            found = self.path.open(datagram.data)
+        except Refused as refused:
+            self.refused.append(refused)
+            return None
+        self.opened.append(found)
+        return found
+
+
+def spi_of(datagram: Datagram) -> bytes | None:
+    """The SPI of a datagram that carries ESP or AH; None for every other one."""
+    data = datagram.data
+    if datagram.protocol == IpProtocol.ESP:
+        return data[:4] if len(data) >= 8 else None
+    if datagram.protocol == IpProtocol.AH:
+        try:
+            start = ah.where(data)
+        except Refused:
+            return None
+        return data[start + 4 : start + 8]
+    if datagram.protocol == IpProtocol.UDP and demux(data, datagram.dst[1])[0] == "esp":
+        return data[:4]
+    return None
+

@@ -1,0 +1,115 @@
+"""The data plane of the reference peer: it opens its children's ESP and answers echoes.
+
+Whatever address an echo asks for inside the selectors, it is answered: there are no hosts behind.
+Sans-IO like the station that it is part of.
+"""
+
+from __future__ import annotations
+
+from ikelab.harness import sk
+from ikelab.harness.errors import UnsupportedAlgorithm
+from ikelab.harness.esp.child import ChildPath, Opened, Strictness
+from ikelab.harness.esp.packet import echo
+from ikelab.harness.esp.tunnel import NATT_PORT, Tunnel, spi_of
+from ikelab.harness.exchange.child import Child
+from ikelab.harness.exchange.config import Conduct
+from ikelab.harness.exchange.listener import Listener
+from ikelab.harness.exchange.sa import NON_ESP_MARKER, IkeSa
+from ikelab.harness.model import Datagram
+from ikelab.layers.esp import IpProtocol
+from ikelab.layers.iana import Exchange, Notify
+from ikelab.layers.message import message
+from ikelab.layers.notify import IKEv2_Notify
+
+TFC_OCTETS = 64
+
+
+class Gateway:
+    """`receive` says whether a datagram was ESP or AH; `datagrams` are the answers."""
+
+    def __init__(self, listener: Listener, entropy: sk.Entropy) -> None:
+        self.listener = listener
+        self.entropy = entropy
+        self.tunnels: dict[bytes, Tunnel] = {}
+        self._out: list[Datagram] = []
+
+    @property
+    def _conduct(self) -> Conduct:
+        return self.listener.config.conduct
+
+    def receive(self, datagram: Datagram, now: float) -> bool:
+        """Take what is ESP or AH: open it, answer an echo."""
+        spi = spi_of(datagram)
+        if spi is None:
+            return datagram.protocol != IpProtocol.UDP
+        tunnel = self._tunnel(spi)
+        if tunnel is None:
+            self._unknown(datagram, spi, now)
+            return True
+        if datagram.protocol == IpProtocol.UDP and not (tunnel.encap or self._conduct.esp_encap):
+            return True
+        found = tunnel.take(datagram)
+        if found is not None and (self._conduct.esp_tfc or not found.tfc):
+            self._answer(tunnel, found, now)
+        return True
+
+    def datagrams(self, now: float) -> list[Datagram]:
+        """What is to be sent by now."""
+        del now
+        due, self._out = self._out, []
+        return due
+
+    def _answer(self, tunnel: Tunnel, found: Opened, now: float) -> None:
+        asked = echo(found.inner)
+        if asked is None or asked.reply:
+            return
+        tfc = 0 if self._conduct.esp_tfc_refusal else TFC_OCTETS
+        self._out.append(tunnel.send(bytes(asked.answer()), now, tfc=tfc))
+
+    def _tunnel(self, spi: bytes) -> Tunnel | None:
+        """The tunnel of the child that listens on this SPI; forgotten with its child."""
+        for sa in self.listener.sas:
+            child = sa.children.get(spi)
+            if child is None:
+                continue
+            if spi not in self.tunnels:
+                made = self._made(sa, child)
+                if made is None:
+                    return None
+                self.tunnels[spi] = made
+            return self.tunnels[spi]
+        self.tunnels.pop(spi, None)
+        return None
+
+    def _made(self, sa: IkeSa, child: Child) -> Tunnel | None:
+        conduct = self._conduct
+        strictness = Strictness(
+            replay=conduct.esp_replay,
+            integrity=conduct.esp_icv,
+            padding=conduct.esp_padding,
+            selectors=conduct.esp_selectors,
+        )
+        try:
+            path = ChildPath(
+                child,
+                local=sa.local[0],
+                remote=sa.remote[0],
+                entropy=self.entropy,
+                strictness=strictness,
+            )
+        except UnsupportedAlgorithm:
+            return None
+        translated = bool(sa.nat.initiator or sa.nat.responder)
+        encap = translated and path.protocol == IpProtocol.ESP
+        return Tunnel(path, encap=encap, ports=(sa.local[1], sa.remote[1]))
+
+    def _unknown(self, datagram: Datagram, spi: bytes, now: float) -> None:
+        """RFC 4303 3.4.2: drop it. A planted fault tells the world instead, unprotected."""
+        if self._conduct.esp_unknown_spi:
+            return
+        notify = IKEv2_Notify(type=Notify.INVALID_SPI, notify=spi)
+        data = bytes(message([notify], exch_type=Exchange.INFORMATIONAL, init_SPI=self.entropy(8)))
+        port = datagram.dst[1] or 500
+        octets = NON_ESP_MARKER + data if port == NATT_PORT else data
+        src, dst = (datagram.dst[0], port), (datagram.src[0], datagram.src[1] or 500)
+        self._out.append(Datagram(octets, src, dst, now))
