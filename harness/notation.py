@@ -5,10 +5,12 @@ Knows packets and names; no keys, no state.
 
 from __future__ import annotations
 
+import ipaddress
 import struct
+from functools import lru_cache
 from typing import Any
 
-from ikelab.harness.model import TS, Identity, Suite, Transform
+from ikelab.harness.model import TS, Identity, IPAddress, Suite, Transform
 from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.iana import (
     AuthMethod,
@@ -41,14 +43,17 @@ def suite_of(proposal: Any) -> Suite:
     )
 
 
+@lru_cache(maxsize=1024)
+def _address(text: str) -> IPAddress:
+    return ipaddress.ip_address(text)
+
+
 def selector_of(selector: Any) -> TS | None:
     """A traffic selector packet as a TS; None where its type is not an address range."""
     try:
-        import ipaddress
-
         return TS(
-            ipaddress.ip_address(selector.starting_address),
-            ipaddress.ip_address(selector.ending_address),
+            _address(selector.starting_address),
+            _address(selector.ending_address),
             selector.IP_protocol_ID,
             selector.start_port,
             selector.end_port,

@@ -23,9 +23,7 @@ from ikelab.harness.exchange.negotiate import (
     accepted_payload,
     choose,
     narrow,
-    offers,
     sa_payload,
-    selectors_of,
     ts_payloads,
 )
 from ikelab.harness.exchange.table import State
@@ -149,7 +147,7 @@ def _refused(sa: IkeSa, it: Inbound, context: Asked, now: float) -> None:
 
 
 def _accepted(sa: IkeSa, it: Inbound, seen: Step, context: Asked, now: float) -> None:
-    answer, nonce = offers(it.one(Payload.SA)), it.one(Payload.NONCE)
+    answer, nonce = it.offers(), it.one(Payload.NONCE)
     if not answer or nonce is None:
         sa.ignore(seen, "a CREATE_CHILD_SA response without proposal or nonce")
         return
@@ -158,7 +156,7 @@ def _accepted(sa: IkeSa, it: Inbound, seen: Step, context: Asked, now: float) ->
         return
     choice = Choice(answer[0].number, answer[0].spi, answer[0].suite.keyed())
     nr = bytes(nonce.nonce)
-    ends = (selectors_of(it.one(Payload.TSI)), selectors_of(it.one(Payload.TSR)))
+    ends = (it.selectors(Payload.TSI), it.selectors(Payload.TSR))
     made = install(
         sa,
         choice,
@@ -227,7 +225,7 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
 
 
 def _answer(sa: IkeSa, it: Inbound, old: Child | None) -> Reply:
-    choice = choose(offers(it.one(Payload.SA)), sa.config.esp)
+    choice = choose(it.offers(), sa.config.esp)
     if choice is None:
         return notify(Notify.NO_PROPOSAL_CHOSEN)
     key, pair, shared = it.one(Payload.KE), None, b""
@@ -242,7 +240,7 @@ def _answer(sa: IkeSa, it: Inbound, old: Child | None) -> Reply:
             return notify(Notify.INVALID_SYNTAX)
         except UnsupportedAlgorithm:
             return notify(Notify.NO_PROPOSAL_CHOSEN)
-    tsi, tsr = selectors_of(it.one(Payload.TSI)), selectors_of(it.one(Payload.TSR))
+    tsi, tsr = it.selectors(Payload.TSI), it.selectors(Payload.TSR)
     if sa.conduct.narrow:
         tsi, tsr = narrow(tsi, sa.config.remote_ts), narrow(tsr, sa.config.local_ts)
     if not tsi or not tsr:

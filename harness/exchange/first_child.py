@@ -16,9 +16,7 @@ from ikelab.harness.exchange.negotiate import (
     accepted_payload,
     choose,
     narrow,
-    offers,
     sa_payload,
-    selectors_of,
     ts_payloads,
     without_ke,
 )
@@ -48,12 +46,12 @@ def ask(sa: IkeSa) -> list[Any]:
 def take(sa: IkeSa, it: Inbound, request: Inbound) -> None:
     """Install what the responder accepted; whether it was allowed to is for the rules."""
     configuration.take(sa, it)
-    accepted = offers(it.one(Payload.SA))
-    sent = offers(request.one(Payload.SA))
+    accepted = it.offers()
+    sent = request.offers()
     if not accepted or not sent:
         return
     choice = Choice(accepted[0].number, accepted[0].spi, accepted[0].suite.keyed())
-    ends = (selectors_of(it.one(Payload.TSI)), selectors_of(it.one(Payload.TSR)))
+    ends = (it.selectors(Payload.TSI), it.selectors(Payload.TSR))
     nonces = Nonces(sa.init.ni, sa.init.nr)
     spis = Spis(sent[0].spi, choice.spi)
     install(sa, choice, spis, ends, nonces, made_by_us=True, mode=mode_of(it))
@@ -61,13 +59,13 @@ def take(sa: IkeSa, it: Inbound, request: Inbound) -> None:
 
 def answer(sa: IkeSa, it: Inbound) -> list[Any]:
     """[CP], SAr2, TSi, TSr; or one error notify, and the IKE SA lives on without a child (1.2)."""
-    choice = choose(offers(it.one(Payload.SA)), without_ke(sa.config.esp))
+    choice = choose(it.offers(), without_ke(sa.config.esp))
     if choice is None:
         return [IKEv2_Notify(type=Notify.NO_PROPOSAL_CHOSEN)]
     given = configuration.answer(sa, it)
     if given.error is not None:
         return [IKEv2_Notify(type=given.error)]
-    tsi, tsr = selectors_of(it.one(Payload.TSI)), selectors_of(it.one(Payload.TSR))
+    tsi, tsr = it.selectors(Payload.TSI), it.selectors(Payload.TSR)
     if sa.conduct.narrow:
         tsi = narrow(tsi, given.selectors or sa.config.remote_ts)
         tsr = narrow(tsr, sa.config.local_ts)

@@ -19,7 +19,6 @@ from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import (
     accepted_payload,
     choose,
-    offers,
     sa_payload,
 )
 from ikelab.harness.exchange.table import State
@@ -58,7 +57,7 @@ def start(
 
 def receive(sa: IkeSa, it: Inbound, seen: Step, context: create.Asked, now: float) -> None:
     """Make the successor; settle with one that the peer made at the same time (2.8.2)."""
-    answer, nonce, key = offers(it.one(Payload.SA)), it.one(Payload.NONCE), it.one(Payload.KE)
+    answer, nonce, key = it.offers(), it.one(Payload.NONCE), it.one(Payload.KE)
     if not answer or nonce is None or key is None or len(answer[0].spi) != 8:
         sa.ignore(seen, "an IKE rekey response without proposal, SPI, nonce or KE")
         return
@@ -85,7 +84,7 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, context: create.Asked, now: floa
 
 def is_rekey(it: Inbound) -> bool:
     """Whether a CREATE_CHILD_SA request is for the IKE SA itself: its proposals say so."""
-    offered = offers(it.one(Payload.SA))
+    offered = it.offers()
     return bool(offered) and offered[0].suite.protocol == Protocol.IKE
 
 
@@ -95,7 +94,7 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     busy = create.asked(sa, "child", "rekey child") or info.closing(sa)
     if busy or sa.state is State.CLOSING or sa.successor is not None:
         return create.notify(Notify.TEMPORARY_FAILURE)
-    choice = choose(offers(it.one(Payload.SA)), sa.config.ike)
+    choice = choose(it.offers(), sa.config.ike)
     if choice is None or choice.suite.ke is None:
         return create.notify(Notify.NO_PROPOSAL_CHOSEN)
     key, nonce = it.one(Payload.KE), it.one(Payload.NONCE)

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
 from ikelab.harness.crypto import ke, prf
 from ikelab.harness.errors import UnsupportedAlgorithm
-from ikelab.harness.exchange.inbound import INITIATOR, Inbound
-from ikelab.harness.exchange.negotiate import Offered, offers, selectors_of
+from ikelab.harness.exchange.inbound import Inbound, bits_of
+from ikelab.harness.exchange.negotiate import Offered
 from ikelab.harness.model import Level, Transform, Violation, is_aead
-from ikelab.layers.chain import IKEv2_Malformed
 from ikelab.layers.iana import Exchange, Integ, Notify, Payload, Protocol, TransformType, lookup
 
 
@@ -67,14 +66,18 @@ def rule(section: str, *scope: str, level: Level = Level.MUST) -> Callable[[Chec
 
 def judge(seen: Seen) -> Iterator[Violation]:
     """Every rule that this message breaks."""
-    found = lookup(Exchange, seen.it.exchange)
-    half = "response" if seen.it.response else "request"
+    for entry in _that_apply(seen.it.exchange, seen.it.response):
+        evidence = entry.check(seen)
+        if evidence is not None:
+            yield Violation(entry.id, entry.rfc, entry.section, entry.level, evidence)
+
+
+@cache
+def _that_apply(exchange: int, response: bool) -> tuple[Rule, ...]:
+    found = lookup(Exchange, exchange)
+    half = "response" if response else "request"
     scopes = {"any", f"{found.name}/{half}" if found else ""}
-    for entry in RULES.values():
-        if not scopes.isdisjoint(entry.scope):
-            evidence = entry.check(seen)
-            if evidence is not None:
-                yield Violation(entry.id, entry.rfc, entry.section, entry.level, evidence)
+    return tuple(entry for entry in RULES.values() if not scopes.isdisjoint(entry.scope))
 
 
 def violation(rule_id: str, section: str, evidence: str, level: Level = Level.MUST) -> Violation:
@@ -92,7 +95,7 @@ def version_is_2_0(seen: Seen) -> str | None:
 @rule("3.1")
 def unused_flags_are_cleared(seen: Seen) -> str | None:
     """The X(reserved) bits and the Version bit of the flags are cleared by the sender."""
-    flags = int(seen.it.message.flags)
+    flags = seen.it.flags
     return f"flags are {flags:#04x}" if flags & 0xD7 else None
 
 
@@ -101,7 +104,7 @@ def initiator_flag_names_the_original_initiator(seen: Seen) -> str | None:
     """The Initiator bit is set in messages of the original initiator and cleared in others."""
     if seen.initiator is None:
         return None
-    flag = bool(int(seen.it.message.flags) & INITIATOR)
+    flag = seen.it.from_initiator
     if flag == seen.initiator:
         return None
     who = "initiator" if seen.initiator else "responder"
@@ -111,8 +114,8 @@ def initiator_flag_names_the_original_initiator(seen: Seen) -> str | None:
 @rule("3.2")
 def critical_bit_is_clear_on_known_payloads(seen: Seen) -> str | None:
     """Senders clear the critical bit on payload types that RFC 7296 defines."""
-    for payload in _all_payloads(seen.it):
-        if Payload.SA <= payload.kind <= Payload.EAP and int(payload.flags) & 0x80:
+    for payload in seen.it.every:
+        if bits_of(payload) & 0x80 and Payload.SA <= payload.kind <= Payload.EAP:
             return f"{Payload(payload.kind).notation} carries the critical bit"
     return None
 
@@ -120,9 +123,9 @@ def critical_bit_is_clear_on_known_payloads(seen: Seen) -> str | None:
 @rule("3.2")
 def reserved_bits_of_payloads_are_zero(seen: Seen) -> str | None:
     """The RESERVED bits of a generic payload header are sent as zero."""
-    for payload in _all_payloads(seen.it):
-        if int(payload.flags) & 0x7F:
-            return f"payload type {payload.kind} has flags {int(payload.flags):#04x}"
+    for payload in seen.it.every:
+        if bits_of(payload) & 0x7F:
+            return f"payload type {payload.kind} has flags {bits_of(payload):#04x}"
     return None
 
 
@@ -181,7 +184,7 @@ def init_answer_keeps_combined_mode_free_of_integrity(seen: Seen) -> str | None:
 def ke_is_of_the_chosen_group(seen: Seen) -> str | None:
     """The KE payload of an accepting response belongs to the group its SA payload chose."""
     key = seen.it.one(Payload.KE)
-    chosen = offers(seen.it.one(Payload.SA))
+    chosen = seen.it.offers()
     group = chosen[0].suite.ke if chosen else None
     if key is None or group is None or group.id == key.group:
         return None
@@ -209,7 +212,7 @@ def nonce_is_long_enough(seen: Seen) -> str | None:
     octets = len(nonce.nonce)
     if not 16 <= octets <= 256:
         return f"the nonce has {octets} octets"
-    chosen = offers(seen.it.one(Payload.SA))
+    chosen = seen.it.offers()
     wanted = chosen[0].suite.prf if chosen else None
     try:
         half = prf.key_length(wanted.id) / 2 if wanted else 0
@@ -301,20 +304,15 @@ def selectors_are_a_subset_of_the_offer(seen: Seen) -> str | None:
     if seen.request is None:
         return None
     for kind in (Payload.TSI, Payload.TSR):
-        offered = selectors_of(seen.request.one(kind))
-        for ts in selectors_of(seen.it.one(kind)):
+        offered = seen.request.selectors(kind)
+        for ts in seen.it.selectors(kind):
             if offered and not any(o.contains(ts) for o in offered):
                 return f"{Payload(kind).notation} {ts} is in none of the offered selectors"
     return None
 
 
-def _all_payloads(it: Inbound) -> list[Any]:
-    found = [*it.outer, *it.payloads] if it.opened else it.outer
-    return [p for p in found if not isinstance(p, IKEv2_Malformed)]
-
-
 def _chosen(seen: Seen) -> list[Offered]:
-    return offers(seen.it.one(Payload.SA))
+    return seen.it.offers()
 
 
 def _accepted(seen: Seen) -> tuple[Offered, Offered] | None:
@@ -324,7 +322,7 @@ def _accepted(seen: Seen) -> tuple[Offered, Offered] | None:
     answer = _chosen(seen)
     if len(answer) != 1:
         return None
-    for offered in offers(seen.request.one(Payload.SA)):
+    for offered in seen.request.offers():
         if offered.number == answer[0].number:
             return offered, answer[0]
     return None
@@ -336,7 +334,7 @@ def _one_offered_proposal(seen: Seen) -> str | None:
     answer = _chosen(seen)
     if len(answer) != 1:
         return f"the response holds {len(answer)} proposals"
-    numbers = [o.number for o in offers(seen.request.one(Payload.SA))]
+    numbers = [o.number for o in seen.request.offers()]
     if numbers and answer[0].number not in numbers:
         return f"proposal number {answer[0].number} was not offered (offered: {numbers})"
     return None
@@ -397,5 +395,5 @@ def _public_octets(group: int) -> int | None:
 def _offered_groups(request: Inbound | None) -> set[int]:
     if request is None:
         return set()
-    found = offers(request.one(Payload.SA))
+    found = request.offers()
     return {t.id for o in found for t in o.suite.of(TransformType.KE)}
