@@ -368,6 +368,10 @@ class Session:
             self.endpoint.transport.listen(path.protocol, local)
         return self._tunnels[wanted.spi_in]
 
+    def emit(self, datagram: Datagram) -> None:
+        """Send a datagram as it is."""
+        self.endpoint.transport.send(datagram)
+
     def wait(self, done: Callable[[], bool], patience: float | None = None) -> bool:
         """Let time pass until `done()`; whether it came to that."""
         return self.endpoint.pump(done, patience)

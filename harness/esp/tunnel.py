@@ -29,9 +29,9 @@ class Tunnel:
         self.path = path
         self.encap = encap
         self.ports = ports
-        self.opened: list[Opened] = []
+        self.opened: list[tuple[Opened, Datagram]] = []
         self.refused: list[Refused] = []
-        self.arrived: list[Datagram] = []
+        self.echoes = 0  # requests made so far
         if encap and path.protocol == IpProtocol.AH:
             raise ConfigError("AH covers the addresses: it cannot go through UDP (RFC 3948 1)")
 
@@ -55,13 +55,12 @@ class Tunnel:
 
     def take(self, datagram: Datagram) -> Opened | None:
         """Open what came; None where it is refused."""
-        self.arrived.append(datagram)
         try:
             found = self.path.open(datagram.data)
         except Refused as refused:
             self.refused.append(refused)
             return None
-        self.opened.append(found)
+        self.opened.append((found, datagram))
         return found
 
 

@@ -15,7 +15,7 @@ from ikelab.harness.model import Address, Datagram
 from ikelab.harness.peer.reference import Station
 from ikelab.harness.transport.raw import MakeSocket, RawSocket
 
-UDP, CARRIED = 17, (50, 51)  # ESP and AH come as IP packets of their own
+CARRIED = (50, 51)  # ESP and AH come as IP packets of their own
 
 
 class UdpStation:
@@ -42,7 +42,7 @@ class UdpStation:
         self._ended = True
         os.write(self._wake, b"x")
         self._thread.join()
-        for sock in (*self._sockets.values(), *self._raw.values()):
+        for sock in (*self._sockets.values(), *(raw.socket for raw in self._raw.values())):
             sock.close()
         self._selector.close()
         os.close(self._wake)
