@@ -25,7 +25,6 @@ class Speaker(Protocol):
 
     def tunnel(self, child: Child | None = None) -> Tunnel: ...
     def emit(self, datagram: Datagram) -> None: ...
-    def now(self) -> float: ...
     def wait(self, done: Callable[[], bool], patience: float | None = None) -> bool: ...
 
 
@@ -55,8 +54,7 @@ def ping(
     """
     tunnel = session.tunnel(child)
     asked = request(tunnel, to, source=source, size=size)
-    datagram = tunnel.send(bytes(asked), session.now(), **crafted)
-    return post(session, tunnel, datagram, asked, patience=patience)
+    return post(session, tunnel, tunnel.send(bytes(asked), **crafted), asked, patience=patience)
 
 
 def request(

@@ -40,11 +40,11 @@ class Tunnel:
         """The SPI of what comes to us."""
         return self.path.child.spi_in
 
-    def send(self, inner: bytes, now: float, **crafted: Any) -> Datagram:
+    def send(self, inner: bytes, now: float = 0.0, **crafted: Any) -> Datagram:
         """The datagram that carries an inner packet; words as in `ChildPath.wrap`."""
         return self.carry(self.path.wrap(inner, **crafted), now)
 
-    def carry(self, sealed: bytes, now: float) -> Datagram:
+    def carry(self, sealed: bytes, now: float = 0.0) -> Datagram:
         """The datagram for octets that are sealed already, or were never."""
         local, remote = self.path.local, self.path.remote
         if not self.encap:
