@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs: `ikelab --help` has to be quick
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -34,51 +35,36 @@ def cli(debug: bool) -> None:
     type=click.Choice(["initiator", "responder"]),
     help="Role of the peer under test; both by default.",
 )
-@click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
-@click.option("-k", "expression", default="", metavar="EXPR", help="Cases whose name matches.")
-@click.option("--out", default="", metavar="DIR", help="Run folder; runs/<utc>-<peer> by default.")
+@click.option("--topology", metavar="NAME", help="memory, direct or direct6.")
+@click.option("-k", "expression", metavar="EXPR", help="Cases whose name matches.")
+@click.option("--out", metavar="DIR", help="Run folder; runs/<utc>-<peer> by default.")
 @click.option("--seed", type=int, metavar="N", help="Fix our randomness, to repeat a run.")
-@click.option("--fault", default="", metavar="NAME", help="Plant a fault in the reference peer.")
+@click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
+@click.option("--expected", metavar="DIR", help="Known deviations, a file <peer>.toml each.")
 @click.option("--quiet", "-q", is_flag=True, help="Print only what is not as it should be.")
 @click.argument("paths", nargs=-1, metavar="[TEST FILE]...")
-def run(  # noqa: PLR0917
-    peers: tuple[str, ...],
-    role: str | None,
-    topology: str,
-    expression: str,
-    out: str,
-    seed: int | None,
-    fault: str,
-    quiet: bool,
-    paths: tuple[str, ...],
-) -> int:
+def run(**options: Any) -> int:
     """Run the interop suite against peers and write a run folder."""
     from ikelab.harness import runner
-    from ikelab.harness.peer import faults
 
-    names = peers or ("reference",)
-    if fault:
-        faults.fault(fault)
-    runner.check(names)
-    if out and (Path(out) / "run.json").exists():
-        raise ConfigError(f"{out} holds a run already: give --out another folder")
-    if runner.needs_world(names, topology):
-        for peer in names:
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    request = runner.Request(**given, command=("ikelab", *sys.argv[1:]))
+    request.check()
+    if request.in_world:
+        for peer in request.peers:
             _provision(peer)
         from ikelab.netns import world
 
         world.enter()
-    argv = ["ikelab", *sys.argv[1:]]
-    status, place = runner.run(
-        names, role, topology, expression, out, seed, fault, quiet, paths, argv
-    )
-    if place is not None:
-        from ikelab.reports.load import load_run
-        from ikelab.reports.summary import summary
+    outcome = runner.run(request)
+    from ikelab.reports.load import load_run
+    from ikelab.reports.summary import summary
 
-        click.echo(summary([load_run(place)]).rstrip())
-        click.echo(f"run folder: {place}")
-    return status
+    click.echo(summary([load_run(outcome.place)]).rstrip())
+    click.echo(f"run folder: {outcome.place}")
+    if outcome.complaint:
+        _fail(outcome.complaint, outcome.status)
+    return outcome.status
 
 
 @cli.command()
@@ -228,29 +214,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words or os.environ.get("IKELAB_DEBUG") == "1"
     words = [w for w in words if w != "--debug"]
     try:
-        return int(cli.main(words, standalone_mode=False) or 0)
-    except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code)
-    except IkelabError as error:
-        if debug:
-            raise
-        return _fail(str(error), error.exit_status)
+        status = int(cli.main(words, standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return status
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort) as stopped:
         place = f"; what was recorded is in {stopped}" if str(stopped) else ""
         return _fail(f"stopped{place}", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except OSError as error:
+    except Exception as error:
         if debug:
             raise
-        return _fail(f"{error.strerror}: {error.filename or ''}".rstrip(": "), 2)
+        return _fail(*_explained(error))
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """A line and an exit status for what ended a command."""
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "ikelab"
+        return f"{error.format_message().rstrip('.')}; see '{path} --help'", error.exit_code
+    if isinstance(error, click.ClickException):
+        return error.format_message(), error.exit_code
+    if isinstance(error, IkelabError):
+        return str(error), error.exit_status
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename or ''}".rstrip(": "), 2
+    what = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return f"ikelab itself failed ({what}): run it again with --debug and report that", 3
 
 
 def _fail(line: str, status: int) -> int:
-    """One line on stderr; the last complete one of a text."""
-    text = " ".join(line.split("\n"))
-    print(f"ikelab: {text}", file=sys.stderr)
+    """One line on stderr, whatever the text holds."""
+    with contextlib.suppress(BrokenPipeError):
+        print("ikelab: " + " ".join(line.split()), file=sys.stderr)
     return status
 
 

@@ -5,6 +5,7 @@ Takes the place of pytest's own terminal reporter in `ikelab run`.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -20,13 +21,6 @@ STYLES = {
 }
 
 
-class Hooks:
-    """The hook that a suite calls with every verdict."""
-
-    def pytest_ikelab_result(self, verdict: Verdict, item: Any, reason: str, peer: str) -> None:
-        """A test has its verdict."""
-
-
 class Progress:
     """Prints a line a test; on a terminal a bar below them."""
 
@@ -35,6 +29,7 @@ class Progress:
         self.total = 0
         self.done = 0
         self.collect_errors: list[str] = []
+        self.broken: BaseException | None = None
         self._bar: Any = None
         self._task: Any = None
 
@@ -73,7 +68,17 @@ class Progress:
             self._bar.console.print(f"[{style}]{verdict:<11}[/] {escape(text)}", highlight=False)
             self._bar.advance(self._task)
         elif not self.quiet or verdict not in (Verdict.PASS, Verdict.UNSUPPORTED):
-            print(f"{verdict:<11} {text}", flush=True)
+            self._print(f"{verdict:<11} {text}")
+
+    @staticmethod
+    def _print(text: str) -> None:
+        """A line for the pipe; whoever stops reading does not stop the run."""
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
     def stop(self) -> None:
         """Take the bar away."""

@@ -1,16 +1,20 @@
 """The pytest plugin: fixtures `peer`, `initiator`, `responder`, markers, verdicts, the run folder.
 
 It is idle in a pytest session that has neither `--ikelab-peer` nor a test that uses its fixtures.
+With pytest-xdist every worker has rigs of its own, and all write one run folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+
+from ikelab.harness.errors import IkelabError
 
 if TYPE_CHECKING:
     from ikelab.harness.endpoint import Initiator, Responder
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from ikelab.harness.suite import Suite
 
 CASES = Path(__file__).resolve().parent.parent / "testcases"
+PLUGIN = "ikelab-suite"
 
 
 def rfc(number: int, *sections: str) -> pytest.MarkDecorator:
@@ -30,36 +35,125 @@ def case(name: str, level: str = "MUST") -> pytest.MarkDecorator:
     return pytest.mark.case(name, level)
 
 
+class Hooks:
+    """The hook that a suite calls with every verdict."""
+
+    def pytest_ikelab_result(self, verdict: Any, item: Any, reason: str, peer: str) -> None:
+        """A test has its verdict."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(Hooks)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ikelab", "IKEv2 peers under test")
-    group.addoption("--ikelab-peer", action="append", default=[], metavar="NAME")
-    group.addoption("--ikelab-role", choices=("initiator", "responder"))
-    group.addoption("--ikelab-topology", default="", metavar="NAME")
-    group.addoption("--ikelab-seed", type=int, metavar="N")
-    group.addoption("--ikelab-fault", default="", metavar="NAME")
-    group.addoption("--ikelab-out", default="", metavar="DIR")
-    group.addoption("--ikelab-command", default="", help="the command line, for the record")
+    option = group.addoption
+    option("--ikelab-peer", action="append", default=[], metavar="NAME", help="peer under test")
+    option("--ikelab-role", choices=("initiator", "responder"), help="its role; both by default")
+    option("--ikelab-topology", default="", metavar="NAME", help="memory, direct or direct6")
+    option("--ikelab-seed", type=int, metavar="N", help="fix our randomness")
+    option("--ikelab-fault", default="", metavar="NAME", help="fault of the reference peer")
+    option("--ikelab-out", default="", metavar="DIR", help="run folder; below runs/ by default")
+    option("--ikelab-expected", default="", metavar="DIR", help="known deviations, <peer>.toml")
+    option("--ikelab-command", default="", help="the command line, for the record")
+
+
+# -- a session with peers ----------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Move into a private world where the peers need one, while there are no threads."""
+    if config.getoption("--ikelab-peer") and not hasattr(config, "workerinput"):
+        from ikelab.harness.rig import topology_of
+        from ikelab.harness.suite import Suite, peers
+
+        with _usage():
+            settings = Suite(config).settings
+            if any(topology_of(peer, settings) != "memory" for peer in peers(config)):
+                from ikelab.netns import world
+
+                world.enter()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rfc(number, *sections): what a case tests")
     config.addinivalue_line("markers", "case(id, level): the catalogue id of a case")
+    pytest.register_assert_rewrite("ikelab.testcases")
     if config.getoption("--ikelab-peer"):
-        from ikelab.harness.suite import Suite
+        _suite(config)
 
-        config.pluginmanager.register(Suite(config), "ikelab-suite")
+
+@contextlib.contextmanager
+def _usage() -> Iterator[None]:
+    """Our errors as pytest shows a wrong command line: one line, no traceback."""
+    try:
+        yield
+    except IkelabError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _suite(config: pytest.Config) -> Suite:
-    from ikelab.harness.suite import Suite
-
-    suite = config.pluginmanager.get_plugin("ikelab-suite")
+    """The session's suite, made when it is first asked for."""
+    suite = config.pluginmanager.get_plugin(PLUGIN)
     if suite is None:
-        # A user's own tests, run by plain pytest: the reference peer unless they say otherwise.
-        suite = Suite(config)
-        config.pluginmanager.register(suite, "ikelab-suite")
-    assert isinstance(suite, Suite)
-    return suite
+        from ikelab.harness.suite import Suite
+
+        shared = getattr(config, "workerinput", {}).get("ikelab_run")
+        with _usage():
+            suite = Suite(config, Path(shared) if shared else None)
+        config.pluginmanager.register(suite, PLUGIN)
+    return cast("Suite", suite)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say where the run is."""
+    suite = config.pluginmanager.get_plugin(PLUGIN)
+    place = suite.place if suite is not None and suite.made else config.stash.get(_SHARED, None)
+    if place is not None and (place / "run.json").exists():
+        terminalreporter.write_line(f"ikelab: the run folder is {place}")
+
+
+# -- pytest-xdist: one run folder, written by the workers ----------------------------------------
+
+_SHARED = pytest.StashKey[Path]()
+_PEERS = pytest.StashKey[list[dict[str, Any]]]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the controller: tell a worker where the run goes."""
+    from ikelab.harness.suite import new_place
+
+    stash = node.config.stash
+    if _SHARED not in stash:
+        stash[_SHARED], stash[_PEERS] = new_place(node.config).absolute(), []
+    node.workerinput["ikelab_run"] = str(stash[_SHARED])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """In the controller: learn which peers a worker had."""
+    found = getattr(node, "workeroutput", {}).get("ikelab_peers", [])
+    node.config.stash[_PEERS].extend(found)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    config = session.config
+    if hasattr(config, "workerinput"):
+        suite = config.pluginmanager.get_plugin(PLUGIN)
+        peers = suite.run.facts["peers"] if suite is not None and suite.made else []
+        config.workeroutput["ikelab_peers"] = peers  # type: ignore[attr-defined]
+        return
+    place = config.stash.get(_SHARED, None)
+    if place is not None and (place / "run.json").exists():
+        from ikelab.harness.record import finish_shared
+
+        whole = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        rows = config.stash[_PEERS]
+        finish_shared(place, rows, whole=whole)
 
 
 # -- collecting the shipped cases under the names that they are installed as -------------------
@@ -95,55 +189,54 @@ def pytest_pycollect_makemodule(
     return CaseModule.from_parent(parent, path=module_path)
 
 
-pytest.register_assert_rewrite("ikelab.testcases")
-
-
 # -- fixtures ----------------------------------------------------------------------------------
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "peer" in metafunc.fixturenames:
-        names = metafunc.config.getoption("--ikelab-peer") or ["reference"]
-        metafunc.parametrize("_peer_name", names, scope="session")
+    if "_ikelab_peer" in metafunc.fixturenames:
+        names = dict.fromkeys(metafunc.config.getoption("--ikelab-peer")) or ["reference"]
+        metafunc.parametrize("_ikelab_peer", list(names), scope="session")
 
 
 @pytest.fixture(scope="session")
-def _peer_name(request: pytest.FixtureRequest) -> str:
+def _ikelab_peer(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def _rig(_peer_name: str, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    suite = _suite(request.config)
-    made = suite.open_rig(_peer_name)
+def _ikelab_rig(_ikelab_peer: str, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    made = _suite(request.config).open_rig(_ikelab_peer)
     yield made
     made.close()
 
 
 @pytest.fixture
-def _test(_rig: Rig, request: pytest.FixtureRequest) -> Iterator[Rig]:
+def _ikelab_test(_ikelab_rig: Rig, request: pytest.FixtureRequest) -> Iterator[Rig]:
     suite = _suite(request.config)
-    suite.begin(_rig, request.node)
-    yield _rig
-    suite.end(_rig, request.node)
+    suite.begin(_ikelab_rig, request.node)
+    yield _ikelab_rig
+    suite.end(_ikelab_rig, request.node)
 
 
 @pytest.fixture
-def peer(_test: Rig) -> Tested:
+def peer(_ikelab_test: Rig) -> Tested:
     """The peer under test: `start(**config)`, `initiate()`, `view()`, `disagreements(sa)`."""
-    return _test.peer
+    return _ikelab_test.peer
 
 
 @pytest.fixture
-def initiator(_test: Rig) -> Initiator:
+def initiator(_ikelab_test: Rig) -> Initiator:
     """Our endpoint as initiator: `init()`, `establish()`, `probe()`."""
-    return _test.initiator()
+    return _ikelab_test.initiator()
 
 
 @pytest.fixture
-def responder(_test: Rig) -> Responder:
+def responder(_ikelab_test: Rig) -> Responder:
     """Our endpoint as responder: `listen()`, `accept()`."""
-    return _test.responder()
+    return _ikelab_test.responder()
+
+
+# -- verdicts ----------------------------------------------------------------------------------
 
 
 @pytest.hookimpl(wrapper=True)
@@ -151,10 +244,51 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    suite = item.config.pluginmanager.get_plugin("ikelab-suite")
-    if suite is not None and "peer" in getattr(item, "fixturenames", ()):
-        suite.phase(item, call, report)
+    if "_ikelab_peer" not in getattr(item, "fixturenames", ()):
+        return report
+    suite = _suite(item.config)
+    if suite.failure is not None:
+        return report
+    error = call.excinfo.value if call.excinfo else None
+    try:
+        told, why = _marked(error, report)
+        verdict, why = suite.phase(item, report.when, error, told, why, report.duration)
+    except IkelabError as broken:
+        suite.give_up(item, broken)
+        return report
+    stopped = error is not None and report.when == "setup"
+    if told is None and (stopped or report.when == "call"):
+        _show(report, str(verdict), why, item)
     return report
+
+
+def _marked(error: BaseException | None, report: pytest.TestReport) -> tuple[Any, str]:
+    """What pytest's own marks and functions say: xfail, skip, fail; (None, "") where nothing."""
+    from ikelab.harness.model import Verdict
+
+    if hasattr(report, "wasxfail"):
+        return (Verdict.XFAIL if report.skipped else Verdict.XPASS), report.wasxfail
+    if report.failed and error is None:
+        return Verdict.XPASS, str(report.longrepr)
+    if report.skipped and error is not None:
+        return Verdict.UNSUPPORTED, str(error)
+    if isinstance(error, pytest.fail.Exception) and report.when == "call":
+        return Verdict.FAIL, str(error)
+    return None, ""
+
+
+def _show(report: pytest.TestReport, verdict: str, why: str, item: pytest.Item) -> None:
+    """Let pytest's own report say what the verdict says: skipped, expected, unexpected."""
+    if verdict == "UNSUPPORTED":
+        path, line, _ = item.reportinfo()
+        report.outcome = "skipped"
+        report.longrepr = (str(path), (line or 0) + 1, f"UNSUPPORTED: {why}")
+    elif verdict == "XFAIL":
+        report.outcome = "skipped"
+        report.wasxfail = why
+    elif verdict == "XPASS":
+        report.outcome = "failed"
+        report.longrepr = why
 
 
 __all__ = ["case", "initiator", "peer", "responder", "rfc"]

@@ -2,56 +2,106 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import re
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from ikelab.harness.errors import ConfigError
-from ikelab.harness.rig import REFERENCE
+from ikelab.harness.errors import ConfigError, LabError
+from ikelab.harness.peer import faults
+from ikelab.harness.rig import REFERENCE, Settings, check, topology_of
 from ikelab.harness.verdicts import exit_status
 
+_SYNTAX = re.compile(r'File "(.*)", line (\d+)')
 CASES = Path(__file__).resolve().parent.parent / "testcases"
 
 
-def needs_world(peers: Sequence[str], topology: str) -> bool:
-    """Whether the run needs network namespaces."""
-    return any(p != REFERENCE for p in peers) or topology not in ("", "memory")
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `ikelab run` was asked for; an empty word means the default."""
+
+    peers: tuple[str, ...] = (REFERENCE,)
+    role: str = ""
+    topology: str = ""
+    expression: str = ""
+    out: str = ""
+    seed: int | None = None
+    fault: str = ""
+    expected: str = ""
+    quiet: bool = False
+    paths: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        fault = faults.fault(self.fault) if self.fault else None
+        return Settings(topology=self.topology, seed=self.seed, fault=fault)
+
+    @property
+    def in_world(self) -> bool:
+        """Whether the run needs network namespaces."""
+        return any(topology_of(peer, self.settings) != "memory" for peer in self.peers)
+
+    def check(self) -> None:
+        """ConfigError for what cannot be, before anything is made."""
+        from ikelab.harness.record import vacant
+
+        for peer in self.peers:
+            check(peer, self.settings)
+        if self.out:
+            vacant(Path(self.out))
+        if self.expected and not Path(self.expected).is_dir():
+            raise ConfigError(f"no such folder of known deviations: {self.expected}")
+        for path in self.paths:
+            if not Path(path.partition("::")[0]).exists():
+                raise ConfigError(f"no such test file: {path}")
+
+    def options(self) -> list[str]:
+        """The request in pytest's words."""
+        # Nothing of the folder that the user happens to stand in, nor of his other plugins.
+        options = ["-p", "no:cacheprovider", "-c", str(CASES / "pytest.toml")]
+        options += ["--rootdir", str(Path.cwd() if self.paths else CASES.parent)]
+        options += ["--ikelab-command", shlex.join(self.command)]
+        for peer in dict.fromkeys(self.peers):
+            options += ["--ikelab-peer", peer]
+        for name in ("role", "topology", "out", "fault", "expected"):
+            if value := getattr(self, name):
+                options += [f"--ikelab-{name}", value]
+        if self.expression:
+            options += ["-k", self.expression]
+        if self.seed is not None:
+            options += ["--ikelab-seed", str(self.seed)]
+        return [*options, *(self.paths or [str(CASES)])]
 
 
-def check(peers: Sequence[str]) -> None:
-    """ConfigError for a peer that there is not, before anything is made."""
-    from ikelab.harness.peer import registry
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended. `complaint` says in one line why tests ended in ERROR, where any did."""
 
-    for peer in peers:
-        if peer != REFERENCE:
-            registry.driver(peer)
+    status: int
+    place: Path
+    complaint: str = ""
 
 
-def run(  # noqa: PLR0917
-    peers: Sequence[str],
-    role: str | None,
-    topology: str,
-    expression: str,
-    out: str,
-    seed: int | None,
-    fault: str,
-    quiet: bool,
-    paths: Sequence[str],
-    argv: Sequence[str],
-) -> tuple[int, Path | None]:
-    """Run the cases; (exit status, run folder)."""
+def run(request: Request) -> Outcome:
+    """Run the cases. ConfigError where there is nothing to run, LabError where the record broke;
+    KeyboardInterrupt with the run folder's name where the user stopped it.
+    """
     import pytest
 
     from ikelab.harness import pytest_plugin
-    from ikelab.harness.progress import Hooks, Progress
+    from ikelab.harness.progress import Progress
 
-    progress = Progress(quiet=quiet)
+    progress = Progress(quiet=request.quiet)
+    configs: list[pytest.Config] = []
 
     class Reporting:
         """Exchanges pytest's terminal reporter for ours."""
-
-        def pytest_addhooks(self, pluginmanager: pytest.PytestPluginManager) -> None:
-            pluginmanager.add_hookspecs(Hooks)
 
         @pytest.hookimpl(trylast=True)
         def pytest_configure(self, config: pytest.Config) -> None:
@@ -59,51 +109,96 @@ def run(  # noqa: PLR0917
             if terminal is not None:
                 config.pluginmanager.unregister(terminal)
             config.pluginmanager.register(progress, "ikelab-progress")
-            self.config = config
+            configs.append(config)
 
-    reporting = Reporting()
-    places = [*paths] or [str(CASES)]
-    missing = next((p for p in places if not Path(p.partition("::")[0]).exists()), None)
-    if missing:
-        raise ConfigError(f"no such test file: {missing}")
-    options = ["-p", "no:cacheprovider", "-c", str(CASES / "pytest.toml")]
-    if not paths:
-        options += ["--rootdir", str(CASES.parent)]
-    for peer in dict.fromkeys(peers):
-        options += ["--ikelab-peer", peer]
-    if role:
-        options += ["--ikelab-role", role]
-    if expression:
-        options += ["-k", expression]
-    for name, value in (("topology", topology), ("out", out), ("fault", fault)):
-        if value:
-            options += [f"--ikelab-{name}", value]
-    if seed is not None:
-        options += ["--ikelab-seed", str(seed)]
-    options += ["--ikelab-command", shlex.join(argv)]
-    plugins: list[object] = [reporting]
-    if not _entry_point_loads():
-        plugins.append(pytest_plugin)
-    status = pytest.main([*options, *places], plugins=plugins)
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+            progress.broken = excinfo.value
+            return True
+
+    with _plugins(hermetic=not request.paths) as extra, _heard() as said:
+        plugins = [Reporting(), *([] if _loads_itself() and not extra else [pytest_plugin])]
+        status = pytest.main([*extra, *request.options()], plugins=plugins)
     progress.stop()
-    suite = reporting.config.pluginmanager.get_plugin("ikelab-suite")
-    place = suite.run.path if suite else None
+    suite = configs[0].pluginmanager.get_plugin(pytest_plugin.PLUGIN) if configs else None
+    if isinstance(progress.broken, Exception):
+        raise progress.broken
     if progress.collect_errors:
-        raise ConfigError("a test file cannot be read: " + _last_line(progress.collect_errors[0]))
+        raise ConfigError(_unreadable(progress.collect_errors[0]))
+    if status == pytest.ExitCode.USAGE_ERROR:
+        raise ConfigError(_usage(said.getvalue()))
+    if suite is None:
+        raise LabError(f"pytest ended with {int(status)} before it began")
+    if suite.failure is not None:
+        raise suite.failure
     if status == pytest.ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt(str(place or ""))
-    if status in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
-        why = f"no test case matches -k {expression!r}" if expression else "no test case was found"
-        raise ConfigError(f"{why}: leave -k out to run them all")
-    return exit_status(suite.counts.elements()), place
+        raise KeyboardInterrupt(str(suite.place) if suite.made else "")
+    if not suite.counts:
+        raise ConfigError(_nothing(request))
+    errors = [error for error, _ in suite.errors]
+    code = exit_status(suite.counts.elements(), errors)
+    return Outcome(code, suite.place, _complaint([why for _, why in suite.errors]))
 
 
-def _entry_point_loads() -> bool:
+@contextlib.contextmanager
+def _plugins(*, hermetic: bool) -> Iterator[list[str]]:
+    """Options and environment that keep other people's pytest settings out."""
+    options = os.environ.pop("PYTEST_ADDOPTS", None)
+    try:
+        yield ["--disable-plugin-autoload"] if hermetic else []
+    finally:
+        if options is not None:
+            os.environ["PYTEST_ADDOPTS"] = options
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[io.StringIO]:
+    """Keep what pytest writes to stderr about a wrong command line; pass on everything else."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        yield said
+    rest = [line for line in said.getvalue().splitlines() if line and not line.startswith("ERROR:")]
+    if rest:
+        print("\n".join(rest), file=sys.stderr)
+
+
+def _usage(said: str) -> str:
+    lines = [line.removeprefix("ERROR: ") for line in said.splitlines() if line[:7] == "ERROR: "]
+    return lines[0] if lines else "pytest refused the command"
+
+
+def _nothing(request: Request) -> str:
+    if request.expression:
+        return f"no test case matches -k {request.expression!r}: leave -k out to run them all"
+    if request.role:
+        return f"no test case has the peer as {request.role}: leave --role out to run them all"
+    return "no test case was found: a case is a function test_... that uses the fixture `peer`"
+
+
+def _complaint(reasons: list[str]) -> str:
+    """The line for stderr about tests that ended in ERROR."""
+    if not reasons:
+        return ""
+    if len(set(reasons)) == 1:
+        return reasons[0]
+    return f"{len(reasons)} tests ended in ERROR, the first one: {reasons[0]}"
+
+
+def _loads_itself() -> bool:
     """Whether the installed distribution brings the plugin by itself."""
     from importlib.metadata import entry_points
 
     return any(e.name == "ikelab" for e in entry_points(group="pytest11"))
 
 
-def _last_line(text: str) -> str:
-    return text.strip().splitlines()[-1]
+def _unreadable(text: str) -> str:
+    """What pytest says of a file that it cannot import, in a line: place and error."""
+    lines = text.splitlines()
+    errors = [line[1:].strip() for line in lines if line.startswith("E   ")]
+    places = [m[1] for m in map(re.compile(r"(?:E +)?(\S+\.py:\d+): ").match, lines) if m]
+    places += [f"{m[1]}:{m[2]}" for m in map(_SYNTAX.match, errors) if m]
+    told = [
+        error for error in errors if re.match(r"[A-Za-z_.]+(Error|Exception|Warning)?: ", error)
+    ]
+    what = told[0] if told else (lines[-1:] or ["no reason was given"])[0]
+    return f"a test file cannot be read: {places[-1]}: {what}" if places else what

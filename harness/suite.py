@@ -10,20 +10,24 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ikelab.harness import verdicts
+from ikelab.harness import reason, verdicts
 from ikelab.harness.edits import Plan
+from ikelab.harness.errors import ConfigError, IkelabError
 from ikelab.harness.model import Verdict
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.faults import fault
-from ikelab.harness.record import CaseFolder, RunFolder
-from ikelab.harness.rig import Rig, Settings, open_rig
+from ikelab.harness.record import CaseFolder, RunFolder, vacant
+from ikelab.harness.rig import REFERENCE, Rig, Settings, check, open_rig, topology_of
 from ikelab.harness.transcript import violation_json
 
 EXPECTED = Path(__file__).resolve().parent.parent / "testcases" / "expected"
+PEER_FIXTURE = "_ikelab_peer"
+"""Every test that has a peer has this fixture, with the peer's name as its parameter."""
 
 
 @dataclass
@@ -31,7 +35,7 @@ class _Running:
     """What is known of the test that runs."""
 
     folder: CaseFolder
-    rig: Rig
+    rig: Rig | None = None
     worst: Verdict = Verdict.PASS
     reason: str = ""
     details: str = ""
@@ -43,9 +47,9 @@ class _Running:
 
 
 class Suite:
-    """Made once a session. `config` is pytest's."""
+    """Made once in a process. `config` is pytest's; `place` the folder of a run that is shared."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, place: Path | None = None) -> None:
         self.config = config
         option = config.getoption
         name = option("--ikelab-fault")
@@ -56,35 +60,42 @@ class Suite:
             version=version("ikelab"),
         )
         self.role = option("--ikelab-role")
-        self.peers: list[str] = option("--ikelab-peer") or ["reference"]
-        self.run = RunFolder(self._place(option("--ikelab-out")), self._facts())
+        self.peers = peers(config)
+        for peer in self.peers:
+            check(peer, self.settings)
+        own = option("--ikelab-expected")
+        folder = Path(own) if own else EXPECTED
+        if own and not folder.is_dir():
+            raise ConfigError(f"no such folder of known deviations: {folder}")
+        self._expected = {peer: verdicts.expected(peer, folder) for peer in self.peers}
+        self._shared = place is not None
+        self.place = place or new_place(config)
+        if not self._shared:
+            vacant(self.place)
         self.counts: Counter[Verdict] = Counter()
+        self.errors: list[tuple[BaseException | None, str]] = []
+        self.failure: IkelabError | None = None
         self._running: dict[str, _Running] = {}
-        self._expected = {peer: verdicts.expected(peer, EXPECTED) for peer in self.peers}
         self._broken: dict[str, BaseException] = {}
+        self._interrupted = False
 
-    def _place(self, out: str) -> Path:
-        if out:
-            return Path(out)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        peers = "+".join(self.peers)
-        place = Path("runs") / f"{stamp}-{peers}"
-        number = 1
-        while place.exists():
-            number += 1
-            place = Path("runs") / f"{stamp}-{peers}-{number}"
-        return place
-
-    def _facts(self) -> dict[str, Any]:
+    @cached_property
+    def run(self) -> RunFolder:
+        """The run folder; made when the first test is about to run."""
         command = self.config.getoption("--ikelab-command")
-        return {
+        facts = {
             "ikelab": self.settings.version,
-            "peers": [],
             "topology": self.settings.topology or "default",
             "seed": self.settings.seed,
             "fault": self.settings.fault.name if self.settings.fault else None,
             "command": shlex.split(command) if command else sys.argv,
         }
+        return RunFolder(self.place, facts, shared=self._shared)
+
+    @property
+    def made(self) -> bool:
+        """Whether there is a run folder."""
+        return "run" in self.__dict__
 
     # -- rigs --------------------------------------------------------------------------------
 
@@ -94,7 +105,7 @@ class Suite:
             raise self._broken[peer]
         try:
             made = open_rig(peer, self.settings)
-        except BaseException as error:
+        except Exception as error:
             self._broken[peer] = error
             raise
         return made
@@ -113,97 +124,154 @@ class Suite:
     def end(self, rig: Rig, item: Any) -> None:
         """Write what the test left: conversation, capture, keys, the peer's side."""
         running = self._running[item.nodeid]
-        sessions = rig.sessions()
-        running.violations = [
-            violation_json(v) for session in sessions for v in session.violations
-        ]
-        running.plan = str(Plan(tuple(b for s in sessions for b in s.sa.applied)))
-        running.observed = "; ".join(rig.peer.observed)
-        folder = running.folder
-        folder.write([s.sa for s in sessions])
-        folder.text("peer.conf", rig.peer.driver.config_text())
-        folder.text("peer.log", rig.peer.driver.log())
-        rig.end()
+        try:
+            sessions = rig.sessions()
+            running.violations = [
+                violation_json(v) for session in sessions for v in session.violations
+            ]
+            running.plan = str(Plan(tuple(b for s in sessions for b in s.sa.applied)))
+            running.observed = "; ".join(rig.peer.observed)
+            folder = running.folder
+            folder.write([s.sa for s in sessions])
+            folder.text("peer.conf", rig.peer.driver.config_text())
+            folder.text("peer.log", rig.peer.driver.log())
+        finally:
+            rig.end()
 
     # -- pytest's hooks ------------------------------------------------------------------------
 
     def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
         """Keep the tests of the wanted role, peer by peer."""
         if self.role:
-            gone = [i for i in items if "peer" in i.fixturenames and role_of(i) != self.role]
+            gone = [i for i in items if has_peer(i) and role_of(i) != self.role]
             if gone:
                 config.hook.pytest_deselected(items=gone)
                 items[:] = [i for i in items if i not in gone]
 
-    def phase(self, item: Any, call: Any, report: Any) -> None:
-        """Take note of how setup, call or teardown ended; after the last one, give the verdict."""
+    def pytest_assertrepr_compare(self, op: str, left: Any, right: Any) -> list[str] | None:
+        """Our words for a comparison that does not hold."""
+        return reason.compared(op, left, right)
+
+    def phase(
+        self,
+        item: Any,
+        when: str,
+        error: BaseException | None,
+        verdict: Verdict | None,
+        text: str = "",
+        duration: float = 0.0,
+    ) -> tuple[Verdict, str]:
+        """Take note of how setup, call or teardown ended; after the last one, give the verdict.
+
+        `verdict` and `text` are what pytest's own marks (skip, xfail) say, None where they say
+        nothing. Returns the verdict so far, known deviations applied, and its reason.
+        """
         running = self._running.get(item.nodeid)
         if running is None:
             folder = CaseFolder(self.run, item.nodeid.removeprefix("testcases/"))
-            running = self._running[item.nodeid] = _Running(folder, None)  # type: ignore[arg-type]
-        error = call.excinfo.value if call.excinfo else None
-        if isinstance(error, KeyboardInterrupt):
-            return
-        verdict = verdicts.verdict_of(error, report.when)
-        if report.when == "call":
-            running.duration = report.duration
-        if error is not None and running.worst is Verdict.PASS:
-            running.worst, running.error = verdict, error
-            running.reason = verdicts.one_line(error)
-            running.details = str(error)
-        if report.when == "teardown":
-            self._result(item, running)
+            running = self._running[item.nodeid] = _Running(folder)
+        found = verdict or verdicts.verdict_of(error, when)
+        if when == "call":
+            running.duration = duration
+        if found is not Verdict.PASS and running.worst is Verdict.PASS:
+            running.worst, running.error = found, error
+            running.reason = text or (reason.one_line(error) if error else "")
+            running.details = text or (verdicts.details(error) if error else "")
+        if when == "teardown":
+            return self._result(item, running)
+        deviation = verdicts.known(self._expected[peer_of(item)], item.nodeid)
+        return verdicts.with_expectation(running.worst, deviation), _because(running, deviation)
 
-    def _result(self, item: Any, running: _Running) -> None:
-        peer = item.callspec.params["_peer_name"]
-        test = item.nodeid
-        deviation = verdicts.known(self._expected.get(peer, ()), test)
+    def _result(self, item: Any, running: _Running) -> tuple[Verdict, str]:
+        self._running.pop(item.nodeid)
+        peer = peer_of(item)
+        deviation = verdicts.known(self._expected[peer], item.nodeid)
         verdict = verdicts.with_expectation(running.worst, deviation)
-        reason = running.reason
-        if deviation and verdict in (Verdict.XFAIL, Verdict.XPASS):
-            reason = f"{deviation.reason} {reason}".strip()
+        why = _because(running, deviation)
         if verdict is Verdict.PASS and running.observed:
-            reason = f"observed: {running.observed}"
-        marker = item.get_closest_marker("case")
+            why = f"observed: {running.observed}"
         self.counts[verdict] += 1
-        self.run.result(
-            {
-                "id": test,
-                "case": marker.args[0] if marker else None,
-                "title": title(item),
-                "doc": " ".join((item.function.__doc__ or "").split()),
-                "verdict": str(verdict),
-                "peer": peer,
-                "role": role_of(item),
-                "topology": running.rig.topology if running.rig else self.settings.topology,
-                "rfc": [
-                    {"rfc": m.args[0], "sections": list(m.args[1:])}
-                    for m in item.iter_markers("rfc")
-                ],
-                "level": marker.args[1] if marker else "feature",
-                "reason": reason,
-                "details": running.details,
-                "duration": round(running.duration, 4),
-                "violations": running.violations,
-                "folder": running.folder.name,
-                "plan": running.plan,
-            }
-        )
-        self._running.pop(test, None)
-        self.config.hook.pytest_ikelab_result(
-            verdict=verdict, item=item, reason=reason, peer=peer
-        )
+        if verdict is Verdict.ERROR:
+            self.errors.append((running.error, why))
+        row = {"topology": topology_of(peer, self.settings), **_row(item, running)}
+        self.run.result(row | {"verdict": str(verdict), "peer": peer, "reason": why})
+        self.config.hook.pytest_ikelab_result(verdict=verdict, item=item, reason=why, peer=peer)
+        return verdict, why
+
+    def give_up(self, item: Any, error: IkelabError) -> None:
+        """The record itself broke: no further test is run."""
+        self.failure = error
+        item.session.shouldstop = str(error)
 
     def pytest_sessionfinish(self) -> None:
         """Close the run folder; a run that was interrupted stays without `finished`."""
-        if not self._interrupted:
+        if self.made and not self._interrupted and self.failure is None:
             self.run.finish()
-
-    _interrupted = False
 
     def pytest_keyboard_interrupt(self) -> None:
         """Remember that the run did not come to its end."""
         self._interrupted = True
+
+
+def _because(running: _Running, deviation: verdicts.Deviation | None) -> str:
+    """Why the verdict is what it is: an expected deviation, else what was found."""
+    why = running.reason
+    if running.worst is Verdict.FAIL and reason.bare(why) and running.violations:
+        first = running.violations[0]
+        why = "{rule} (RFC {rfc} {section}, {level}): {message}".format(**first)
+    if deviation and running.worst is Verdict.FAIL:
+        return f"{deviation}: {why}"
+    if deviation and running.worst is Verdict.PASS:
+        return f"it passes, and was expected to fail: {deviation}"
+    return why
+
+
+def _row(item: Any, running: _Running) -> dict[str, Any]:
+    """What results.jsonl says of a test, verdict and peer aside."""
+    marker = item.get_closest_marker("case")
+    return {
+        "id": item.nodeid,
+        "case": marker.args[0] if marker else None,
+        "title": title(item),
+        "doc": " ".join((item.function.__doc__ or "").split()),
+        "role": role_of(item),
+        "rfc": [{"rfc": m.args[0], "sections": list(m.args[1:])} for m in item.iter_markers("rfc")],
+        "level": marker.args[1] if marker else "feature",
+        "details": running.details,
+        "duration": round(running.duration, 4),
+        "violations": running.violations,
+        "folder": running.folder.name,
+        "plan": running.plan,
+    }
+
+
+def peers(config: Any) -> list[str]:
+    """The peers under test, each once."""
+    return list(dict.fromkeys(config.getoption("--ikelab-peer"))) or [REFERENCE]
+
+
+def new_place(config: Any) -> Path:
+    """Where the run goes: what was asked for, or a name below runs/ that nobody has taken."""
+    out = config.getoption("--ikelab-out")
+    if out:
+        return Path(out)
+    place = Path("runs") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{'+'.join(peers(config))}"
+    number = 1
+    taken = place
+    while taken.exists():
+        number += 1
+        taken = place.with_name(f"{place.name}-{number}")
+    return taken
+
+
+def has_peer(item: Any) -> bool:
+    """Whether a test is one of ours: it has a peer under test."""
+    return PEER_FIXTURE in getattr(item, "fixturenames", ())
+
+
+def peer_of(item: Any) -> str:
+    """The name of the peer under test."""
+    return str(item.callspec.params[PEER_FIXTURE])
 
 
 def role_of(item: Any) -> str:

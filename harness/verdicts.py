@@ -7,6 +7,7 @@ entry of `expected/<peer>.toml` that says why, and both names say that there is 
 from __future__ import annotations
 
 import tomllib
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,6 @@ from pathlib import Path
 from ikelab.harness.errors import ConfigError, IkelabError
 from ikelab.harness.model import Verdict
 from ikelab.harness.peer.base import Unsupported
-
-GOOD = {Verdict.PASS, Verdict.UNSUPPORTED, Verdict.XFAIL}
 
 
 def verdict_of(error: BaseException | None, during: str) -> Verdict:
@@ -32,38 +31,62 @@ def verdict_of(error: BaseException | None, during: str) -> Verdict:
     return Verdict.ERROR
 
 
-def exit_status(verdicts: Iterable[Verdict]) -> int:
-    """0 all as expected, 1 something unexpected, 3 where only the lab or a test broke."""
+def exit_status(verdicts: Iterable[Verdict], errors: Iterable[BaseException | None] = ()) -> int:
+    """0 all as expected, 1 something unexpected, 3 where only the lab broke.
+
+    2 where all that was wrong is what the user wrote; `errors` are those of the ERROR verdicts.
+    """
     seen = set(verdicts)
     if seen & {Verdict.FAIL, Verdict.XPASS}:
         return 1
-    return 3 if Verdict.ERROR in seen else 0
+    if Verdict.ERROR not in seen:
+        return 0
+    found = list(errors)
+    return 2 if found and all(isinstance(error, ConfigError) for error in found) else 3
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """A deviation that is known: a test's id (its end is enough), why, and where to read it."""
+    """A deviation that is known: a test's id, why it is expected, and where to read of it.
+
+    The end of an id is enough, from a file's name on, and so is a test without its parameters:
+    `test_versions.py::test_skips_an_unknown_payload`.
+    """
 
     id: str
     reason: str
     link: str = ""
 
+    def names(self, test_id: str) -> bool:
+        """Whether this is about that test."""
+        ids = (test_id, test_id.partition("[")[0])
+        return any(i == self.id or i.endswith("/" + self.id) for i in ids)
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.link})" if self.link else self.reason
+
 
 def expected(peer: str, folder: Path) -> tuple[Deviation, ...]:
     """The known deviations of a peer: `strongswan@trixie` has strongswan-trixie.toml."""
     path = folder / f"{peer.replace('@', '-')}.toml"
-    if not path.exists():
-        return ()
     try:
-        rows = tomllib.loads(path.read_text(encoding="utf-8")).get("deviation", [])
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+    try:
+        rows = tomllib.loads(text).get("deviation", [])
         return tuple(Deviation(row["id"], row["reason"], row.get("link", "")) for row in rows)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path.name}: {error}; write [[deviation]] with id and reason") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except (KeyError, TypeError, AttributeError):
+        raise ConfigError(f"{path}: every [[deviation]] needs an id and a reason") from None
 
 
 def known(deviations: Iterable[Deviation], test_id: str) -> Deviation | None:
     """The deviation that names this test."""
-    return next((d for d in deviations if test_id == d.id or test_id.endswith("/" + d.id)), None)
+    return next((d for d in deviations if d.names(test_id)), None)
 
 
 def with_expectation(verdict: Verdict, deviation: Deviation | None) -> Verdict:
@@ -73,9 +96,8 @@ def with_expectation(verdict: Verdict, deviation: Deviation | None) -> Verdict:
     return {Verdict.FAIL: Verdict.XFAIL, Verdict.PASS: Verdict.XPASS}.get(verdict, verdict)
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of an error, for tables."""
-    text = str(error).strip() or type(error).__name__
-    line = text.splitlines()[0]
-    known_error = isinstance(error, IkelabError | AssertionError)
-    return line if known_error else f"{type(error).__name__}: {line}"
+def details(error: BaseException) -> str:
+    """The whole text of an error; of one that should not happen, where it happened too."""
+    if isinstance(error, IkelabError | AssertionError):
+        return str(error)
+    return "".join(traceback.format_exception(error)).rstrip()
