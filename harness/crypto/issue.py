@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from ikelab.harness.crypto import ke
@@ -105,7 +110,8 @@ def issue(
     issued_by = issuer.x509.subject if issuer else subject
     public = own.public_key()
     authority = issuer.key if issuer else public
-    seed = f"{issued_by.rfc4514_string()}|{wanted}".encode()
+    info = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    seed = f"{issued_by.rfc4514_string()}|{wanted}|{info.hex()}".encode()
     serial = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") >> 1 or 1
     builder = (
         x509.CertificateBuilder(subject_name=subject, issuer_name=issued_by)
