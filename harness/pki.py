@@ -232,10 +232,10 @@ def write(pki: Pki, folder: Path, keys: tuple[str, ...] = KEYS) -> list[str]:
     """
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty: give a new folder")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
     members = [pki.member(side, key) for side in SIDES for key in keys]
     members += [pki.member(side, flaw=flaw) for side in SIDES for flaw in FLAWS]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
     authorities = [a.certificate.der for a in pki.authorities]
     _put(folder / "root.pem", _pem("CERTIFICATE", authorities[:1]))
     _put(folder / "intermediates.pem", _pem("CERTIFICATE", authorities[1:]))

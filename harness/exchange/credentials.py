@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ikelab.harness.crypto.certs import Certificate, CertRefused
 from ikelab.harness.crypto.chains import Policy
 from ikelab.layers.iana import Hash
 
@@ -31,6 +32,9 @@ class PskCredential:
 
     key: bytes = field(repr=False)
 
+    def __str__(self) -> str:
+        return "shared key"
+
 
 @dataclass(frozen=True, slots=True)
 class CertCredential:
@@ -50,10 +54,18 @@ class CertCredential:
     url: str = ""
     hash_octets: int | None = None
 
+    def __str__(self) -> str:
+        way = f", method {self.method}" if self.method is not None else ""
+        way += f", {self.scheme}" if self.scheme else ""
+        return f"certificate {_names(self.chain)}{way}, sent {self.send}"
+
 
 @dataclass(frozen=True, slots=True)
 class NullCredential:
     """No proof at all (method 13, RFC 7619)."""
+
+    def __str__(self) -> str:
+        return "NULL authentication"
 
 
 Credential = PskCredential | CertCredential | NullCredential
@@ -79,3 +91,20 @@ class Trust:
     hashes: tuple[int, ...] = HASHES
     certreq: bool = True
     fetch: Callable[[str], bytes] | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        parts = ["shared key"] if self.psk is not None else []
+        parts += ["NULL authentication"] if self.null else []
+        parts += [f"certificates of {_names(self.anchors)}"] if self.anchors else []
+        return ", ".join(parts) or "nobody"
+
+
+def _names(chain: tuple[bytes, ...]) -> str:
+    """The subjects of certificates; what is none says so."""
+    found = []
+    for data in chain:
+        try:
+            found.append(Certificate.load(data).name)
+        except CertRefused as refused:
+            found.append(f"({refused})")
+    return " < ".join(found)
