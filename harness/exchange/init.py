@@ -21,6 +21,7 @@ from ikelab.harness.exchange.window import Answer
 from ikelab.harness.model import Address, Datagram, Nat, Suite
 from ikelab.harness.transcript import Step
 from ikelab.layers.iana import Encr, Exchange, Notify, Payload, TransformType
+from ikelab.layers.message import IKEv2
 from ikelab.layers.notify import IKEv2_Notify
 from ikelab.layers.payloads import IKEv2_KE, IKEv2_Nonce
 
@@ -38,22 +39,34 @@ class InitState:
     pair: ke.KeyPair | None = None
     ni: bytes = b""
     nr: bytes = b""
+    shared: bytes = b""
     request: bytes = b""
     response: bytes = b""
     cookie: bytes = b""
     group: int | None = None
+    edits: tuple[Edit, ...] = ()  # of the request: who asks for a cookie gets the same again
     retries: int = 0
     asked: list[int] = field(default_factory=list)  # groups that INVALID_KE_PAYLOAD asked for
     refused: list[int] = field(default_factory=list)  # the error notifies that we answered with
     retried: bool = False  # as responder: this initiator was asked for another group before
 
 
-def remember(sa: IkeSa, data: bytes, response: bool) -> None:
-    """Keep our own IKE_SA_INIT message as sent: AUTH signs it (RFC 7296 2.15)."""
+def remember(sa: IkeSa, data: bytes, response: bool, *, edited: bool) -> None:
+    """Keep our own IKE_SA_INIT message as sent: AUTH signs it (RFC 7296 2.15).
+
+    A nonce that edits changed is the nonce: the peer has no other to compute with.
+    """
+    state = sa.init
+    nonce = Inbound(IKEv2(data)).one(Payload.NONCE) if edited else None
     if response:
-        sa.init.response = data
+        state.response = data
+        if nonce is not None and bytes(nonce.nonce) != state.nr and sa.chosen is not None:
+            state.nr = bytes(nonce.nonce)
+            _take_keys(sa, sa.chosen)
     else:
-        sa.init.request = data
+        state.request = data
+        if nonce is not None:
+            state.ni = bytes(nonce.nonce)
 
 
 # -- initiator -------------------------------------------------------------------------------
@@ -62,6 +75,7 @@ def remember(sa: IkeSa, data: bytes, response: bool) -> None:
 def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
     """Send the request; a retry keeps SPIi, nonce and message ID 0 (2.6, 2.7)."""
     state = sa.init
+    state.edits = tuple(edits)
     if state.group is None:
         state.group = sa.config.ke if sa.config.ke is not None else _first_group(sa.config.ike)
     if state.pair is None or state.pair.group != state.group:
@@ -151,7 +165,8 @@ def _retry(sa: IkeSa, it: Inbound, seen: Step, now: float) -> bool:
     seen.note = "asks to try again"
     sa.window.settle(0)
     sa.move("recv", it.exchange, "response", "retry")
-    start(sa, now, ())
+    # RFC 7296 2.6: with the cookie, all other payloads go unchanged.
+    start(sa, now, state.edits if cookie is not None else ())
     return True
 
 
@@ -186,8 +201,13 @@ def _accept(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram) -> None:
 def _derive(sa: IkeSa, chosen: Suite, public: bytes) -> None:
     state = sa.init
     assert state.pair is not None
-    shared = state.pair.shared(public)
-    sa.take_keys(derive_ike(chosen, shared, state.ni, state.nr, sa.spi_i, sa.spi_r))
+    state.shared = state.pair.shared(public)
+    _take_keys(sa, chosen)
+
+
+def _take_keys(sa: IkeSa, chosen: Suite) -> None:
+    state = sa.init
+    sa.take_keys(derive_ike(chosen, state.shared, state.ni, state.nr, sa.spi_i, sa.spi_r))
 
 
 def _float(sa: IkeSa) -> None:

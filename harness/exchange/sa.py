@@ -71,6 +71,7 @@ class IkeSa:
         self.window = Window()
         self.last_response: Inbound | None = None
         self.collisions = create.Collisions()
+        self.over = False
         self.stuck = False  # by a planted fault
         self.successor: IkeSa | None = None  # the IKE SA that inherited our children
         self.rekeyed_by_peer: tuple[bytes, IkeSa] | None = None  # lowest nonce, successor
@@ -249,7 +250,7 @@ class IkeSa:
             tree = apply.on_message(tree, edits, measure, lenient=lenient)
         built = outbox.build(tree, self._out_keys, self.entropy, edits, self._room())
         if exchange == Exchange.IKE_SA_INIT:
-            init.remember(self, built.messages[0], response)
+            init.remember(self, built.messages[0], response, edited=bool(edits))
         marker = NON_ESP_MARKER if self.local[1] == NATT_PORT else b""
         wire = [Datagram(marker + data, self.local, self.remote, now) for data in built.messages]
         if edits:
@@ -423,8 +424,12 @@ class IkeSa:
             return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", reason)
         critical = it.critical_unknown()
         if critical is not None and self.conduct.refuse_critical:
-            data = bytes([critical])
-            return Reply([IKEv2_Notify(type=Notify.UNSUPPORTED_CRITICAL_PAYLOAD, notify=data)])
+            # RFC 7296 2.21.2: in IKE_AUTH it means that there will be no IKE SA.
+            outcome = "refused" if it.exchange == Exchange.IKE_AUTH else ""
+            notify = IKEv2_Notify(
+                type=Notify.UNSUPPORTED_CRITICAL_PAYLOAD, notify=bytes([critical])
+            )
+            return Reply([notify], outcome, f"an unknown critical payload {critical}")
         if not self.conduct.skip_unknown and it.unknown():
             return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", "unknown payload")
         self._take_window(it)
@@ -516,13 +521,15 @@ class IkeSa:
 
     def end(self, reason: str) -> None:
         """The IKE SA is over, and its children with it (1.4.1)."""
-        if self.state is not State.CLOSED:
-            self.state = State.CLOSED
-            self.window.waiting.clear()
-            self.keepalive_due = None
-            for child in list(self.children.values()):
-                self.drop_child(child)
-            self.note(Closed(reason))
+        if self.over:
+            return
+        self.over = True  # the state alone does not tell: the table may have led to CLOSED before
+        self.state = State.CLOSED
+        self.window.waiting.clear()
+        self.keepalive_due = None
+        for child in list(self.children.values()):
+            self.drop_child(child)
+        self.note(Closed(reason))
 
 
 def is_error(payload: Any) -> bool:
