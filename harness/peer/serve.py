@@ -14,6 +14,7 @@ from typing import Self
 from ikelab.harness.model import Address, Datagram
 from ikelab.harness.peer.reference import Station
 from ikelab.harness.transport.raw import MakeSocket, RawSocket
+from ikelab.harness.transport.udp import bound
 
 CARRIED = (50, 51)  # ESP and AH come as IP packets of their own
 
@@ -69,14 +70,10 @@ class UdpStation:
                 self._open(protocol, address)
 
     def _bind(self, address: Address) -> None:
-        if address in self._sockets:
-            return
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        sock = self._make(family, socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        sock.bind(address)
-        self._sockets[address] = sock
-        self._selector.register(sock, selectors.EVENT_READ, address)
+        if address not in self._sockets:
+            sock = bound(address, self._make)
+            self._sockets[address] = sock
+            self._selector.register(sock, selectors.EVENT_READ, address)
 
     def _open(self, protocol: int, address: str) -> None:
         if (protocol, address) not in self._raw:

@@ -16,6 +16,23 @@ from ikelab.harness.transport.raw import MakeSocket, RawSocket
 UDP = 17
 
 
+def bound(address: Address, make: MakeSocket = socket.socket) -> socket.socket:
+    """A non-blocking socket at this address; ConfigError where the port is taken."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    sock = make(family, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    try:
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"UDP port {address[1]} of {address[0]} is in use: stop the IKE daemon there"
+            ) from None
+        raise ConfigError(f"cannot bind {address[0]}:{address[1]}: {error.strerror}") from None
+    return sock
+
+
 class UdpTransport:
     """Sockets bound to the local addresses that an endpoint sends from.
 
@@ -76,18 +93,7 @@ class UdpTransport:
         self._selector.close()
 
     def _bind(self, address: Address) -> None:
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        sock = self._make(family, socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        try:
-            sock.bind(address)
-        except OSError as error:
-            sock.close()
-            if error.errno == errno.EADDRINUSE:
-                raise ConfigError(
-                    f"UDP port {address[1]} of {address[0]} is in use: stop the IKE daemon there"
-                ) from None
-            raise ConfigError(f"cannot bind {address[0]}:{address[1]}: {error.strerror}") from None
+        sock = bound(address, self._make)
         self._sockets[address] = sock
         self._selector.register(sock, selectors.EVENT_READ, address)
 
