@@ -179,7 +179,7 @@ class StrongSwan:
                 "strongSwan cannot install a CHILD_SA here: the kernel has no ESP, and no TUN "
                 f"device can be made ({self._kernel['tun'].why})"
             )
-        if config.options.get("mode", config.options.get("child.mode", "tunnel")) != "tunnel":
+        if config.options.get("mode", config.options.get("child.mode", config.mode)) != "tunnel":
             raise Unsupported("without ESP in the kernel strongSwan has tunnel mode only")
         if not self._build.raw_esp and not all(map(self._at_home, config.local_ts)):
             raise Unsupported(

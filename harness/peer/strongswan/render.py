@@ -202,7 +202,7 @@ def _child(config: PeerConfig) -> Tree:
         "local_ts": [selector(ts) for ts in config.local_ts],
         "remote_ts": [selector(ts) for ts in config.remote_ts],
         key: [names.proposal(suite) for suite in config.esp] or ["default"],
-        "mode": "tunnel",
+        "mode": config.mode,
         "rekey_time": "0s",
         **_of(config, "child"),
     }
