@@ -114,6 +114,9 @@ class IkeSa:
         kind, data = demux(datagram.data, datagram.dst[1])
         if kind == "keepalive":
             self.keepalives += 1
+            if not self.conduct.ignore_keepalives:
+                self.heard = now
+                self._out.append(Datagram(b"\xff", datagram.dst, datagram.src, now))
             return
         if kind != "ike" or len(data) < sk.HEADER:
             self.note(Ignored(f"{len(datagram.data)} octets that are no IKE message"))

@@ -275,6 +275,66 @@ FAULTS: dict[str, Fault] = dict(
             "the delete of an unknown child is answered with a Delete payload",
             conduct=("delete_once",),
         ),
+        _fault(
+            "takes-replayed-packets",
+            "ESP-03",
+            "a packet of ESP is taken as often as it comes, however old",
+            conduct=("esp_replay",),
+        ),
+        _fault(
+            "takes-any-inner-packet",
+            "ESP-04",
+            "what is inside ESP is not held against the selectors",
+            conduct=("esp_selectors",),
+        ),
+        _fault(
+            "takes-any-icv",
+            "ESP-05",
+            "the ICV of ESP is not looked at",
+            conduct=("esp_icv",),
+        ),
+        _fault(
+            "takes-any-padding",
+            "ESP-05",
+            "the padding of ESP is not looked at",
+            conduct=("esp_padding",),
+        ),
+        _fault(
+            "stumbles-over-tfc-padding",
+            "ESP-06",
+            "a packet with TFC padding is dropped, although nobody was told not to send any",
+            conduct=("esp_tfc",),
+        ),
+        _fault(
+            "pads-unasked",
+            "ESP-06",
+            "it pads behind the inner packet although it was told not to",
+            conduct=("esp_tfc_refusal",),
+        ),
+        _fault(
+            "answers-dummies",
+            "ESP-06",
+            "a dummy packet is answered with a dummy packet",
+            conduct=("esp_dummies",),
+        ),
+        _fault(
+            "takes-keepalives-for-life",
+            "NAT-08",
+            "a keepalive is answered and counts as a sign of life",
+            conduct=("ignore_keepalives",),
+        ),
+        _fault(
+            "takes-no-encapsulated-esp",
+            "NAT-11",
+            "ESP inside UDP is dropped where no NAT was found",
+            conduct=("esp_encap",),
+        ),
+        _fault(
+            "tells-of-unknown-spis-in-clear",
+            "INF-08",
+            "ESP with an unknown SPI is answered with an unprotected INVALID_SPI",
+            conduct=("esp_unknown_spi",),
+        ),
     ]
 )
 

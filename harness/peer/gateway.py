@@ -10,6 +10,7 @@ from ikelab.harness import sk
 from ikelab.harness.errors import UnsupportedAlgorithm
 from ikelab.harness.esp.child import ChildPath, Opened, Strictness
 from ikelab.harness.esp.packet import echo
+from ikelab.harness.esp.seal import Kind
 from ikelab.harness.esp.tunnel import NATT_PORT, Tunnel, spi_of
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import Conduct
@@ -48,7 +49,12 @@ class Gateway:
             return True
         if datagram.protocol == IpProtocol.UDP and not (tunnel.encap or self._conduct.esp_encap):
             return True
+        dropped = len(tunnel.refused)
         found = tunnel.take(datagram)
+        if not self._conduct.esp_dummies and any(
+            refused.kind is Kind.DUMMY for refused in tunnel.refused[dropped:]
+        ):
+            self._out.append(tunnel.carry(tunnel.path.dummy(), now))
         if found is not None and (self._conduct.esp_tfc or not found.tfc):
             self._answer(tunnel, found, now)
         return True
