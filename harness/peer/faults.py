@@ -222,6 +222,18 @@ FAULTS: dict[str, Fault] = dict(
             conduct=("forget_deleted",),
         ),
         _fault(
+            "answers-without-certreq",
+            "SEED-01",
+            "the walk-through's responder sends no CERTREQ",
+            _INIT + 'drop("CERTREQ")',
+        ),
+        _fault(
+            "asks-for-no-configuration",
+            "SEED-02",
+            "the walk-through's initiator sends no CFG_REQUEST",
+            'IKE_AUTH/request: drop("SK.CP")',
+        ),
+        _fault(
             "sets-reserved-flags",
             "INIT-01",
             "reserved bits of the header's flags are set",

@@ -11,7 +11,7 @@ from ikelab.harness.endpoint import Initiator, Responder, Session
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Nat, Suite, selectors
 from ikelab.harness.profiles import ios_seed
-from ikelab.harness.pytest_plugin import rfc
+from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.rig import Tested
 from ikelab.layers.iana import Protocol
 
@@ -20,6 +20,8 @@ CHOSEN = "aes128-sha1-modp1024"
 ESP = "3des-sha1"
 ALL = "0.0.0.0-255.255.255.255"
 KEY = "cisco"
+# The routers' addresses are their identities, also where the lab's links are IPv6.
+OURS, THEIRS = "10.0.0.1", "10.0.0.2"
 
 INIT_REQUEST = [("SA", 56), ("KE", 136), ("Nonce", 24), ("V", 23), ("V", 21), ("N", 28), ("N", 28)]
 INIT_RESPONSE = [
@@ -38,6 +40,8 @@ SPOKEN = {
     "nonce_length": 20,
     "send_idr": False,
     "psk": KEY,
+    "local_id": OURS,
+    "remote_id": THEIRS,
     "ike": [IKE],
     "esp": [ESP],
     "local_ts": ALL,
@@ -50,7 +54,8 @@ def start(peer: Tested, **options: object) -> None:
     if "plan" in peer.capabilities:
         plans = ios_seed(initiator=True) + ios_seed(initiator=False)
         options["options"] = {"plan": str(plans), "nonce_length": "20", "send_idr": "no"}
-    peer.start(psk=KEY, esp=[ESP], local_ts=ALL, remote_ts=ALL, **options)
+    identities = {"local_id": THEIRS, "remote_id": OURS}
+    peer.start(psk=KEY, esp=[ESP], local_ts=ALL, remote_ts=ALL, **identities, **options)
 
 
 def shape(session: Session, number: int) -> tuple[int, list[tuple[str, int]]]:
@@ -89,6 +94,7 @@ def assert_outcome(peer: Tested, sa: Session) -> None:
     assert peer.disagreements(sa) == []
 
 
+@case("SEED-01", "feature")
 @rfc(7296, "1.2")
 def test_the_walk_through_with_the_peer_as_second_router(
     peer: Tested, initiator: Initiator
@@ -112,6 +118,7 @@ def test_the_walk_through_with_the_peer_as_second_router(
     assert_outcome(peer, sa)
 
 
+@case("SEED-02", "feature")
 @rfc(7296, "1.2")
 def test_the_walk_through_with_the_peer_as_first_router(peer: Tested, responder: Responder) -> None:
     """Our 449 and 252 octets answer the peer's request for the same SAs."""
