@@ -41,6 +41,12 @@ def cli(debug: bool) -> None:
 @click.option("--seed", type=int, metavar="N", help="Fix our randomness, to repeat a run.")
 @click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
 @click.option("--expected", metavar="DIR", help="Known deviations, a file <peer>.toml each.")
+@click.option(
+    "--combine",
+    type=click.IntRange(1, 2),
+    metavar="N",
+    help="Algorithms: each one once (1, the default) or every pair of them (2).",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print only what is not as it should be.")
 @click.argument("paths", nargs=-1, metavar="[TEST FILE]...")
 def run(**options: Any) -> int:

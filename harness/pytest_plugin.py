@@ -53,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     option("--ikelab-role", choices=("initiator", "responder"), help="its role; both by default")
     option("--ikelab-topology", default="", metavar="NAME", help="memory, direct or direct6")
     option("--ikelab-seed", type=int, metavar="N", help="fix our randomness")
+    option("--ikelab-combine", type=int, default=1, metavar="N", help="strength of combinations")
     option("--ikelab-fault", default="", metavar="NAME", help="fault of the reference peer")
     option("--ikelab-out", default="", metavar="DIR", help="run folder; below runs/ by default")
     option("--ikelab-expected", default="", metavar="DIR", help="known deviations, <peer>.toml")
@@ -228,6 +229,12 @@ def peer(_ikelab_test: Rig) -> Tested:
 def initiator(_ikelab_test: Rig) -> Initiator:
     """Our endpoint as initiator: `init()`, `establish()`, `probe()`."""
     return _ikelab_test.initiator()
+
+
+@pytest.fixture
+def strength(request: pytest.FixtureRequest) -> int:
+    """How many parameters a combination covers at once: 1 each value, 2 each pair."""
+    return int(request.config.getoption("--ikelab-combine"))
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ class Request:
     seed: int | None = None
     fault: str = ""
     expected: str = ""
+    combine: int = 1
     quiet: bool = False
     paths: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ class Request:
         for name in ("role", "topology", "out", "fault", "expected"):
             if value := getattr(self, name):
                 options += [f"--ikelab-{name}", value]
+        options += ["--ikelab-combine", str(self.combine)]
         if self.expression:
             options += ["-k", self.expression]
         if self.seed is not None:

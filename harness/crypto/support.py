@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from ikelab.harness.crypto import cipher, integ, ke, prf
 from ikelab.harness.model import Transform
-from ikelab.layers.iana import Ke, TransformType, name
+from ikelab.layers.iana import Encr, Ke, TransformType, name
+
+# RFC 7296 3.14: an SK payload is encrypted. RFC 8750 3: implicit IVs are for ESP alone.
+ESP_ONLY = frozenset(
+    {
+        Encr.ENCR_NULL,
+        Encr.ENCR_NULL_AUTH_AES_GMAC,
+        Encr.ENCR_AES_CCM_8_IIV,
+        Encr.ENCR_AES_GCM_16_IIV,
+        Encr.ENCR_CHACHA20_POLY1305_IIV,
+    }
+)
+
+
+def for_ike(transform: Transform) -> bool:
+    """Whether an IKE SA may use this transform at all."""
+    return transform.type != TransformType.ENCR or transform.id not in ESP_ONLY
 
 
 def computable(transform: Transform) -> str | None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ikelab.harness.errors import IkelabError
-from ikelab.harness.model import TS, Identity, Nat, Spis, Suite
+from ikelab.harness.exchange.credentials import Credential, Trust
+from ikelab.harness.model import TS, Identity, Nat, Spis, Suite, Transform
 
 
 class Unsupported(IkelabError):
@@ -44,6 +45,8 @@ class PeerConfig:
     fragment: int | None = None  # RFC 7383: octets of an IP datagram, None for no fragmentation
     cookies: bool = False  # demand a COOKIE from every initiator (RFC 7296 2.6)
     dpd_delay: float = 0.0  # seconds between liveness checks, 0 for none
+    own: Credential | None = None  # what the peer proves itself with; None is the shared key
+    trust: Trust | None = None  # what it accepts from us; None is the shared key
     options: Mapping[str, str] = field(default_factory=dict)  # driver-specific extras
 
 
@@ -96,6 +99,10 @@ class PeerView:
         return next((sa for sa in self.sas if sa.spis == spis), None)
 
 
+Keys = tuple[bytes, bytes, bytes, bytes]
+"""A child's keys: cipher and MAC of the initiator's SA, cipher and MAC of the responder's."""
+
+
 class Peer(Protocol):
     """The control surface of a peer under test."""
 
@@ -115,6 +122,12 @@ class Peer(Protocol):
 
     def view(self) -> PeerView:
         """What the peer says of its SAs now."""
+
+    def knows(self, transform: Transform, protocol: int) -> bool:
+        """Whether the peer can negotiate and use this transform for IKE, ESP or AH."""
+
+    def child_keys(self) -> frozenset[Keys]:
+        """The keys of every CHILD_SA since `start`, where the peer tells ("keys")."""
 
     def alive(self) -> bool:
         """Whether the peer (the same process as started) still runs."""

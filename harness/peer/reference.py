@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from ikelab.harness import sk
+from ikelab.harness.crypto.support import computable, for_ike
 from ikelab.harness.edits import Plan
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import Conduct, IkeConfig
@@ -16,14 +17,21 @@ from ikelab.harness.exchange.configuration import Pool
 from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
-from ikelab.harness.model import Datagram
-from ikelab.harness.peer.base import ChildView, IkeView, PeerConfig, PeerView, Unsupported
+from ikelab.harness.model import Datagram, Transform
+from ikelab.harness.peer.base import (
+    ChildView,
+    IkeView,
+    Keys,
+    PeerConfig,
+    PeerView,
+    Unsupported,
+)
 from ikelab.harness.peer.faults import Fault
 from ikelab.harness.peer.gateway import Gateway
 from ikelab.layers.iana import Protocol
 
 CAPABILITIES = frozenset(
-    {"responder", "initiator", "view", "cookies", "ipv6", "nat-d-honest", "child", "plan"}
+    {"responder", "initiator", "view", "cookies", "ipv6", "nat-d-honest", "child", "plan", "keys"}
 )
 
 
@@ -106,6 +114,8 @@ class ReferencePeer:
             local_id=config.local_id,
             remote_id=config.remote_id,
             psk=config.psk,
+            own=config.own,
+            trust=config.trust,
             ike=config.ike,
             esp=config.esp,
             local_ts=config.local_ts,
@@ -136,6 +146,19 @@ class ReferencePeer:
             sas = self.station.listener.sas if self.station else []
             return PeerView(tuple(_view(sa) for sa in sas if sa.state is not State.CLOSED))
 
+    def knows(self, transform: Transform, protocol: int) -> bool:
+        """Whatever ikelab can compute."""
+        if protocol == Protocol.IKE and not for_ike(transform):
+            return False
+        return computable(transform) is None
+
+    def child_keys(self) -> frozenset[Keys]:
+        """The keys of every child of every SA."""
+        with self._guard():
+            sas = self.station.listener.sas if self.station else []
+            found = [child.keys for sa in sas for child in sa.every_child if child.keys]
+        return frozenset((k.encr_i, k.integ_i, k.encr_r, k.integ_r) for k in found)
+
     def alive(self) -> bool:
         return self.station is not None
 
@@ -160,6 +183,8 @@ class ReferencePeer:
             "local_ts": ", ".join(map(str, config.local_ts)),
             "remote_ts": ", ".join(map(str, config.remote_ts)),
             "cookies": str(config.cookies),
+            "own": str(config.own or "shared key"),
+            "trust": str(config.trust or "shared key"),
             **config.options,
         }
         return "".join(f"{key} = {value}\n" for key, value in rows.items())

@@ -25,8 +25,8 @@ from vici.exception import CommandException, SessionException
 from ikelab.harness.errors import LabError
 from ikelab.harness.model import TS, Identity, Suite, Transform
 from ikelab.harness.peer import cache, leftovers
-from ikelab.harness.peer.base import PeerConfig, PeerView, Unsupported
-from ikelab.harness.peer.strongswan import names, parse, primer
+from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.strongswan import logs, names, parse, primer
 from ikelab.harness.peer.strongswan.render import (
     CHILD,
     CONNECTION,
@@ -41,7 +41,7 @@ from ikelab.harness.peer.strongswan.render import (
     render,
     shared,
 )
-from ikelab.layers.iana import Integ, Protocol, Sn, TransformType
+from ikelab.layers.iana import Encr, Integ, Protocol, Sn, TransformType
 from ikelab.netns import kernel
 from ikelab.netns.host import Host
 from ikelab.netns.kernel import Ability
@@ -120,6 +120,26 @@ class StrongSwan:
     def listed(self) -> list[dict[str, Any]]:
         """What list-sas says, as text, for the record."""
         return [parse.plain(item) for item in self._ask(lambda s: list(s.list_sas()))]
+
+    def knows(self, transform: Transform, protocol: int) -> bool:
+        """Whether charon has the algorithm; without ESP in the kernel it does ESP by itself."""
+        bare = transform.type == TransformType.ENCR and transform.id == Encr.ENCR_NULL
+        if protocol == Protocol.IKE or "kernel-esp" not in self.capabilities:
+            return self._has(transform) and not bare
+        return names.printed(transform) is not None
+
+    def child_keys(self) -> frozenset[Keys]:
+        """The keys that charon logs as it derives them."""
+        found = (c.keys for c in logs.child_secrets(self.log()))
+        return frozenset(
+            (
+                keys.get("encr_i", b""),
+                keys.get("integ_i", b""),
+                keys.get("encr_r", b""),
+                keys.get("integ_r", b""),
+            )
+            for keys in found
+        )
 
     def alive(self) -> bool:
         """Whether the daemon that `start` started still runs."""
@@ -200,10 +220,13 @@ class StrongSwan:
         """Unsupported unless this charon has every algorithm of the suite."""
         none = Transform(TransformType.INTEG, Integ.NONE)
         for transform in (t for t in suite.transforms if t != none):
-            kinds = _ALGORITHMS.get(transform.type, ("ke", "dh"))
-            have = {name for kind in kinds for name in self._algorithms.get(kind, ())}
-            if names.printed(transform) not in have:
+            if not self._has(transform):
                 raise Unsupported(f"strongSwan {self.version} here lacks {transform.name}")
+
+    def _has(self, transform: Transform) -> bool:
+        kinds = _ALGORITHMS.get(transform.type, ("ke", "dh"))
+        have = {name for kind in kinds for name in self._algorithms.get(kind, ())}
+        return names.printed(transform) in have
 
     # The process
 
