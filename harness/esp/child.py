@@ -84,7 +84,7 @@ class ChildPath:
         """An inner IP packet as ESP; as a whole outer IP packet where the child is AH.
 
         `tfc` octets of padding follow the inner packet (RFC 4303 2.7). `number` replaces the
-        sequence number, and our own goes on from there. Other words are fields of ESP_Decrypted
+        sequence number; our own goes on from the highest. Other words are fields of ESP_Decrypted
         or AH, sent as they are: `spi`, `seq`, `padding`, `pad_length`, `nh`, `iv`, `icv`.
         """
         payload, protocol = self._payload(inner)
@@ -109,7 +109,7 @@ class ChildPath:
         if number is None:
             number = self.counter.next()
         else:
-            self.counter.last = number
+            self.counter.last = max(self.counter.last, number)
         spi = int.from_bytes(self.child.spi_out, "big")
         fields = {"spi": spi, "seq": number % HALF, "nh": int(protocol), **literal}
         if self.protocol == IpProtocol.AH:

@@ -40,6 +40,11 @@ class Tunnel:
         """The SPI of what comes to us."""
         return self.path.child.spi_in
 
+    @property
+    def arrived(self) -> int:
+        """How many packets came for this child, taken or not."""
+        return len(self.opened) + len(self.refused)
+
     def send(self, inner: bytes, now: float = 0.0, **crafted: Any) -> Datagram:
         """The datagram that carries an inner packet; words as in `ChildPath.wrap`."""
         return self.carry(self.path.wrap(inner, **crafted), now)
@@ -78,4 +83,3 @@ def spi_of(datagram: Datagram) -> bytes | None:
     if datagram.protocol == IpProtocol.UDP and demux(data, datagram.dst[1])[0] == "esp":
         return data[:4]
     return None
-

@@ -12,7 +12,7 @@ from ikelab.harness.model import Suite
 from ikelab.harness.pytest_plugin import rfc
 from ikelab.harness.rig import Tested
 from ikelab.layers.iana import Protocol
-from ikelab.testcases.conformance.rfc4303.test_encapsulation import behind_nat
+from ikelab.testcases.tunnels import behind_nat
 
 AH = Suite.parse("sha256", Protocol.AH)
 SUITES: dict[str, Any] = {
@@ -42,9 +42,7 @@ def test_echoes_cross_the_tunnel(peer: Tested, initiator: Initiator, suite: str)
 
 
 @rfc(4303, "3.3", "3.4")
-def test_echoes_cross_a_tunnel_that_the_peer_asked_for(
-    peer: Tested, responder: Responder
-) -> None:
+def test_echoes_cross_a_tunnel_that_the_peer_asked_for(peer: Tested, responder: Responder) -> None:
     """With the roles exchanged each side has the other half of the key material."""
     peer.start()
     responder.listen()
