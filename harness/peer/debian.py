@@ -22,7 +22,6 @@ from urllib.parse import unquote
 from ikelab.harness.errors import LabError
 from ikelab.harness.peer import cache
 
-MIRROR = "http://deb.debian.org/debian"
 KEYRINGS = (
     "/usr/share/keyrings/debian-archive-keyring.pgp",
     "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -106,8 +105,17 @@ def upstream(version: str) -> str:
 
 
 def mirror() -> str:
-    """The mirror to use: IKELAB_DEBIAN_MIRROR, the host's own where it is a Debian, or Debian's."""
-    return os.environ.get("IKELAB_DEBIAN_MIRROR") or host_mirror(Path("/etc")) or MIRROR
+    """The mirror to use: IKELAB_DEBIAN_MIRROR, or the host's own where it is a Debian.
+
+    LabError on any other host without the variable: which mirror is near is the user's to say.
+    """
+    found = os.environ.get("IKELAB_DEBIAN_MIRROR") or host_mirror(Path("/etc"))
+    if found is None:
+        raise LabError(
+            "the sources of this host name no mirror of Debian's packages: set "
+            "IKELAB_DEBIAN_MIRROR to the address of one, such as http://MIRROR/debian"
+        )
+    return found
 
 
 def host_mirror(etc: Path) -> str | None:

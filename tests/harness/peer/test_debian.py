@@ -48,6 +48,13 @@ def test_the_hosts_mirror_is_read_from_one_line_sources(etc):
     assert debian.host_mirror(etc) == "https://near.example/debian"
 
 
+def test_a_host_without_a_mirror_is_told_to_name_one(monkeypatch):
+    monkeypatch.delenv("IKELAB_DEBIAN_MIRROR", raising=False)
+    monkeypatch.setattr(debian, "host_mirror", lambda etc: None)
+    with pytest.raises(LabError, match="set IKELAB_DEBIAN_MIRROR"):
+        debian.mirror()
+
+
 @pytest.mark.parametrize("release", ["ID=ubuntu\nVERSION_CODENAME=noble\n", "", None])
 def test_a_host_that_is_no_debian_has_no_mirror_of_its_own(etc, release):
     (etc / "apt/sources.list").write_text("deb http://archive.example/debian noble main\n")
