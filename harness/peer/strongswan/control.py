@@ -26,7 +26,7 @@ from ikelab.harness.errors import LabError
 from ikelab.harness.model import TS, Identity, Suite, Transform
 from ikelab.harness.peer import cache, leftovers
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
-from ikelab.harness.peer.strongswan import logs, names, parse, primer
+from ikelab.harness.peer.strongswan import credentials, logs, names, parse, primer
 from ikelab.harness.peer.strongswan.render import (
     CHILD,
     CONNECTION,
@@ -337,6 +337,7 @@ class StrongSwan:
         """Hand over secret, pools and connections; what charon refuses is Unsupported."""
         try:
             self._ask(lambda s: s.load_shared(shared(config)))
+            self._ask(lambda s: credentials.load(s, config))
             for name, tree in pool(config).items():
                 self._ask(partial(vici.Session.load_pool, pool={name: tree}))
             for name, tree in connections(config).items():

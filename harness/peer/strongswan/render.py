@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ikelab.harness.errors import nearest
 from ikelab.harness.model import TS, Identity, Suite
 from ikelab.harness.peer.base import PeerConfig, Unsupported
-from ikelab.harness.peer.strongswan import names
+from ikelab.harness.peer.strongswan import credentials, names
 from ikelab.layers.iana import IdType, Protocol
 
 Value = str | bytes | list[str] | Mapping[str, "Value"]
@@ -72,7 +72,8 @@ class Build:
 
 def render(config: PeerConfig, build: Build) -> dict[str, str]:
     """The files strongswan.conf and swanctl.conf; the second one is handed over by vici."""
-    tree: Tree = {"connections": connections(config), "secrets": {"ike-psk": _secret(config)}}
+    named = credentials.readable(connections(config))
+    tree: Tree = {"connections": named, "secrets": {"ike-psk": _secret(config)}}
     if pools := pool(config):
         tree["pools"] = pools
     return {"strongswan.conf": daemon(config, build), "swanctl.conf": text(tree)}
@@ -101,6 +102,7 @@ def daemon(config: PeerConfig, build: Build) -> str:
         "ikesa_table_size": "4096",
         "ikesa_table_segments": "16",
         **_flood(config.cookies),
+        **credentials.daemon(config),
         **_routes(config, kernel),
         "plugins": {
             "vici": {"socket": f"unix://{FOLDER}/vici"},
@@ -169,13 +171,21 @@ def connections(config: PeerConfig) -> Tree:
         "proposals": [names.proposal(suite) for suite in config.ike] or ["default"],
         "mobike": "no",
         "fragmentation": "yes",
-        "send_certreq": "no",
+        **credentials.connection(config),
         "rekey_time": "0s",
         "keyingtries": "1",
         "dpd_delay": f"{math.ceil(config.dpd_delay)}s",
         **_of(config, "connection"),
-        "local": {"auth": "psk", "id": identity(config.local_id), **_of(config, "local")},
-        "remote": {"auth": "psk", "id": identity(config.remote_id), **_of(config, "remote")},
+        "local": {
+            **credentials.local(config),
+            "id": identity(config.local_id),
+            **_of(config, "local"),
+        },
+        "remote": {
+            **credentials.remote(config),
+            "id": identity(config.remote_id),
+            **_of(config, "remote"),
+        },
         "children": {CHILD: _child(config)},
     }
     if "pool" in config.options:
@@ -216,13 +226,14 @@ def pool(config: PeerConfig) -> Tree:
 def shared(config: PeerConfig) -> Tree:
     """The pre-shared key as vici's load-shared takes it."""
     owners = [identity(config.local_id), identity(config.remote_id)]
-    return {"id": "psk", "type": "IKE", "data": config.psk, "owners": owners}
+    return {"id": "psk", "type": "IKE", "data": credentials.secret(config), "owners": owners}
 
 
 def _secret(config: PeerConfig) -> Tree:
-    plain = config.psk.isascii() and config.psk.decode("ascii", "ignore").isprintable()
-    quotable = plain and not config.psk.startswith((b"0x", b"0s")) and b'"' not in config.psk
-    secret = config.psk.decode("ascii") if quotable else "0x" + config.psk.hex()
+    key = credentials.secret(config)
+    plain = key.isascii() and key.decode("ascii", "ignore").isprintable()
+    quotable = plain and not key.startswith((b"0x", b"0s")) and b'"' not in key
+    secret = key.decode("ascii") if quotable else "0x" + key.hex()
     return {
         "id-local": identity(config.local_id),
         "id-remote": identity(config.remote_id),

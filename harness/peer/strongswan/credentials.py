@@ -1,0 +1,133 @@
+"""Keys, certificates and trust in strongSwan's words: what vici loads, how a side authenticates.
+
+Pure but for `load`, which hands over what `loaded` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ikelab.harness.exchange.credentials import (
+    HASHES,
+    STRICT,
+    CertCredential,
+    NullCredential,
+    PskCredential,
+    Send,
+    Trust,
+)
+from ikelab.harness.peer.base import PeerConfig, Unsupported
+from ikelab.layers.iana import AuthMethod
+
+Value = str | bytes | list[Any]
+_SEND = {Send.ALWAYS: "always", Send.ASKED: "ifasked", Send.NEVER: "never"}
+_CLASSIC = frozenset(
+    {
+        AuthMethod.RSA_DIGITAL_SIGNATURE,
+        AuthMethod.ECDSA_WITH_SHA_256_ON_THE_P_256_CURVE,
+        AuthMethod.ECDSA_WITH_SHA_384_ON_THE_P_384_CURVE,
+        AuthMethod.ECDSA_WITH_SHA_512_ON_THE_P_521_CURVE,
+    }
+)
+
+
+def local(config: PeerConfig) -> dict[str, Value]:
+    """How charon proves itself: the section `local` less its identity."""
+    own = config.own
+    if isinstance(own, NullCredential):
+        raise Unsupported("strongSwan has no NULL authentication (RFC 7619)")
+    if not isinstance(own, CertCredential):
+        return {"auth": "psk"}
+    if own.url or own.hash_octets is not None or not own.chain:
+        raise Unsupported("strongSwan's driver signs whole hashes with a chain that it holds")
+    auth = f"ike:{_scheme(own.scheme)}" if own.scheme else "pubkey"
+    return {"auth": auth, "certs": [own.chain[0]]}
+
+
+def remote(config: PeerConfig) -> dict[str, Value]:
+    """What charon accepts: the section `remote` less its identity."""
+    trust = config.trust
+    if trust is None:
+        return {"auth": "psk"}
+    if trust.null:
+        raise Unsupported("strongSwan has no NULL authentication (RFC 7619)")
+    if trust.psk is not None and trust.anchors:
+        raise Unsupported("strongSwan's connection takes a shared key or a certificate, not either")
+    if trust.policy not in (STRICT, _REQUIRED) or trust.hashes not in (HASHES, ()):
+        raise Unsupported("strongSwan's driver has the usual policy and hashes only")
+    if trust.anchors:
+        strict = {"revocation": "strict"} if trust.policy.crl_required else {}
+        return {"auth": "pubkey", "cacerts": list(trust.anchors), **strict}
+    return {"auth": "psk"}
+
+
+def connection(config: PeerConfig) -> dict[str, str]:
+    """What a connection says of CERT and CERTREQ."""
+    found = {"send_certreq": "yes" if config.trust and config.trust.certreq else "no"}
+    if isinstance(config.own, CertCredential):
+        found["send_cert"] = _SEND[config.own.send]
+    return found
+
+
+def daemon(config: PeerConfig) -> dict[str, str]:
+    """What strongswan.conf says: RFC 7427 is on unless one of the older methods is wanted."""
+    own, trust = config.own, config.trust
+    method = own.method if isinstance(own, CertCredential) else None
+    if method not in (None, AuthMethod.DIGITAL_SIGNATURE, *_CLASSIC):
+        raise Unsupported(f"strongSwan cannot be told to use method {method}")
+    if method in _CLASSIC or (trust is not None and trust.anchors and not trust.hashes):
+        return {"signature_authentication": "no"}
+    return {}
+
+
+def loaded(config: PeerConfig) -> list[tuple[str, dict[str, Value]]]:
+    """The vici commands that load certificates, CRLs and the private key."""
+    found: list[tuple[str, dict[str, Value]]] = []
+    own, trust = config.own, config.trust or Trust()
+    for anchor in trust.anchors:
+        found.append(("load_cert", {"type": "X509", "flag": "CA", "data": anchor}))
+    chain = own.chain if isinstance(own, CertCredential) else ()
+    for certificate in (*chain[1:], *trust.intermediates, *trust.known):
+        found.append(("load_cert", {"type": "X509", "flag": "NONE", "data": certificate}))
+    for crl in trust.crls:
+        found.append(("load_cert", {"type": "X509_CRL", "flag": "NONE", "data": crl}))
+    if isinstance(own, CertCredential):
+        found.append(("load_key", {"type": "any", "data": own.key}))
+    return found
+
+
+def load(session: Any, config: PeerConfig) -> None:
+    """Hand it all over."""
+    for command, message in loaded(config):
+        getattr(session, command)(message)
+
+
+def secret(config: PeerConfig) -> bytes:
+    """The shared key where one of the sides uses one."""
+    if isinstance(config.own, PskCredential):
+        return config.own.key
+    if config.trust is not None and config.trust.psk is not None:
+        return config.trust.psk
+    return config.psk
+
+
+def readable(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree with the names of files where vici gets octets: as swanctl.conf would hold it."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            found[key] = readable(value)
+        elif isinstance(value, list) and any(isinstance(item, bytes) for item in value):
+            found[key] = [f"{key}-{number}.der" for number in range(len(value))]
+        else:
+            found[key] = value
+    return found
+
+
+def _scheme(word: str) -> str:
+    """A scheme in strongSwan's words: `rsa-pkcs1-sha256` is `rsa-sha256`, PSS is `rsa/pss-..`."""
+    return word.replace("rsa-pkcs1-", "rsa-").replace("rsa-pss-", "rsa/pss-")
+
+
+_REQUIRED = type(STRICT)(crl_required=True)
