@@ -166,7 +166,7 @@ def deepcopy_payload(payload: Any) -> Any:
 
 def build_payload(spec: PayloadSpec) -> Any:
     """The packet that a PayloadSpec describes; ConfigError for an unknown kind."""
-    options = dict(spec.fields)
+    options: dict[str, Any] = dict(spec.fields)
     critical = 0x80 if options.pop("critical", False) else 0
     match spec.kind, spec.args:
         case "unknown", (int(kind),):

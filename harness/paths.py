@@ -111,8 +111,9 @@ class Tree:
             raise ConfigError(f"not a chain: {path!r}; it is '' (in clear) or 'SK'")
         if path:
             sk = self.sk()
-            sk.inner = list(sk.inner)  # so that Scapy sees the change
-            return sk.inner
+            inner: list[Any] = list(sk.inner)
+            sk.inner = inner  # a new list, so that Scapy sees the change
+            return inner
         return self.outer
 
     def place(self, path: str) -> Place:
