@@ -1,8 +1,43 @@
-"""Lets the tests of the engine share one module of helpers."""
+"""What the tests of whole commands need of the machine; what lacks is said."""
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for talk
+import pytest
+
+from ikelab.harness.errors import LabError
+from ikelab.harness.peer import registry
+from ikelab.netns import world
+from tests.conftest import missing
+
+AS_NOBODY = Path(__file__).parents[1] / "netns/as_nobody.py"
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> None:
+    """The right to make namespaces."""
+    if reason := world.available():
+        missing(reason)
+
+
+@pytest.fixture(scope="session")
+def trixie(namespaces: None) -> str:
+    """A real daemon to run against."""
+    try:
+        registry.add("strongswan@trixie")
+    except LabError as error:
+        missing(str(error))
+    return "strongswan@trixie"
+
+
+@pytest.fixture
+def nobody() -> Iterator[tuple[list[str], Path]]:
+    """Words to put before a command that an ordinary user runs, and a folder of his."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        become = [sys.executable, str(AS_NOBODY), folder] if os.getuid() == 0 else []
+        yield become, Path(folder)
