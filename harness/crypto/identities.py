@@ -87,6 +87,12 @@ def _general(certificate: Certificate, data: bytes) -> Iterator[bool]:
         yield general_name(found) == data
 
 
+def _key_id(certificate: Certificate, data: bytes) -> Iterator[bool]:
+    """Opaque octets mean the subject key identifier here: RFC 4945 3.1.7 leaves it to us."""
+    found = certificate.extension(x509.SubjectKeyIdentifier)
+    yield found is not None and found.digest == data
+
+
 _MATCHERS: dict[int, Callable[[Certificate, bytes], Iterator[bool]]] = {
     IdType.ID_IPV4_ADDR: _address,
     IdType.ID_IPV6_ADDR: _address,
@@ -94,6 +100,7 @@ _MATCHERS: dict[int, Callable[[Certificate, bytes], Iterator[bool]]] = {
     IdType.ID_RFC822_ADDR: _mail,
     IdType.ID_DER_ASN1_DN: _subject,
     IdType.ID_DER_ASN1_GN: _general,
+    IdType.ID_KEY_ID: _key_id,
 }
 
 

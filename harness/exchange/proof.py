@@ -207,16 +207,29 @@ def _check_signature(
         raise NotProven(refused.reason, str(refused)) from None
     except (BadSignature, UnsupportedAlgorithm) as error:
         raise NotProven(AuthFailure.SIGNATURE, str(error)) from None
-    if method != AuthMethod.DIGITAL_SIGNATURE or scheme.hash in announced(sa, ours=True):
-        return []
-    text = f"the peer signed with {scheme.name}, whose hash we did not announce"
-    if sa.conduct.insist_on_announced_hash:
-        raise NotProven(AuthFailure.HASH, text, _unannounced(text))
-    return [_unannounced(text)]
+    broken = _negotiated(sa, method, scheme)
+    unannounced = [v for v in broken if v.rule == "signature-hash-was-announced"]
+    if unannounced and sa.conduct.insist_on_announced_hash:
+        raise NotProven(AuthFailure.HASH, unannounced[0].message, unannounced[0])
+    return broken
 
 
-def _unannounced(text: str) -> Violation:
-    return Violation("signature-hash-was-announced", 7427, "4", Level.MUST, text)
+def _negotiated(sa: IkeSa, method: int, scheme: Scheme) -> list[Violation]:
+    """What RFC 7427 says of the choice between method 14 and the older ones, and of the hash."""
+    ours, theirs = announced(sa, ours=True), announced(sa, ours=False)
+    digital = method == AuthMethod.DIGITAL_SIGNATURE
+    found = []
+    if digital and not (ours and theirs):
+        lacks = "either side" if not ours and not theirs else "the peer" if ours else "us"
+        text = f"method 14 was used without SIGNATURE_HASH_ALGORITHMS of {lacks}"
+        found.append(Violation("digital-signature-was-announced", 7427, "3", Level.MUST, text))
+    if digital and ours and scheme.hash not in ours:
+        text = f"the peer signed with {scheme.name}, whose hash we did not announce"
+        found.append(Violation("signature-hash-was-announced", 7427, "4", Level.MUST, text))
+    if not digital and ours and theirs:
+        text = f"both sides announced hashes, and the peer signed with method {method}, not 14"
+        found.append(Violation("digital-signature-is-used", 7427, "3", Level.MUST, text))
+    return found
 
 
 def _octets(sa: IkeSa, body: bytes, *, ours: bool) -> tuple[int, bytes, bytes]:

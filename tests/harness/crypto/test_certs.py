@@ -410,6 +410,14 @@ def test_general_names(root):
         identities.check(leaf, IdType.ID_DER_ASN1_GN, b"\x82\x0egw.example.com")
 
 
+def test_opaque_octets_are_the_key_identifier(root):
+    leaf = root.issue()
+    key_id = leaf.extension(x509.SubjectKeyIdentifier).digest
+    identities.check(leaf, IdType.ID_KEY_ID, key_id)
+    with pytest.raises(CertRefused):
+        identities.check(leaf, IdType.ID_KEY_ID, key_id[:-1])
+
+
 def test_a_certificate_without_alternative_names_has_only_its_subject(root):
     leaf = root.issue("gw.example.org")
     with pytest.raises(CertRefused, match=r"which has CN=gw\.example\.org"):
