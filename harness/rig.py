@@ -38,6 +38,9 @@ IKE = suites(["aes256gcm16-prfsha256-x25519-ecp256", "aes128-sha256-modp2048"])
 ESP = suites(["aes128gcm16"], ProtocolId.ESP)
 PSK = b"ikelab"
 
+# How often, and after how many seconds each, a peer's view is read again before it counts.
+SETTLING, MOMENT = 20, 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -177,9 +180,21 @@ class Tested:
         return self.driver.alive()
 
     def disagreements(self, session: Session) -> list[str]:
-        """Where the peer's own view differs from the wire: SPIs, suite, selectors, children."""
+        """Where the peer's own view differs from the wire: SPIs, suite, selectors, children.
+
+        A peer that is still at work on our last message gets a moment to end it.
+        """
         if "view" not in self.capabilities:
             return []
+        found: list[str] = []
+        for _ in range(SETTLING):
+            found = self._differences(session)
+            if not found:
+                break
+            session.wait(lambda: False, MOMENT)
+        return found
+
+    def _differences(self, session: Session) -> list[str]:
         view = self.sa(session)
         if view is None:
             return [f"the peer has no IKE SA {session.spis}"]
