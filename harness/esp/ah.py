@@ -10,7 +10,7 @@ import struct
 
 from ikelab.harness.crypto.integ import icv_length, mac
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.esp.packet import NotIp, ip_packet
+from ikelab.harness.esp.packet import ip_packet
 from ikelab.harness.esp.seal import Kind, Refused, SaKeys
 from ikelab.layers.esp import AH, IpProtocol
 
@@ -95,11 +95,14 @@ def _icv(data: bytes, start: int, octets: int, keys: SaKeys, high: int) -> bytes
 
 
 def frozen(header: bytes) -> bytes:
-    """An IP header with its options, mutable fields zero (RFC 4302 3.3.3.1)."""
+    """An IP header with its options, mutable fields zero (RFC 4302 3.3.3.1).
+
+    Raises Refused where options are cut off.
+    """
     try:
         return _frozen4(header) if header[0] >> 4 == 4 else _frozen6(header)
     except IndexError:
-        raise NotIp("IP options are cut off") from None
+        raise Refused(Kind.LENGTH, "IP options are cut off") from None
 
 
 def _frozen4(header: bytes) -> bytes:
@@ -132,7 +135,7 @@ def _frozen6(header: bytes) -> bytes:
             if out[here] == 0:
                 here += 1
                 continue
-            size = out[here + 1]
+            size = min(out[here + 1], len(out) - here - 2)
             if out[here] & _MUTABLE:
                 out[here + 2 : here + 2 + size] = bytes(size)
             here += 2 + size

@@ -1,4 +1,4 @@
-"""Traffic flow confidentiality: padding behind the inner packet, and dummies (RFC 4303 2.6, 2.7)."""
+"""Traffic flow confidentiality: padding behind the inner packet, dummies (RFC 4303 2.6, 2.7)."""
 
 from __future__ import annotations
 
