@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ikelab.layers import message as _message  # brings in every class
+from ikelab.layers import esp as _esp
+from ikelab.layers import message as _message  # these two bring in every class
 from ikelab.layers.wire import Wire
 
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -22,6 +23,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ConfigurationAttribute": {"type": 7, "value": b"version"},
     "RawTrafficSelector": {"load": b"label"},
     "IKEv2_Decrypted": {"iv": b"", "padding": b"pad", "icv": b""},
+    "ESP": {"data": b"sealed"},
+    "ESP_Decrypted": {"data": b"inner", "padding": b"pad"},
+    "AH": {"icv": bytes(12)},
 }
 """Fields that a sample of a class has beside its defaults."""
 
@@ -99,4 +103,4 @@ def decoder() -> ModuleType:
     return _load(Path(__file__).parent.parent / "fuzz_decoder.py")
 
 
-assert _message.PAYLOADS
+assert _message.PAYLOADS and _esp.ESP

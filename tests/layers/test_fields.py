@@ -20,6 +20,7 @@ LENGTH_OF_VALUE = ("ConfigurationAttribute", "IKEv2_TransformAttribute")
 ABSENT = {
     "IKEv2_EAP.type",  # Success and Failure have none
     "IKEv2_Decrypted.padding",  # left to whoever seals
+    "ESP_Decrypted.padding",
     "IKEv2_SK.next_payload",  # says what is inside, which is not known here
     "IKEv2_SKF.next_payload",
     "IKEv2_Proposal.number",  # its place in the list: computed, but no length, count or link
@@ -39,6 +40,7 @@ def expected(packet: Wire, name: str, data: bytes) -> int:
         "number_of_TSs": lambda: len(packet.traffic_selector),
         "eap_length": lambda: len(data) - 4,
         "pad_length": lambda: len(packet.padding),
+        "payloadlen": lambda: len(data) // 4 - 2,
     }[name]()
 
 
