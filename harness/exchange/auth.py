@@ -33,7 +33,9 @@ def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
         _note(sa, failed)
         sa.end(f"we cannot authenticate ({failed.reason}): {failed}")
         return
-    own = IKEv2_IDi(IDtype=config.local_id.type, ID=config.local_id.data)
+    own = IKEv2_IDi(
+        IDtype=config.local_id.type, res2=config.id_reserved, ID=config.local_id.data
+    )
     payloads: list[Any] = [own, *proof.certificates(sa), *proof.certificate_requests(sa)]
     if config.send_idr and config.remote_id is not None:
         payloads.append(IKEv2_IDr(IDtype=config.remote_id.type, ID=config.remote_id.data))
@@ -50,6 +52,10 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, request: Inbound, now: float) ->
         names = ", ".join(Notify(e).name if e in set(Notify) else str(e) for e in it.errors())
         sa.end(f"IKE_AUTH refused: {names or 'no IDr or no AUTH'}")
         return
+    failed = _failed_entirely(sa, it)
+    if failed:
+        _give_up(sa, failed, now)
+        return
     try:
         for broken in proof.check(sa, it, identity, auth):
             sa.broke(broken, seen)
@@ -62,6 +68,23 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, request: Inbound, now: float) ->
     _keep_mapping(sa, seen.now)
     if it.has(Payload.SA):
         first_child.take(sa, it, request)
+
+
+def _failed_entirely(sa: IkeSa, it: Inbound) -> str | None:
+    """Why an authenticated response is no success all the same (3.10.1)."""
+    unknown = [e for e in it.errors() if e not in set(Notify)]
+    if unknown and sa.conduct.heed_unknown_errors:
+        return f"IKE_AUTH refused with the unknown error {unknown[0]}"
+    if it.errors() and not sa.conduct.keep_ike_on_child_error:
+        return "IKE_AUTH brought no child"
+    return None
+
+
+def _give_up(sa: IkeSa, reason: str, now: float) -> None:
+    """Tell the responder that its answer is not accepted, and forget the SA (2.21.2)."""
+    notify = IKEv2_Notify(type=Notify.AUTHENTICATION_FAILED)
+    sa.request(Exchange.INFORMATIONAL, [notify], now, (), "delete")
+    sa.end(reason)
 
 
 def _reject(sa: IkeSa, seen: Step, failed: NotProven, now: float) -> None:
@@ -101,7 +124,7 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
         sa.broke(violation, sa.transcript.steps[-1])
     sa.peer_id = Identity(identity.IDtype, bytes(identity.ID))
     payloads: list[Any] = [
-        IKEv2_IDr(IDtype=own.type, ID=own.data),
+        IKEv2_IDr(IDtype=own.type, res2=sa.config.id_reserved, ID=own.data),
         *proof.certificates(sa, it),
         mine,
     ]

@@ -12,7 +12,7 @@ from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import derive_ike
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
-from ikelab.harness.exchange import frag, proof, rules
+from ikelab.harness.exchange import frag, misread, proof, rules
 from ikelab.harness.exchange.events import Answered, Requested
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import accepted_payload, choose, sa_payload
@@ -135,6 +135,11 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram, now: float) 
         sa.move("recv", it.exchange, "response", "refused")
         sa.end("IKE_SA_INIT refused: " + ", ".join(str(e) for e in it.errors()))
         return
+    misfit = rules.misfit(it, waiting.request)
+    if misfit and sa.conduct.insist_on_offer:
+        # 3.3.6: an answer that is not consistent with the offer ends the exchange.
+        sa.end(f"the answer does not fit the offer: {misfit}")
+        return
     _accept(sa, it, seen, datagram)
 
 
@@ -145,18 +150,23 @@ def _retry(sa: IkeSa, it: Inbound, seen: Step, now: float) -> bool:
     invalid = it.notify(Notify.INVALID_KE_PAYLOAD)
     if it.has(Payload.SA) or (cookie is None and invalid is None):
         return False
-    if state.retries >= MOST_RETRIES:
+    if state.retries >= MOST_RETRIES and sa.conduct.bound_retries:
         sa.move("recv", it.exchange, "response", "refused")
         sa.end(f"asked to retry more than {MOST_RETRIES} times")
         return True
+    if not sa.conduct.ignore_spi_in_refusals and any(it.message.resp_SPI):
+        sa.end("SPIr is not zero in a response that makes no IKE SA")
+        return True
     if cookie is not None:
-        if not sa.conduct.return_cookie:
+        if not sa.conduct.return_cookie or (state.cookie and not sa.conduct.second_cookie):
             return False
         state.cookie = bytes(cookie.notify)
     elif invalid is not None:
         group = int.from_bytes(bytes(invalid.notify)[:2], "big")
         offered = {t.id for s in sa.config.ike for t in s.of(TransformType.KE)}
-        if group not in offered or group in state.asked or not sa.conduct.retry_invalid_ke:
+        asked_before = group in state.asked and sa.conduct.bound_retries
+        stranger = group not in offered and sa.conduct.insist_on_own_groups
+        if stranger or asked_before or not sa.conduct.retry_invalid_ke:
             # RFC 7296 1.2: a group that was never offered is no answer to follow.
             return False
         state.asked.append(group)
@@ -201,7 +211,12 @@ def _accept(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram) -> None:
 def _derive(sa: IkeSa, chosen: Suite, public: bytes) -> None:
     state = sa.init
     assert state.pair is not None
-    state.shared = state.pair.shared(public)
+    try:
+        state.shared = state.pair.shared(public)
+    except BadPublicValue:
+        if sa.conduct.check_public_values:
+            raise
+        state.shared = bytes(32)
     _take_keys(sa, chosen)
 
 
@@ -285,20 +300,27 @@ def serve(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram, now: float) ->
 
 def _considered(sa: IkeSa, it: Inbound, datagram: Datagram) -> list[Any] | Refusal:
     """The payloads of the response, or why there is none."""
-    reason = it.malformed()
+    reason = it.malformed() if sa.conduct.check_chain else None
+    if sa.config.lenient:
+        reason = reason or misread.refuses(sa.conduct, it)
     if reason:
         return Refusal(Notify.INVALID_SYNTAX, reason=reason)
     critical = it.critical_unknown()
     if critical is not None and sa.conduct.refuse_critical:
         return Refusal(Notify.UNSUPPORTED_CRITICAL_PAYLOAD, bytes([critical]))
     sa_in, key, nonce = it.one(Payload.SA), it.one(Payload.KE), it.one(Payload.NONCE)
+    if nonce is None and not sa.conduct.insist_on_payloads:
+        nonce = IKEv2_Nonce(nonce=bytes(32))
     if sa_in is None or key is None or nonce is None:
         return Refusal(Notify.INVALID_SYNTAX, reason="SA, KE or nonce is missing")
     if not 16 <= len(nonce.nonce) <= 256:
         return Refusal(Notify.INVALID_SYNTAX, reason="the nonce is too short or too long")
     if not sa.conduct.skip_unknown and it.unknown():
         return Refusal(Notify.INVALID_SYNTAX, reason="an unknown payload")
-    offered = _acceptable(sa, it.offers())
+    offered = it.offers()
+    if sa.config.lenient:
+        offered = misread.offered(sa.conduct, sa_in, offered)
+    offered = _acceptable(sa, offered)
     choice = choose(offered, sa.config.ike, strict_aead=sa.conduct.refuse_aead_with_integ)
     if choice is None and not sa.conduct.insist_on_policy:
         choice = choose(offered, [o.suite for o in offered])
@@ -338,10 +360,10 @@ def _takes_length(encr: int) -> bool:
 def _accepted(sa: IkeSa, it: Inbound, choice: Any, datagram: Datagram) -> list[Any] | Refusal:
     state = sa.init
     key, nonce = it.one(Payload.KE), it.one(Payload.NONCE)
-    assert key is not None and nonce is not None
+    assert key is not None
     try:
         state.pair = ke.generate(key.group, sa.entropy)
-        state.ni = bytes(nonce.nonce)
+        state.ni = bytes(nonce.nonce) if nonce is not None else bytes(32)
         state.nr = sa.entropy(sa.config.nonce_length)
         _derive(sa, choice.suite.keyed(), bytes(key.ke))
     except BadPublicValue as error:

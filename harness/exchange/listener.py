@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable, Iterator
 
 from ikelab.harness import sk
-from ikelab.harness.exchange import init
+from ikelab.harness.exchange import init, misread
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
 from ikelab.harness.exchange.sa import NATT_PORT, NON_ESP_MARKER, IkeSa
@@ -20,6 +20,9 @@ from ikelab.harness.transcript import RECEIVED, Step
 from ikelab.layers.iana import Exchange, Notify, Payload
 from ikelab.layers.message import IKEv2, demux, message
 from ikelab.layers.notify import IKEv2_Notify
+
+HALF_OPEN = 20  # more IKE SAs than this are too many for a peer with that fault
+STRAY_SPI = b"\x5a" * 8  # an SPIr where there should be none, by conduct
 
 
 class Listener:
@@ -59,6 +62,9 @@ class Listener:
             self._keepalive(kind, datagram, now)
             return
         packet = IKEv2(data)
+        if not self.config.conduct.survive_oddities and misread.odd_datagram(packet, data):
+            self._stuck = True
+            return
         major = int(packet.version) >> 4
         tolerated = self.config.conduct.tolerate_minor or int(packet.version) & 15 == 0
         if major > 2 and self.config.conduct.check_version:
@@ -67,7 +73,7 @@ class Listener:
             return
         elif owner := self._owner(packet, data, datagram):
             owner.receive(datagram, now)
-        elif packet.exch_type == Exchange.IKE_SA_INIT:
+        elif packet.exch_type == Exchange.IKE_SA_INIT or not self.config.conduct.check_exchange:
             self._first(packet, data, datagram, now)
 
     def _keepalive(self, kind: str, datagram: Datagram, now: float) -> None:
@@ -93,14 +99,19 @@ class Listener:
         """A new initiator: check that the request may be one, ask for a cookie, or answer it."""
         flags = int(packet.flags)
         conduct = self.config.conduct
-        if flags & RESPONSE or not flags & INITIATOR or any(packet.resp_SPI) or packet.id != 0:
+        if flags & RESPONSE and conduct.ignore_responses:
             return
+        if not flags & INITIATOR or any(packet.resp_SPI) or packet.id != 0:
+            return
+        if len(self.sas) > HALF_OPEN and not conduct.survive_many:
+            self._stuck = True
         if packet.length != len(data) and not conduct.survive_length:
             self._stuck = True
         if not any(packet.init_SPI) or (conduct.check_length and packet.length != len(data)):
             return
         it = Inbound(packet)
-        if self.config.cookies and not self._cookie_is_mine(it, datagram):
+        asks = self.config.cookies and conduct.demand_cookies
+        if asks and not self._cookie_is_mine(it, datagram):
             self._ask_cookie(it, datagram, now)
             return
         entropy = self.entropy
@@ -124,7 +135,11 @@ class Listener:
         nonce = it.one(Payload.NONCE)
         data = bytes(nonce.nonce) if nonce is not None else b""
         data += datagram.src[0].encode() + bytes(it.message.init_SPI)
-        return hmac.digest(self._secret, data, hashlib.sha256)[:20]
+        key = it.one(Payload.KE)
+        if self.config.cookie_covers_ke and key is not None:
+            data += bytes(key.ke)
+        digest = hmac.digest(self._secret, data, hashlib.sha512)
+        return (digest * 2)[: self.config.cookie_length]
 
     def _cookie_is_mine(self, it: Inbound, datagram: Datagram) -> bool:
         first = it.payloads[0] if it.payloads else None
@@ -148,11 +163,12 @@ class Listener:
 
     def _answer(self, packet: IKEv2, notify: IKEv2_Notify, datagram: Datagram, now: float) -> None:
         """An answer that leaves no state behind; SPIr stays zero."""
+        conduct = self.config.conduct
         data = bytes(
             message(
                 [notify],
                 init_SPI=bytes(packet.init_SPI),
-                resp_SPI=bytes(packet.resp_SPI),
+                resp_SPI=bytes(packet.resp_SPI) if conduct.zero_spi_in_refusals else STRAY_SPI,
                 exch_type=packet.exch_type,
                 flags=RESPONSE,
                 id=packet.id,

@@ -130,7 +130,7 @@ def authenticate(sa: IkeSa, identity: Identity) -> IKEv2_AUTH:
     NotProven where our key can do nothing that the peer understands.
     """
     own = own_credential(sa)
-    prf, octets, sk_p = _octets(sa, id_body(identity), ours=True)
+    prf, octets, sk_p = _octets(sa, id_body(identity, sa.config.id_reserved), ours=True)
     if isinstance(own, NullCredential):
         data = null_auth(prf, sk_p, octets)
         return IKEv2_AUTH(auth_type=AuthMethod.NULL_AUTHENTICATION, load=data)
@@ -150,7 +150,8 @@ def _way_to_sign(sa: IkeSa, own: CertCredential, key: sign.PrivateKey) -> tuple[
     if own.scheme and own.scheme not in SCHEMES:
         raise ConfigError(f"unknown scheme {own.scheme!r}{nearest(own.scheme, SCHEMES)}")
     told = SCHEMES.get(own.scheme)
-    theirs = announced(sa, ours=False)
+    # RFC 7427 3: sent and received by each peer.
+    theirs = announced(sa, ours=False) if announced(sa, ours=True) else ()
     usable = sign.usable(key, theirs)
     if own.method is not None:
         best = told or next(iter(usable or sign.usable(key, Hash)), None)
@@ -245,9 +246,9 @@ def _octets(sa: IkeSa, body: bytes, *, ours: bool) -> tuple[int, bytes, bytes]:
     return prf, signed_octets(prf, first, nonce, body, sk_p), sk_p
 
 
-def id_body(identity: Identity) -> bytes:
+def id_body(identity: Identity, reserved: int = 0) -> bytes:
     """RestOfIDPayload: type, three reserved octets, data (RFC 7296 2.15)."""
-    return bytes([identity.type & 0xFF, 0, 0, 0]) + identity.data
+    return bytes([identity.type & 0xFF]) + reserved.to_bytes(3, "big") + identity.data
 
 
 @lru_cache(maxsize=64)

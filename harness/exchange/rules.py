@@ -80,6 +80,14 @@ def _that_apply(exchange: int, response: bool) -> tuple[Rule, ...]:
     return tuple(entry for entry in RULES.values() if not scopes.isdisjoint(entry.scope))
 
 
+def misfit(answer: Inbound, request: Inbound) -> str | None:
+    """Why an accepted SA is not consistent with the offer (3.3.6), None where it is."""
+    seen = Seen(answer, request)
+    if len(_chosen(seen)) == 1 and _accepted(seen) is None:
+        return "its proposal was not offered"
+    return _one_offered_proposal(seen) or _one_of_each(seen)
+
+
 def violation(rule_id: str, section: str, evidence: str, level: Level = Level.MUST) -> Violation:
     """A violation that only the engine can see (keys, state), in the same form."""
     return Violation(rule_id, 7296, section, level, evidence)

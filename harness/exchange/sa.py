@@ -16,7 +16,7 @@ from typing import Any
 from ikelab.harness import apply, sk
 from ikelab.harness.crypto.keys import IkeKeys
 from ikelab.harness.edits import Binding, Edit
-from ikelab.harness.exchange import auth, create, frag, info, init, outbox, rekey, rules
+from ikelab.harness.exchange import auth, create, frag, info, init, misread, outbox, rekey, rules
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.events import (
@@ -148,7 +148,7 @@ class IkeSa:
         times += [w.due for w in self.window.waiting.values()]
         if self.keepalive_due is not None:
             times.append(self.keepalive_due)
-        if self.config.dpd_delay and self.state is State.ESTABLISHED:
+        if self._minds_liveness():
             times.append(self.heard + self.config.dpd_delay)
         return min(times, default=None)
 
@@ -160,10 +160,13 @@ class IkeSa:
         if self.keepalive_due is not None and self.keepalive_due <= now:
             self._out.append(Datagram(b"\xff", self.local, self.remote, now))
             self.keepalive_due = now + self.config.keepalive
-        idle = now - self.heard
-        dpd = self.config.dpd_delay
-        if dpd and idle >= dpd and self.state is State.ESTABLISHED and not self.window.waiting:
+        if self._minds_liveness() and now >= self.heard + self.config.dpd_delay:
             self.inform([], now)
+
+    def _minds_liveness(self) -> bool:
+        """Whether silence makes us ask if the peer is alive (2.4)."""
+        minds = bool(self.config.dpd_delay) and self.conduct.check_liveness
+        return minds and self.state is State.ESTABLISHED and not self.window.waiting
 
     # -- intents -----------------------------------------------------------------------------
 
@@ -234,6 +237,7 @@ class IkeSa:
     ) -> tuple[Inbound, list[Datagram]]:
         """Build, edit, seal and queue one message; returns it and its datagrams."""
         protected = exchange != Exchange.IKE_SA_INIT and not clear
+        refused = outcome in ("refused", "retry") and not protected
         number = self._sent[exchange, response]
         self._sent[exchange, response] += 1
         edits = (*self.config.plan.edits(exchange, response, number), *edits)
@@ -241,7 +245,7 @@ class IkeSa:
         tree = message(
             [IKEv2_Decrypted(inner=payloads)] if protected else payloads,
             init_SPI=self.spi_i,
-            resp_SPI=bytes(8) if outcome in ("refused", "retry") and not protected else self.spi_r,
+            resp_SPI=bytes(8) if refused and self.conduct.zero_spi_in_refusals else self.spi_r,
             exch_type=exchange,
             flags=(INITIATOR if self.initiator else 0) | (RESPONSE if response else 0),
             id=message_id,
@@ -279,7 +283,11 @@ class IkeSa:
         return "edits: " + "; ".join(str(e) for e in edits) if edits else ""
 
     def _retransmit(self, waiting: Outstanding, now: float) -> None:
-        if waiting.tries >= len(self.config.retransmit):
+        liveness = waiting.exchange == Exchange.INFORMATIONAL and not waiting.request.payloads
+        hasty = liveness and not self.conduct.retry_liveness
+        if waiting.tries >= len(self.config.retransmit) or hasty:
+            if liveness and not self.conduct.keep_quiet:
+                self.request(Exchange.INFORMATIONAL, [info.delete_ike()], now)
             self.window.settle(waiting.message_id)
             self.note(TimedOut(waiting.exchange, waiting.message_id))
             self.end("no response")
@@ -287,7 +295,7 @@ class IkeSa:
         self._resend(waiting.wire, now)
         waiting.tries += 1
         waits = (*self.config.retransmit, self.config.give_up)
-        waiting.due = now + waits[waiting.tries]
+        waiting.due = now + waits[waiting.tries if self.conduct.back_off else 0]
 
     def resend(self, now: float) -> None:
         """Send every request that waits for its response once more."""
@@ -301,6 +309,8 @@ class IkeSa:
     def _resend(self, wire: Iterable[Datagram], now: float) -> None:
         for datagram in wire:
             copy = replace(datagram, now=now)
+            if not self.conduct.resend_same:
+                copy = replace(copy, data=copy.data[:-1] + bytes([copy.data[-1] ^ 1]))
             self._out.append(copy)
             _, data = demux(copy.data, copy.src[1])
             earlier = next((s for s in self.transcript if s.data == data), None)
@@ -338,6 +348,9 @@ class IkeSa:
             self._receive_fragment(packet, seen, datagram, now)
             return
         try:
+            if refuted := self._heeds_the_unprotected(packet):
+                self.end(refuted)
+                return
             verify = self.conduct.check_icv
             opened, seen.plain = sk.unseal(packet, self._in_keys, seen.data, verify=verify)
         except sk.Refusal as refusal:
@@ -365,10 +378,21 @@ class IkeSa:
 
     def _receive_opened(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
         self.heard = now
+        if not self.conduct.survive_oddities and misread.odd(it):
+            self.stuck = True
+            return
         if it.response:
             self._receive_response(it, seen, now)
         else:
             self._receive_request(it, seen, datagram, now)
+
+    def _heeds_the_unprotected(self, packet: IKEv2) -> str | None:
+        """A fault: what came without protection ends the IKE SA."""
+        if self.conduct.require_protection:
+            return None
+        clear = Inbound(packet)
+        found = clear.errors() or clear.all(Payload.D)
+        return "an unprotected message said so" if found else None
 
     def _answers_auth(self, packet: IKEv2) -> bool:
         """Whether this is (however unprotected) what came for our IKE_AUTH."""
@@ -377,6 +401,8 @@ class IkeSa:
 
     def _receive_response(self, it: Inbound, seen: Step, now: float) -> None:
         waiting = self.window.waiting.get(it.message_id)
+        if not self.conduct.match_ids:
+            waiting = waiting or self.window.outstanding
         if waiting is None:
             self.ignore(seen, "answers nothing that is outstanding")
             return
@@ -384,7 +410,7 @@ class IkeSa:
         if waiting.exchange != it.exchange:
             self.ignore(seen, "answers with another exchange type")
             return
-        self.window.settle(it.message_id)
+        self.window.settle(waiting.message_id)
         self.last_response = it
         self._take_window(it)
         if it.exchange == Exchange.IKE_AUTH:
@@ -405,7 +431,8 @@ class IkeSa:
             else:
                 self.ignore(seen, "a new message under an answered message ID")
             return
-        if not self.window.takes(it.message_id) and not kept:
+        outside = not self.window.takes(it.message_id) and self.conduct.keep_window
+        if outside and not kept:
             self.ignore(seen, f"message ID {it.message_id}, expected {self.window.expected}")
             return
         happening = Happening("recv", _known(it.exchange), "request")
@@ -421,10 +448,13 @@ class IkeSa:
             self._answer(it, seen, reply, now)
 
     def _serve(self, it: Inbound, now: float) -> Reply | None:
-        reason = it.malformed()
+        reason = it.malformed() if self.conduct.check_chain else None
+        if self.config.lenient:
+            reason = reason or misread.refuses(self.conduct, it)
         if reason:
             # RFC 7296 2.21.2, 2.21.3: fatal, the IKE SA goes on both sides.
-            return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", reason)
+            outcome = "refused" if self.conduct.end_on_syntax_error else ""
+            return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], outcome, reason)
         critical = it.critical_unknown()
         if critical is not None and self.conduct.refuse_critical:
             # RFC 7296 2.21.2: in IKE_AUTH it means that there will be no IKE SA.
