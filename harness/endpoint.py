@@ -33,7 +33,7 @@ from ikelab.harness.model import (
 from ikelab.harness.reply import Reply
 from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.harness.transport.base import Transport
-from ikelab.layers.iana import Protocol
+from ikelab.layers.iana import Exchange, Protocol
 from ikelab.layers.message import IKEv2, demux
 
 RETRANSMIT_AFTER = 0.25  # seconds; what a quick initiator waits before it sends again
@@ -201,6 +201,16 @@ class Responder(Endpoint):
         """Answer initiators from now on, with this configuration."""
         config = self.config(**options)
         self.listener = Listener(config, self.entropy, on_new=self._adopt)
+
+    def heard(self, exchange: int) -> list[Step]:
+        """Every request of this exchange type that the peer sent, repetitions included."""
+        steps = [s for session in self.sessions for s in session.received()]
+        found = [s for s in steps if s.message.exch_type == exchange]
+        return sorted((s for s in found if not int(s.message.flags) & 0x20), key=lambda s: s.now)
+
+    def listen_for(self, done: Callable[[], bool], patience: float) -> bool:
+        """Let the peer talk until `done()`; whether it came to that."""
+        return self.pump(done, patience)
 
     def accept(self, patience: float = 8.0) -> Session:
         """Wait until the peer has an established IKE SA with us; AssertionError when not."""
@@ -429,6 +439,32 @@ class Session:
             return list(self.raw)
         finally:
             self.raw = None
+
+    def send_as(
+        self,
+        message_id: int,
+        payloads: Sequence[Any] = (),
+        *,
+        exchange: int = Exchange.INFORMATIONAL,
+        response: bool = False,
+        edits: Sequence[Edit] = (),
+        patience: float = 0.5,
+    ) -> list[Step]:
+        """Send a protected message under any message ID; what came back within the patience.
+
+        It is no request of ours: nothing waits for its response and nothing sends it again.
+        """
+        known = len(self.transcript.steps)
+        body = list(payloads)
+        self.sa.send(exchange, message_id, body, self._now(), response=response, edits=edits)
+        found: list[Step] = []
+
+        def answered() -> bool:
+            found[:] = [s for s in self.transcript.steps[known:] if s.direction == RECEIVED]
+            return bool(found)
+
+        self.wait(answered, patience)
+        return found
 
     def overhear(self, datagram: Datagram) -> None:
         """Keep a datagram that answers `throw`."""

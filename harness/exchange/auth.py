@@ -33,9 +33,7 @@ def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
         _note(sa, failed)
         sa.end(f"we cannot authenticate ({failed.reason}): {failed}")
         return
-    own = IKEv2_IDi(
-        IDtype=config.local_id.type, res2=config.id_reserved, ID=config.local_id.data
-    )
+    own = IKEv2_IDi(IDtype=config.local_id.type, res2=config.id_reserved, ID=config.local_id.data)
     payloads: list[Any] = [own, *proof.certificates(sa), *proof.certificate_requests(sa)]
     if config.send_idr and config.remote_id is not None:
         payloads.append(IKEv2_IDr(IDtype=config.remote_id.type, ID=config.remote_id.data))
@@ -52,9 +50,9 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, request: Inbound, now: float) ->
         names = ", ".join(Notify(e).name if e in set(Notify) else str(e) for e in it.errors())
         sa.end(f"IKE_AUTH refused: {names or 'no IDr or no AUTH'}")
         return
-    failed = _failed_entirely(sa, it)
-    if failed:
-        _give_up(sa, failed, now)
+    reason = _failed_entirely(sa, it)
+    if reason is not None:
+        _give_up(sa, reason, now)
         return
     try:
         for broken in proof.check(sa, it, identity, auth):
