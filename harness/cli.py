@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +47,28 @@ def cli(debug: bool) -> None:
     metavar="N",
     help="Algorithms: each one once (1, the default) or every pair of them (2).",
 )
+@click.option(
+    "--kernel",
+    type=click.Choice(["host", "guest"]),
+    default="host",
+    help="Run on the host's kernel, or inside user-mode Linux, which has ESP and AF_KEY.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print only what is not as it should be.")
 @click.argument("paths", nargs=-1, metavar="[TEST FILE]...")
-def run(**options: Any) -> int:
+def run(kernel: str, **options: Any) -> int:
     """Run the interop suite against peers and write a run folder."""
     from ikelab.harness import runner
+    from ikelab.netns import guest
 
     given = {name: value for name, value in options.items() if value not in (None, ())}
     request = runner.Request(**given, command=("ikelab", *sys.argv[1:]))
     request.check()
-    if request.in_world:
-        for peer in request.peers:
-            _provision(peer)
+    if request.in_world or kernel == "guest":
+        if not guest.inside():
+            for peer in request.peers:
+                _provision(peer)
+        if kernel == "guest" and not guest.inside():
+            return _in_guest()
         from ikelab.netns import world
 
         world.enter()
@@ -138,6 +148,24 @@ def diff(run_a: Path, run_b: Path) -> int:
     return 1 if found.regressions else 0
 
 
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--vectors", type=click.Path(path_type=Path, exists=True), metavar="FILE",
+              help="The list that 'pytest --vectors FILE' wrote.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the page.")
+def coverage(runs: tuple[Path, ...], vectors: Path | None, out: Path | None) -> int:
+    """Say of every code point what run folders prove of it, as a page in Markdown."""
+    from ikelab.harness.coverage import coverage as page
+    from ikelab.reports.load import load_run
+
+    text = page([load_run(path) for path in runs], vectors)
+    if out:
+        out.write_text(text, encoding="utf-8")
+    else:
+        click.echo(text.rstrip())
+    return 0
+
+
 @cli.group(invoke_without_command=True)
 @click.pass_context
 def peers(context: click.Context) -> None:
@@ -202,6 +230,16 @@ def pki(
     return 0
 
 
+def _in_guest() -> int:
+    """This very command again, inside the guest kernel."""
+    from ikelab.harness.peer import kernel
+    from ikelab.netns import guest
+
+    entry = _shown(kernel.NAME, lambda progress: kernel.add(progress=progress))
+    program = "import sys; from ikelab.harness.cli import main; sys.exit(main())"
+    return guest.run(entry.root, [sys.executable, "-c", program, *sys.argv[1:]])
+
+
 def _provision(name: str, *, refresh: bool = False) -> Any:
     """Fetch a peer with a moving line on a terminal, plain lines in a pipe."""
     from ikelab.harness.peer import cache, registry
@@ -211,6 +249,11 @@ def _provision(name: str, *, refresh: bool = False) -> Any:
     registry.driver(name)
     if cache.find(name) is not None and not refresh:
         return cache.find(name)
+    return _shown(name, lambda progress: registry.add(name, progress=progress, refresh=refresh))
+
+
+def _shown(name: str, work: Callable[[Callable[[str, float], None]], Any]) -> Any:
+    """Do long work with a moving line on a terminal, plain lines in a pipe."""
     if not sys.stderr.isatty():
         said: list[str] = []
 
@@ -219,7 +262,7 @@ def _provision(name: str, *, refresh: bool = False) -> Any:
                 said.append(step)
                 click.echo(f"{name}: {step}", err=True)
 
-        return registry.add(name, progress=say, refresh=refresh)
+        return work(say)
     from rich.console import Console
     from rich.progress import Progress
 
@@ -229,7 +272,7 @@ def _provision(name: str, *, refresh: bool = False) -> Any:
         def show(step: str, done: float) -> None:
             bar.update(task, description=f"{name}: {step}", completed=done)
 
-        return registry.add(name, progress=show, refresh=refresh)
+        return work(show)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

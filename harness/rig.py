@@ -33,6 +33,8 @@ from ikelab.layers.iana import Protocol as ProtocolId
 REFERENCE = "reference"
 TOPOLOGIES = ("memory", "direct", "direct6")
 
+# Seconds that a real peer may take for an answer; it asks the kernel for modules the first time.
+PATIENCE = 5.0
 # What both sides have when a case says nothing: suites of RFC 8247's MUST and SHOULD+ lists.
 IKE = suites(["aes256gcm16-prfsha256-x25519-ecp256", "aes128-sha256-modp2048"])
 ESP = suites(["aes128gcm16"], ProtocolId.ESP)
@@ -368,7 +370,7 @@ class NamespaceRig:
         transport = UdpTransport(local, host.socket)
         self._test.callback(transport.close)
         own = entropy(self._settings.seed, "tester", label)
-        self._ends = _Endpoints(self._us, self._them, transport, own, patience=2.0)
+        self._ends = _Endpoints(self._us, self._them, transport, own, patience=PATIENCE)
 
     def initiator(self) -> Initiator:
         return self._ends.initiator()

@@ -1,0 +1,68 @@
+"""The guest kernel: boots, has what the host may lack, and gives back what its command gives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ikelab.harness.errors import LabError
+from ikelab.harness.peer import cache, kernel
+from ikelab.netns import guest
+from tests.conftest import missing
+
+SCRIPT = """
+import json, os, sys
+from pathlib import Path
+from ikelab.netns import kernel
+print(json.dumps({name: bool(found) for name, found in kernel.probe().items()}))
+print(Path.cwd(), os.environ["WORD"], sys.stdout.isatty())
+print("to stderr", file=sys.stderr)
+sys.exit(7)
+"""
+
+
+@pytest.fixture(scope="module")
+def root() -> Path:
+    """The unpacked kernel."""
+    try:
+        entry: cache.Entry = kernel.add()
+    except LabError as error:
+        missing(f"no guest kernel: {error}")
+    return entry.root
+
+
+def test_a_command_runs_in_the_guest_as_on_the_host(root: Path, tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from ikelab.netns import guest; "
+        f"sys.exit(guest.run(Path({str(root)!r}), [sys.executable, '-c', {SCRIPT!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"WORD": "here", "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 7, done.stdout + done.stderr
+    probed, told = done.stdout.splitlines()
+    for ability in ("esp", "af_key", "netem", "tun", "userns"):
+        assert f'"{ability}": true' in probed
+    assert told == f"{tmp_path} here False"
+    assert done.stderr.splitlines()[-1] == "to stderr"
+
+
+def test_a_kernel_that_does_not_come_up_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/lib/uml/modules/6.0").mkdir(parents=True)
+    broken = tmp_path / "usr/bin/linux.uml"
+    broken.write_text("#!/bin/sh\necho no memory\nexit 1\n")
+    broken.chmod(0o755)
+
+    with pytest.raises(LabError, match="the guest kernel ended"):
+        guest.run(tmp_path, ["true"])
