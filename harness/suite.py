@@ -179,13 +179,13 @@ class Suite:
             running.details = text or (verdicts.details(error) if error else "")
         if when == "teardown":
             return self._result(item, running)
-        deviation = verdicts.known(self._expected[peer_of(item)], item.nodeid)
+        deviation = self._deviation(item, running)
         return verdicts.with_expectation(running.worst, deviation), _because(running, deviation)
 
     def _result(self, item: Any, running: _Running) -> tuple[Verdict, str]:
         self._running.pop(item.nodeid)
         peer = peer_of(item)
-        deviation = verdicts.known(self._expected[peer], item.nodeid)
+        deviation = self._deviation(item, running)
         verdict = verdicts.with_expectation(running.worst, deviation)
         why = _because(running, deviation)
         if verdict is Verdict.PASS and running.observed:
@@ -197,6 +197,10 @@ class Suite:
         self.run.result(row | {"verdict": str(verdict), "peer": peer, "reason": why})
         self.config.hook.pytest_ikelab_result(verdict=verdict, item=item, reason=why, peer=peer)
         return verdict, why
+
+    def _deviation(self, item: Any, running: _Running) -> verdicts.Deviation | None:
+        capabilities = running.rig.peer.capabilities if running.rig else ()
+        return verdicts.known(self._expected[peer_of(item)], item.nodeid, capabilities)
 
     def give_up(self, item: Any, error: IkelabError) -> None:
         """The record itself broke: no further test is run."""

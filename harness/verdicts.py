@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 import traceback
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,12 +50,14 @@ class Deviation:
     """A deviation that is known: a test's id, why it is expected, and where to read of it.
 
     The end of an id is enough, from a file's name on, and so is a test without its parameters:
-    `test_versions.py::test_skips_an_unknown_payload`.
+    `test_versions.py::test_skips_an_unknown_payload`. `needs` is a capability without which the
+    peer does not deviate, such as `kernel-esp`.
     """
 
     id: str
     reason: str
     link: str = ""
+    needs: str = ""
 
     def names(self, test_id: str) -> bool:
         """Whether this is about that test."""
@@ -67,8 +69,15 @@ class Deviation:
 
 
 def expected(peer: str, folder: Path) -> tuple[Deviation, ...]:
-    """The known deviations of a peer: `strongswan@trixie` has strongswan-trixie.toml."""
-    path = folder / f"{peer.replace('@', '-')}.toml"
+    """The known deviations of a peer: `strongswan@trixie` has strongswan-trixie.toml.
+
+    What is in every-peer.toml is expected of that one too.
+    """
+    names = (peer.replace("@", "-"), "every-peer")
+    return tuple(row for name in names for row in _read(folder / f"{name}.toml"))
+
+
+def _read(path: Path) -> tuple[Deviation, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -77,16 +86,22 @@ def expected(peer: str, folder: Path) -> tuple[Deviation, ...]:
         raise ConfigError(f"cannot read {path}: {error}") from None
     try:
         rows = tomllib.loads(text).get("deviation", [])
-        return tuple(Deviation(row["id"], row["reason"], row.get("link", "")) for row in rows)
+        return tuple(
+            Deviation(row["id"], row["reason"], row.get("link", ""), row.get("needs", ""))
+            for row in rows
+        )
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from None
     except (KeyError, TypeError, AttributeError):
         raise ConfigError(f"{path}: every [[deviation]] needs an id and a reason") from None
 
 
-def known(deviations: Iterable[Deviation], test_id: str) -> Deviation | None:
-    """The deviation that names this test."""
-    return next((d for d in deviations if d.names(test_id)), None)
+def known(
+    deviations: Iterable[Deviation], test_id: str, capabilities: Collection[str] = ()
+) -> Deviation | None:
+    """The deviation that names this test, and holds for a peer with these capabilities."""
+    found = (d for d in deviations if d.names(test_id))
+    return next((d for d in found if not d.needs or d.needs in capabilities), None)
 
 
 def with_expectation(verdict: Verdict, deviation: Deviation | None) -> Verdict:
