@@ -42,7 +42,7 @@ def parse(path: str) -> list[Part]:
     """Split a path into names and indices; ConfigError where it is none."""
     try:
         node = ast.parse(path, mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise ConfigError(f"not a path: {path!r}") from None
     return list(_walk(node, path))
 
@@ -57,15 +57,27 @@ def _walk(node: ast.expr, path: str) -> Iterator[Part]:
         case ast.Subscript(value=value, slice=ast.Constant(value=int(index))):
             yield from _walk(value, path)
             yield index
+        case ast.Subscript(
+            value=value, slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(index)))
+        ):
+            yield from _walk(value, path)
+            yield -index
         case ast.Call(func=func, args=[argument], keywords=[]):
             *before, last = _walk(func, path)
             yield from before
             if not isinstance(last, Name):
                 raise ConfigError(f"not a path: {path!r}")
-            word = argument.id if isinstance(argument, ast.Name) else ast.literal_eval(argument)
-            yield Name(last.text, word)
+            yield Name(last.text, _argument(argument, path))
         case _:
             raise ConfigError(f"not a path: {path!r}")
+
+
+def _argument(node: ast.expr, path: str) -> str | int:
+    """The notify that `N(..)` names: IANA's name, quoted or not, or its number."""
+    match node:
+        case ast.Name(id=word) | ast.Constant(value=str(word) | int(word)):
+            return word
+    raise ConfigError(f"{path!r}: a notify is named by a word or a number")
 
 
 @dataclass(slots=True)
@@ -92,6 +104,7 @@ class Tree:
     def __init__(self, message: IKEv2) -> None:
         self.header = message
         self.outer: list[Any] = list(message.payloads)
+        self._inner: list[Any] | None = None
 
     def message(self) -> IKEv2:
         """The message over the payloads as they are now."""
@@ -109,12 +122,12 @@ class Tree:
         """The chain a path such as `` or `SK` names."""
         if path not in ("", "SK"):
             raise ConfigError(f"not a chain: {path!r}; it is '' (in clear) or 'SK'")
-        if path:
+        if not path:
+            return self.outer
+        if self._inner is None:
             sk = self.sk()
-            inner: list[Any] = list(sk.inner)
-            sk.inner = inner  # a new list, so that Scapy sees the change
-            return inner
-        return self.outer
+            sk.inner = self._inner = list(sk.inner)  # so that Scapy sees the change
+        return self._inner
 
     def place(self, path: str) -> Place:
         """Find the place; ConfigError when nothing is there."""
@@ -135,7 +148,7 @@ def _is_payload(part: Part) -> bool:
 
 
 def _number(text: str) -> int | None:
-    return int(text[1:]) if text[:1] == "P" and text[1:].isdigit() else None
+    return int(text[1:]) if text[:1] == "P" and text[1:].isdecimal() else None
 
 
 def positions(payloads: list[Any], name: Name) -> list[int]:
@@ -166,7 +179,7 @@ def _in_chain(payloads: list[Any], parts: list[Part], path: str) -> Place:
     nth = 0
     if rest and isinstance(rest[0], int) and name.text not in LISTS:
         nth, rest = rest[0], rest[1:]
-    if nth >= len(where):
+    if not -len(where) <= nth < len(where):
         have = ", ".join(Payload(p.kind).notation if p.kind in set(Payload) else f"P{p.kind}"
                          for p in payloads)  # fmt: skip
         raise MatchesNothing(

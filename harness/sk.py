@@ -5,7 +5,6 @@ Opening gives a new packet and leaves the old one alone. Nothing here decides wh
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from ikelab.harness.crypto.cipher import BadIntegrity, Cipher, cipher
 from ikelab.harness.crypto.integ import icv_length, mac
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.model import Transform
-from ikelab.layers.encrypted import IKEv2_Decrypted
+from ikelab.layers.encrypted import IKEv2_Decrypted, IKEv2_SK
 from ikelab.layers.iana import Payload
 from ikelab.layers.message import IKEv2, build_payloads, parse_payloads
 from ikelab.layers.message import message as make_message
@@ -43,11 +42,20 @@ class Refusal(Exception):
 
 @dataclass(slots=True)
 class Plain:
-    """The plain stage: the inner payload chain, and the padding that follows it."""
+    """The plain stage: the inner payload chain, and the padding that follows it.
+
+    `block` is what chain, padding and pad length octet have to fill together.
+    """
 
     chain: bytes
     padding: bytes
     pad_length: int
+    block: int = 1
+
+    def pad(self) -> None:
+        """Zero octets of padding, as few as it takes (RFC 7296 3.14)."""
+        self.padding = bytes(-(len(self.chain) + 1) % self.block)
+        self.pad_length = len(self.padding)
 
     def __bytes__(self) -> bytes:
         return self.chain + self.padding + bytes([self.pad_length & 0xFF])
@@ -81,6 +89,14 @@ def encrypted_payload(message: IKEv2) -> Any | None:
         if payload.kind == Payload.SK:
             return payload
     return None
+
+
+def first_inner(sk: IKEv2_Decrypted) -> int:
+    """The type that SK names as its first inner payload, whether that is true or not."""
+    stated = sk.next_payload
+    if stated is None:
+        return int(sk.inner[0].kind) if sk.inner else Payload.NONE
+    return stated[-1] if isinstance(stated, bytes) else int(stated) & 0xFF
 
 
 def seal(
@@ -144,42 +160,27 @@ def protect(keys: SkKeys, clear: bytes, iv: bytes, text: bytes) -> Sealed:
 
 def _plain(sk: IKEv2_Decrypted, block: int) -> Plain:
     """The inner chain, padded so that the pad length octet ends a cipher block (3.14)."""
-    inner = build_payloads(sk.inner)
-    fill = -(len(inner) + 1) % block
-    padding = bytes(fill) if sk.padding is None else bytes(sk.padding)
-    pad_length = len(padding) if sk.pad_length is None else sk.pad_length
-    return Plain(inner, padding, pad_length)
+    plain = Plain(build_payloads(sk.inner), b"", 0, block)
+    plain.pad()
+    if sk.padding is not None:
+        plain.padding = bytes(sk.padding)
+        plain.pad_length = len(plain.padding)
+    if sk.pad_length is not None:
+        plain.pad_length = sk.pad_length
+    return plain
 
 
 def _clear(message: IKEv2, payloads: list[Any], sk: IKEv2_Decrypted, length: int) -> bytes:
     """Header, payloads before SK, and SK's generic header, with `length` for the SK payload."""
-    first = sk.next_payload
-    if first is None:
-        first = sk.inner[0].kind if sk.inner else Payload.NONE
     stated = length if sk.length is None else sk.length
-    head = struct.pack("!BBH", first & 0xFF, int(sk.flags), stated & 0xFFFF)
-    before = payloads[:-1]
-    # The chain before SK is built with SK behind it, so that its last next-payload field is right.
-    outer = build_payloads([*before, IKEv2_Decrypted()])[:-_EMPTY_SK] if before else b""
-    total = HEADER + len(outer) + length if message.length is None else message.length
-    next_payload = message.next_payload
-    if next_payload is None:
-        next_payload = payloads[0].kind
-    header = struct.pack(
-        "!8s8sBBBBII",
-        message.init_SPI,
-        message.resp_SPI,
-        next_payload,
-        int(message.version),
-        message.exch_type,
-        int(message.flags),
-        message.id & 0xFFFFFFFF,
-        total & 0xFFFFFFFF,
-    )
-    return header + outer + head
+    head = IKEv2_SK(next_payload=first_inner(sk), flags=sk.flags, length=stated)
+    outer = build_payloads([*payloads[:-1], head])
+    # What SK holds is not built yet: the header counts it all the same.
+    total = len(outer) - _SK_HEADER + length
+    return message.self_build(total, payloads[0].kind) + outer
 
 
-_EMPTY_SK = len(build_payloads([IKEv2_Decrypted()]))
+_SK_HEADER = len(build_payloads([IKEv2_SK()]))
 
 
 def open(message: IKEv2, keys: SkKeys, raw: bytes | None = None) -> IKEv2:

@@ -10,7 +10,7 @@ from ikelab.harness import sk
 from ikelab.harness.crypto.cipher import cipher
 from ikelab.harness.exchange.inbound import RESPONSE, Inbound
 from ikelab.harness.transcript import Step
-from ikelab.layers.encrypted import IKEv2_Decrypted
+from ikelab.layers.encrypted import IKEv2_Decrypted, IKEv2_SKF
 from ikelab.layers.iana import Notify, Payload
 from ikelab.layers.message import IKEv2, build_payloads, parse_payloads
 from ikelab.layers.notify import IKEv2_Notify
@@ -37,18 +37,24 @@ def agreed(sa: IkeSa, it: Inbound) -> bool:
 
 
 def is_fragment(packet: IKEv2) -> bool:
-    """Whether the message's last payload is SKF."""
+    """Whether the message's last payload is an SKF that can be read."""
     payloads = packet.payloads
-    return bool(payloads) and payloads[-1].kind == Payload.SKF and hasattr(payloads[-1], "load")
+    return bool(payloads) and isinstance(payloads[-1], IKEv2_SKF)
 
 
 def split(
-    tree: IKEv2, first: int, plain: bytes, keys: sk.SkKeys, entropy: sk.Entropy, room: int
+    tree: IKEv2,
+    first: int,
+    plain: bytes,
+    keys: sk.SkKeys,
+    entropy: sk.Entropy,
+    room: int,
+    edit_sealed: sk.SealedEdit | None = None,
 ) -> list[bytes]:
     """The fragments of a message whose inner chain is `plain`, none over `room` octets.
 
     RFC 7383 2.5: only the first names the type of the first inner payload, and payloads before SK
-    go with it.
+    go with it. The sealed stage of edits is that of every fragment.
     """
     box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
     before = tree.payloads[:-1]
@@ -59,7 +65,7 @@ def split(
     chunks = [plain[i : i + chunk] for i in range(0, len(plain), chunk)] or [b""]
     return [
         _fragment(tree, before if n == 1 else [], (first if n == 1 else 0, n, len(chunks)), text,
-                  keys, entropy)
+                  keys, entropy, edit_sealed)
         for n, text in enumerate(chunks, 1)
     ]  # fmt: skip
 
@@ -71,6 +77,7 @@ def _fragment(
     text: bytes,
     keys: sk.SkKeys,
     entropy: sk.Entropy,
+    edit_sealed: sk.SealedEdit | None,
 ) -> bytes:
     box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
     padding = bytes(-(len(text) + 1) % (1 if box.aead else box.block))
@@ -94,7 +101,10 @@ def _fragment(
         tree.id,
         sk.HEADER + len(outer) + length,
     )
-    return bytes(sk.protect(keys, header + outer + skf, entropy(box.iv_length), padded))
+    sealed = sk.protect(keys, header + outer + skf, entropy(box.iv_length), padded)
+    if edit_sealed:
+        edit_sealed(sealed)
+    return bytes(sealed)
 
 
 @dataclass(frozen=True, slots=True)

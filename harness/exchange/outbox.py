@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ikelab.harness import apply, sk
-from ikelab.harness.edits import Edit
+from ikelab.harness.edits import Edit, Stage
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.exchange import frag
 from ikelab.layers.encrypted import IKEv2_Decrypted
@@ -28,31 +28,54 @@ def build(
     entropy: sk.Entropy,
     edits: Sequence[Edit],
     room: int | None = None,
+    *,
+    lenient: bool = False,
 ) -> Built:
-    """Build and seal a message; `room` is how many octets it may have unfragmented."""
+    """Build and seal a message; `room` is how many octets it may have unfragmented.
+
+    Edits of a stage that this message does not pass are a ConfigError unless `lenient`.
+    """
     last = tree.payloads[-1] if tree.payloads else None
-    if not isinstance(last, IKEv2_Decrypted):
-        return Built([bytes(tree)], None, 0)
-    if keys is None:
-        raise ConfigError("there are no keys yet to protect this message with")
+    with apply.sense(*edits):
+        if not isinstance(last, IKEv2_Decrypted):
+            if not lenient:
+                _refuse(edits, "an unprotected message", {Stage.PLAIN, Stage.SEALED})
+            return Built([bytes(tree)], None, 0)
+        if keys is None:
+            raise ConfigError("there are no keys yet to protect this message with")
+        return _sealed(tree, last, keys, entropy, edits, room)
+
+
+def _sealed(
+    tree: IKEv2,
+    last: IKEv2_Decrypted,
+    keys: sk.SkKeys,
+    entropy: sk.Entropy,
+    edits: Sequence[Edit],
+    room: int | None,
+) -> Built:
     kept: list[bytes] = []
 
     def on_plain(plain: sk.Plain) -> None:
-        if edits:
-            apply.on_plain(plain, edits)
+        apply.on_plain(plain, edits)
         kept.append(plain.chain)
 
     def on_sealed(sealed: sk.Sealed) -> None:
         apply.on_sealed(sealed, edits)
 
     data = sk.seal(tree, keys, entropy, on_plain, on_sealed if edits else None)
-    first = last.next_payload
-    if first is None:
-        first = last.inner[0].kind if last.inner else 0
+    first = sk.first_inner(last)
     messages = [data]
     if room is not None and len(data) > room:
-        messages = frag.split(tree, first, kept[0], keys, entropy, room)
+        messages = frag.split(tree, first, kept[0], keys, entropy, room, on_sealed)
     return Built(messages, kept[0], first)
+
+
+def _refuse(edits: Sequence[Edit], what: str, stages: set[Stage]) -> None:
+    """An edit that has nothing to act on would be a pass for nothing."""
+    for edit in edits:
+        if edit.stage in stages:
+            raise ConfigError(f"the edit {edit} matches nothing: {what} has no such stage")
 
 
 def measured(tree: IKEv2, keys: sk.SkKeys | None) -> IKEv2:

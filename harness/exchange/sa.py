@@ -255,7 +255,9 @@ class IkeSa:
             self.applied += [Binding(name, response, edit) for edit in edits]
             measure = partial(outbox.measured, keys=self._out_keys)
             tree = apply.on_message(tree, edits, measure, lenient=lenient)
-        built = outbox.build(tree, self._out_keys, self.entropy, edits, self._room())
+        built = outbox.build(
+            tree, self._out_keys, self.entropy, edits, self._room(), lenient=lenient
+        )
         if exchange == Exchange.IKE_SA_INIT:
             init.remember(self, built.messages[0], response, edited=bool(edits))
         marker = NON_ESP_MARKER if self.local[1] == NATT_PORT else b""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from talk import Talk, events, plan
 
 from ikelab.harness.edits import at, drop, insert, unknown, vendor
 from ikelab.harness.exchange.events import Closed, Ignored
@@ -14,6 +13,7 @@ from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Suite
 from ikelab.layers.iana import Exchange, Ke, Notify, Payload
 from ikelab.layers.message import IKEv2
+from tests.harness.talk import Talk, events, plan
 
 TWO_GROUPS = "aes128-sha256-x25519-ecp256"
 
