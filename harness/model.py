@@ -203,7 +203,7 @@ def _numbered(match: re.Match[str]) -> Transform:
     """`encr:12/256`: any transform by type name or number, id, and key length in bits."""
     kind, number, bits = match.groups()
     try:
-        kind_id = int(kind) if kind.isdigit() else TransformType[kind.upper()]
+        kind_id = int(kind) if kind.isdecimal() else TransformType[kind.upper()]
     except KeyError:
         known = [t.name.lower() for t in TransformType]
         raise ConfigError(f"unknown transform type {kind!r}{nearest(kind, known)}") from None
@@ -215,6 +215,7 @@ def suites(texts: Iterable[str | Suite], protocol: int = Protocol.IKE) -> tuple[
     return tuple(t if isinstance(t, Suite) else Suite.parse(t, protocol) for t in texts)
 
 
+ALL_PORTS, OPAQUE = (0, 65535), (65535, 0)
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -274,11 +275,24 @@ class TS:
             return None
         start = max(self.start, other.start, key=int)
         end = min(self.end, other.end, key=int)
+        ports = self._common_ports(other)
+        if int(start) > int(end) or ports is None:
+            return None
+        return TS(start, end, self.protocol or other.protocol, *ports)
+
+    @property
+    def opaque(self) -> bool:
+        """Whether the ports are OPAQUE: packets whose ports cannot be seen (RFC 7296 3.13.1)."""
+        return (self.start_port, self.end_port) == OPAQUE
+
+    def _common_ports(self, other: TS) -> tuple[int, int] | None:
+        """All ports contain OPAQUE, and nothing else does (RFC 4301 4.4.1.1)."""
+        if self.opaque or other.opaque:
+            ports = {(self.start_port, self.end_port), (other.start_port, other.end_port)}
+            return OPAQUE if ports <= {OPAQUE, ALL_PORTS} else None
         first = max(self.start_port, other.start_port)
         last = min(self.end_port, other.end_port)
-        if int(start) > int(end) or first > last:
-            return None
-        return TS(start, end, self.protocol or other.protocol, first, last)
+        return (first, last) if first <= last else None
 
     def __str__(self) -> str:
         return f"{self.start}-{self.end}[{self.protocol}/{self.start_port}-{self.end_port}]"
