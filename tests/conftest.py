@@ -6,11 +6,16 @@ Something missing is a skip with its reason on a laptop and a failure where IKEL
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from ikelab.layers.iana import Code
 
 REQUIRE_ALL = os.environ.get("IKELAB_REQUIRE_ALL") == "1"
 
@@ -39,3 +44,42 @@ def tshark() -> str:
     if found is None:
         missing("tshark not found: install the package tshark")
     return str(found)
+
+
+@pytest.fixture
+def proves(record_property) -> Callable[..., None]:
+    """`proves("RFC 3602 4", Encr.ENCR_AES_CBC, 128)`: the published vector that a test checks."""
+
+    def note(source: str, row: Code, bits: int | None = None) -> None:
+        registry = type(row).__name__
+        key = {"registry": registry, "number": int(row), "bits": bits, "name": row.name}
+        record_property("vector", {**key, "source": source})
+
+    return note
+
+
+def pytest_addoption(parser):
+    parser.addoption("--vectors", metavar="FILE", help="List the published vectors that pass.")
+
+
+def pytest_configure(config):
+    if config.getoption("--vectors") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Vectors(Path(config.getoption("--vectors"))))
+
+
+class Vectors:
+    """The list of vectors, of tests that passed; `ikelab coverage --vectors` reads it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: dict[str, Any] = {}
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" and report.passed:
+            rows = [value for name, value in report.user_properties if name == "vector"]
+            self.found |= {json.dumps(row, sort_keys=True): row for row in rows}
+
+    def pytest_sessionfinish(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [self.found[key] for key in sorted(self.found)]
+        self.path.write_text(json.dumps(rows, indent=1) + "\n")

@@ -39,8 +39,9 @@ ALL = [row for row in Encr if row.aead and row.primitive]
     "transform", [Encr.ENCR_AES_GCM_8, Encr.ENCR_AES_GCM_12, Encr.ENCR_AES_GCM_16]
 )
 @pytest.mark.parametrize("bits", GCM)
-def test_gcm(bits, transform):
+def test_gcm(bits, transform, proves):
     """The shorter ICVs are the first octets of the tag (RFC 4106 6)."""
+    proves("McGrew and Viega, GCM", transform, bits)
     text, aad = bytes.fromhex(GCM_TEXT), bytes.fromhex(GCM_AAD)
     ciphertext, tag = map(bytes.fromhex, GCM[bits])
     expected = ciphertext + tag[: transform.icv]
@@ -52,8 +53,9 @@ def test_gcm(bits, transform):
     assert gcm.decrypt(iv, expected, aad) == text
 
 
-def test_chacha20_poly1305():
+def test_chacha20_poly1305(proves):
     """RFC 8439 2.8.2."""
+    proves("RFC 8439 2.8.2", Encr.ENCR_CHACHA20_POLY1305)
     key = bytes(range(0x80, 0xA0)) + bytes.fromhex("07000000")
     chacha = cipher(Encr.ENCR_CHACHA20_POLY1305, None, key)
     sealed = chacha.encrypt(
@@ -87,8 +89,9 @@ def test_chacha20_poly1305():
         ),
     ],
 )
-def test_ccm(transform, key, expected):
+def test_ccm(transform, key, expected, proves):
     """Their nonces have 13 octets where ESP's have 11 (RFC 4309 4): the salt takes up two more."""
+    proves("RFC 3610 8" if transform == Encr.ENCR_AES_CCM_8 else "RFC 5528 4", transform, 128)
     nonce = bytes.fromhex("00000003020100a0a1a2a3a4a5")
     packet = bytes(range(31))
     one = aead.BUILDERS[transform.primitive](transform, bytes.fromhex(key), nonce[:5])

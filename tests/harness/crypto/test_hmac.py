@@ -127,7 +127,10 @@ LONG_KEY = b"Test Using Larger Than Block-Size Key - Hash Key First"
         ]
     ],
 )
-def test_prf(function, key, data, expected):
+def test_prf(function, key, data, expected, proves, request):
+    name = request.node.callspec.id
+    short = "RFC 2202" if name.startswith(("md5", "sha1-")) else "RFC 4231 4"
+    proves("RFC 4868 2.7.1" if name.startswith("rfc4868") else short, function)
     assert prf(function, key, data).hex() == expected
     assert prf(function, key, data[:3], data[3:]).hex() == expected
 
@@ -170,7 +173,9 @@ def test_prf(function, key, data, expected):
         ),
     ],
 )
-def test_mac(transform, key, data, expected):
+def test_mac(transform, key, data, expected, proves):
+    long = transform == Integ.AUTH_HMAC_SHA2_256_128
+    proves("RFC 4868 2.7.2" if long else "RFC 2202", transform)
     assert mac(transform, key, data).hex() == expected
 
 

@@ -150,8 +150,9 @@ CURVE = {
 
 
 @pytest.mark.parametrize("group", DIFFIE_HELLMAN)
-def test_diffie_hellman_vectors(group):
+def test_diffie_hellman_vectors(group, proves):
     """The last 24 octets of each printed number are compared."""
+    proves("RFC 5114 A", group)
     xa, xb, ya, yb, z = map(bytes.fromhex, DIFFIE_HELLMAN[group])
     a, b = ke.from_private(group, xa), ke.from_private(group, xb)
     assert a.public.endswith(ya)
@@ -161,8 +162,10 @@ def test_diffie_hellman_vectors(group):
 
 
 @pytest.mark.parametrize("name", CURVE)
-def test_curve_vectors(name):
+def test_curve_vectors(name, proves):
     group = CURVE[name][0]
+    number = name.removeprefix("rfc").partition("-")[0]
+    proves(f"RFC {number} {'8' if number == '5903' else 'A'}", group)
     da, db, public, z = map(bytes.fromhex, CURVE[name][1:])
     a, b = ke.from_private(group, da), ke.from_private(group, db)
     assert a.public.startswith(public)
@@ -194,23 +197,26 @@ MONTGOMERY = {
 
 
 @pytest.mark.parametrize("group", MONTGOMERY)
-def test_montgomery_vectors(group):
+def test_montgomery_vectors(group, proves):
+    proves("RFC 7748 6", group)
     private_a, public_a, private_b, public_b, secret = map(bytes.fromhex, MONTGOMERY[group])
     a, b = ke.from_private(group, private_a), ke.from_private(group, private_b)
     assert (a.public, b.public) == (public_a, public_b)
     assert a.shared(b.public) == b.shared(a.public) == secret
 
 
-def test_x25519_function():
+def test_x25519_function(proves):
     """RFC 7748 5.2, first vector: a u coordinate that is nobody's public key."""
+    proves("RFC 7748 5.2", Ke.CURVE25519)
     scalar = "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4"
     u = "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c"
     shared = ke.from_private(Ke.CURVE25519, bytes.fromhex(scalar)).shared(bytes.fromhex(u))
     assert shared.hex() == "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552"
 
 
-def test_modp_2048_is_the_printed_prime():
+def test_modp_2048_is_the_printed_prime(proves):
     """RFC 3526 3: the first and the last octets as printed; the formula gives those between."""
+    proves("RFC 3526 3 (prime)", Ke.MODP_2048)
     text = f"{modp(Ke.MODP_2048).p:x}"
     assert text.startswith("ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74")
     assert text.endswith("15728e5a8aacaa68ffffffffffffffff")

@@ -11,7 +11,7 @@ import pytest
 from ikelab.harness.crypto import auth, integ, keys, prf
 from ikelab.harness.crypto.cipher import BadIntegrity, cipher
 from ikelab.harness.model import Suite
-from ikelab.layers.iana import Encr, Integ, Prf, Protocol
+from ikelab.layers.iana import AuthMethod, Encr, Integ, Prf, Protocol
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,8 @@ def aosp_keys(aosp):
     )
 
 
-def test_aosp_skeyseed(aosp):
+def test_aosp_skeyseed(aosp, proves):
+    proves("AOSP", Prf.PRF_HMAC_SHA1)
     seed = keys.skeyseed(
         Prf.PRF_HMAC_SHA1,
         aosp["IKE_SHARED_DH_KEY_HEX_STRING"],
@@ -83,12 +84,14 @@ def test_aosp_child_keys(aosp, aosp_keys):
     assert child.integ_r == aosp["FIRST_CHILD_AUTH_RESP_HEX_STRING"]
 
 
-def test_aosp_icv(aosp, aosp_keys):
+def test_aosp_icv(aosp, aosp_keys, proves):
+    proves("AOSP", Integ.AUTH_HMAC_SHA1_96)
     message = aosp["ike_auth_request"]
     assert integ.mac(Integ.AUTH_HMAC_SHA1_96, aosp_keys.sk_ai, message[:-12]) == message[-12:]
 
 
-def test_aosp_decrypts_and_encrypts_back(aosp, aosp_keys):
+def test_aosp_decrypts_and_encrypts_back(aosp, aosp_keys, proves):
+    proves("AOSP", Encr.ENCR_AES_CBC, 128)
     body = aosp["ike_auth_request"][32:-12]
     iv, ciphertext = body[:16], body[16:]
     aes = cipher(Encr.ENCR_AES_CBC, 128, aosp_keys.sk_ei)
@@ -101,7 +104,8 @@ def test_aosp_decrypts_and_encrypts_back(aosp, aosp_keys):
     assert aes.encrypt(iv, plain) == ciphertext
 
 
-def test_aosp_auth(aosp, aosp_keys):
+def test_aosp_auth(aosp, aosp_keys, proves):
+    proves("AOSP", AuthMethod.PSK)
     octets = auth.signed_octets(
         Prf.PRF_HMAC_SHA1,
         aosp["ike_sa_init_request"],
@@ -112,8 +116,9 @@ def test_aosp_auth(aosp, aosp_keys):
     assert auth.psk_auth(Prf.PRF_HMAC_SHA1, aosp["psk"], octets) == aosp["auth_i"]
 
 
-def test_chacha20_poly1305_message(vectors):
+def test_chacha20_poly1305_message(vectors, proves):
     """RFC 7634 appendix B: an INFORMATIONAL message."""
+    proves("RFC 7634 B", Encr.ENCR_CHACHA20_POLY1305)
     vector = Octets(vectors["rfc7634_appendix_b_ikev2"])
     chacha = cipher(Encr.ENCR_CHACHA20_POLY1305, None, vector["sk_e_with_salt"])
     sealed = vector["message"][40:]
@@ -124,8 +129,9 @@ def test_chacha20_poly1305_message(vectors):
         chacha.decrypt(vector["iv"], sealed, vector["aad"][:-1] + b"\0")
 
 
-def test_nist_acvp_chain(vectors):
+def test_nist_acvp_chain(vectors, proves):
     """First IKE SA, its child with and without KE, and the SKEYSEED of a rekeyed IKE SA."""
+    proves("NIST ACVP", Prf.PRF_HMAC_SHA1)
     given = Octets(vectors["nist_acvp_ikev2_tc100"]["inputs"])
     expected = Octets(vectors["nist_acvp_ikev2_tc100"]["expected"])
     nonces = given["nInit"] + given["nResp"]
@@ -162,10 +168,11 @@ def test_nist_acvp_chain(vectors):
     assert again.sk_d == prf.prf_plus(function, new_seed, nonces + spis, 20)
 
 
-def test_nist_cavp(vectors):
+def test_nist_cavp(vectors, proves):
     """SP 800-135 key derivation: SKEYSEED and prf+ of each hash."""
     for vector in vectors["nist_cavp_sp800_135_ikev2"]:
         octets, function = Octets(vector), Prf[vector["prf"]]
+        proves("NIST CAVP SP 800-135", function)
         key, salt, out = octets["key"], octets["salt"], octets["out"]
         if vector["file"] == "kdf_prf.c":
             assert prf.prf(function, salt, key) == out  # the salt is Ni | Nr, the key g^ir

@@ -59,7 +59,8 @@ PSS_WITH_TRAILER = (
 
 
 @pytest.mark.parametrize("name", IDENTIFIERS)
-def test_identifiers(name):
+def test_identifiers(name, proves):
+    proves("RFC 8420 A (identifiers)" if name in ("ed25519", "ed448") else "RFC 7427 A", DIGITAL)
     assert SCHEMES[name].identifier.hex() == IDENTIFIERS[name]
 
 
@@ -107,7 +108,8 @@ RFC4754 = {
 
 
 @pytest.mark.parametrize("method", RFC4754)
-def test_ecdsa_vectors_verify(method):
+def test_ecdsa_vectors_verify(method, proves):
+    proves("RFC 4754 8", method)
     curve, private, r, s = RFC4754[method]
     key = ec.derive_private_key(int(private, 16), curve).public_key()
     sign.verify(method, key, bytes.fromhex(r + s), b"abc")
@@ -115,8 +117,9 @@ def test_ecdsa_vectors_verify(method):
         sign.verify(method, key, bytes.fromhex(r + s), b"abd")
 
 
-def test_ecdsa_is_deterministic():
+def test_ecdsa_is_deterministic(proves):
     """RFC 6979 A.2.5: P-256, SHA-256, "sample"."""
+    proves("RFC 6979 A.2.5", AuthMethod.ECDSA_WITH_SHA_256_ON_THE_P_256_CURVE)
     private = 0xC9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721
     key = ec.derive_private_key(private, ec.SECP256R1())
     data = sign.sign(AuthMethod.ECDSA_WITH_SHA_256_ON_THE_P_256_CURVE, key, b"sample")
@@ -126,8 +129,10 @@ def test_ecdsa_is_deterministic():
     )
 
 
-def test_ed25519_vector():
+def test_ed25519_vector(proves):
     """RFC 8032 7.1, test 2, behind RFC 8420's AlgorithmIdentifier."""
+    proves("RFC 8032 7.1 (Ed25519)", DIGITAL)
+    proves("RFC 8032 7.1", Hash.IDENTITY)
     seed = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"
     key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
     data = sign.sign(DIGITAL, key, b"\x72", scheme=SCHEMES["ed25519"])

@@ -58,7 +58,8 @@ def no_entropy(octets: int) -> bytes:
 
 
 @pytest.mark.parametrize("case", RFC_3602)
-def test_aes_cbc_of_rfc_3602(case: str) -> None:
+def test_aes_cbc_of_rfc_3602(case: str, proves: Any) -> None:
+    proves("RFC 3602 4", Encr.ENCR_AES_CBC, 128)
     key, packet, payload, next_header = RFC_3602[case]
     encr = Transform(TransformType.ENCR, Encr.ENCR_AES_CBC, 128)
     keys = SaKeys(encr, None, bytes.fromhex(key), b"")
@@ -95,7 +96,7 @@ def combined(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def test_combined_modes(combined: dict[str, str]) -> None:
+def test_combined_modes(combined: dict[str, str], proves: Any) -> None:
     aad, nonce = combined["aad"], combined["nonce"]
     high = int(aad[8:16], 16) if len(aad) == 24 else 0
     packet = aad[:8] + aad[-8:] + nonce[8:] + combined["sealed"] + combined["icv"]
@@ -108,6 +109,8 @@ def test_combined_modes(combined: dict[str, str]) -> None:
     assert (opened.spi, opened.seq) == (int(aad[:8], 16), int(aad[-8:], 16))
     opened.icv = b""
     assert seal.seal(opened, keys, no_entropy, high).hex() == packet
+    document = combined["source"].rpartition(" ")[0].removesuffix(" appendix")
+    proves(document, Encr[combined["encr"]], keys.encr and keys.encr.key_bits)
 
 
 def test_the_number_that_is_not_sent_is_authenticated(combined: dict[str, str]) -> None:
