@@ -39,11 +39,17 @@ def _strongswan(entry: cache.Entry, host: Host, folder: Path) -> Peer:
     return StrongSwan(entry, host, folder)
 
 
+def _libreswan(entry: cache.Entry, host: Host, folder: Path) -> Peer:
+    from ikelab.harness.peer.libreswan.control import Libreswan
+
+    return Libreswan(entry, host, folder)
+
+
 DRIVERS: dict[str, Driver] = {
     "strongswan": Driver(
         debian.Recipe(
             name="strongswan",
-            releases=("bookworm", "trixie", "sid"),
+            releases=("bullseye", "bookworm", "trixie", "sid"),
             packages=(
                 "charon-systemd",
                 "libcharon-extra-plugins",
@@ -54,6 +60,26 @@ DRIVERS: dict[str, Driver] = {
             present=("adduser", "debconf", "mount", "passwd", "systemd", "tpm-udev", "udev"),
         ),
         _strongswan,
+    ),
+    "libreswan": Driver(
+        debian.Recipe(
+            name="libreswan",
+            releases=("bullseye", "bookworm", "trixie"),
+            packages=("libreswan", "libnss3-tools"),  # the latter has certutil
+            main="libreswan",
+            present=(
+                "adduser",
+                "bind9-host",
+                "debconf",
+                "dns-root-data",
+                "dpkg",
+                "iproute2",
+                "iptables",
+                "libcap2-bin",
+                "netbase",
+            ),
+        ),
+        _libreswan,
     ),
 }
 

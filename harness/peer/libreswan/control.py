@@ -1,0 +1,218 @@
+"""A Libreswan in a host: starts pluto by chroot, tells it its connection, asks it, stops it.
+
+pluto lives in a sandbox whose root is the unpacked tree; the run's own folder appears in it as
+/etc/ikelab and holds configuration, log, sockets and the NSS database. Readiness is pluto's own
+READY message; `addconn` and `whack` answer when pluto has done what they ask.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from ikelab.harness.errors import LabError
+from ikelab.harness.model import Identity, Suite, Transform
+from ikelab.harness.peer import cache
+from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.daemon import FOLDER, Daemon, abilities
+from ikelab.harness.peer.libreswan import algorithms, logs, names, parse
+from ikelab.harness.peer.libreswan.render import CONNECTION, LOG, NSS, RUN, Build, render
+from ikelab.layers.iana import Integ, TransformType
+from ikelab.netns.host import Host
+
+_LIBEXEC = "/usr/libexec/ipsec"
+_CONTROL = f"{RUN}/pluto.ctl"
+_LOOPBACK = "127.0.0.1"
+_NOBODY = Identity.parse(_LOOPBACK)
+_NOTHING = PeerConfig(_LOOPBACK, _LOOPBACK, _NOBODY, _NOBODY, b"x", (), (), (), ())
+_NOISE = ("error reading hosts", "/etc/resolv.conf", "has been replaced by", "weak secret")
+_TRAFFIC = re.compile(r"received \d+ bytes from|initiating IKEv2")
+
+
+class Libreswan:
+    """The driver of `libreswan@RELEASE` in one host; see `base.Peer`.
+
+    `folder` is this peer's alone. What the daemon can do is found by starting it once.
+    """
+
+    def __init__(self, entry: cache.Entry, host: Host, folder: Path) -> None:
+        self.name = entry.manifest.peer
+        self.version = entry.manifest.version
+        self._host = host
+        self._daemon = Daemon(self.name, "pluto", host, folder, entry.root)
+        self._config: PeerConfig | None = None
+        self._files: dict[str, str] = {}
+        self._log_start = 0
+        self._kernel = abilities()
+        major, minor = (int(n) for n in re.findall(r"\d+", self.version)[:2])
+        self._build = Build((major, minor))
+        self._algorithms = self._probe()
+        self.capabilities = self._capabilities()
+
+    def start(self, config: PeerConfig) -> None:
+        """Run pluto with this configuration and no SA; wait until it listens.
+
+        A fresh daemon is started unless the running one has this very configuration and has not
+        seen a message.
+        """
+        files = render(config, self._build)
+        self._refuse(config)
+        if self._config == config and self._pristine():
+            self._log_start = len(self._daemon.read("log"))
+            return
+        self._kill()
+        self._launch(files)
+        self._add()
+        self._config = config
+
+    def initiate(self) -> None:
+        """Have pluto start IKE_SA_INIT to the configured remote; returns at once."""
+        self._whack("--name", CONNECTION, "--initiate", "--asynchronous")
+
+    def view(self) -> PeerView:
+        """pluto's list of states, and what its log tells of them."""
+        listed = self.listed()
+        local = str(self._config.local_id) if self._config else ""
+        return parse.view(listed, self._daemon.read("log"), local)
+
+    def listed(self) -> str:
+        """What `whack --showstates` says, for the record."""
+        return self._whack("--showstates")
+
+    def knows(self, transform: Transform, protocol: int) -> bool:
+        """Whether pluto lists the algorithm and its configuration has a word for it."""
+        try:
+            names.word(transform)
+        except Unsupported:
+            return False
+        return self._algorithms.has(transform, protocol)
+
+    def child_keys(self) -> frozenset[Keys]:
+        """The keys that pluto logs as it gives them to the kernel."""
+        return logs.child_keys(self._daemon.read("log"))
+
+    def alive(self) -> bool:
+        """Whether the daemon that `start` started still runs."""
+        return self._daemon.alive()
+
+    def log(self) -> str:
+        """pluto's log since `start`, and what it printed when it died."""
+        text = self._daemon.read("log")[self._log_start :]
+        return text if self.alive() else text + self._daemon.read("output")
+
+    def config_text(self) -> str:
+        """ipsec.conf and ipsec.secrets."""
+        return "\n".join(f"# {name}\n{text}" for name, text in self._files.items())
+
+    def stop(self) -> None:
+        """End the daemon and free what it held; its log stays readable. Idempotent."""
+        self._config = None
+        self._daemon.close()
+
+    # What this daemon can do
+
+    def _probe(self) -> algorithms.Algorithms:
+        """Start pluto once for its version and its algorithms."""
+        self._launch(render(_NOTHING, self._build))
+        try:
+            said = self._whack("--status")
+        finally:
+            self._kill()
+        if match := re.search(r"pluto_version=([\w.]+)", said):
+            self.version = match[1]
+        return algorithms.read(said)
+
+    def _capabilities(self) -> frozenset[str]:
+        found = {"responder", "initiator", "initiate", "view", "cookies", "dpd", "nat-d-honest"}
+        if any(address.version == 6 for address in self._host.addresses):
+            found.add("ipv6")
+        if self._kernel["esp"]:
+            found |= {"child", "kernel-esp", "esn", "keys"}
+        return frozenset(found)
+
+    def _refuse(self, config: PeerConfig) -> None:
+        """Unsupported for the algorithms that this pluto does not list."""
+        none = Transform(TransformType.INTEG, Integ.NONE)
+        suites: list[Suite] = [*config.ike, *config.esp]
+        for suite in suites:
+            for transform in (t for t in suite.transforms if t != none):
+                if not self._algorithms.has(transform, suite.protocol):
+                    raise Unsupported(f"Libreswan {self.version} here lacks {transform.name}")
+
+    # The process
+
+    def _launch(self, files: dict[str, str]) -> None:
+        """Write the files, make the NSS database once, start pluto and wait until it listens."""
+        folder = self._daemon.folder
+        shutil.rmtree(folder / "run", ignore_errors=True)
+        (folder / "run").mkdir()
+        for name in ("log", "output"):
+            (folder / name).unlink(missing_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        self._files = files
+        self._log_start = 0
+        if not (folder / "nss").exists():
+            (folder / "nss").mkdir()
+            self._tool("/usr/bin/certutil", "-N", "-d", f"sql:{NSS}", "--empty-password")
+        self._daemon.launch(
+            [
+                f"{_LIBEXEC}/pluto",
+                *("--config", f"{FOLDER}/ipsec.conf"),
+                *("--secretsfile", f"{FOLDER}/ipsec.secrets"),
+                *("--nssdir", NSS),
+                *("--rundir", RUN),
+                *("--logfile", LOG),
+                "--nofork",
+            ]
+        )
+        if re.search(r"bind\(\) (?:failed|for)|EADDRINUSE", self._daemon.read("log")):
+            raise self._daemon.death("found its ports in use", about="bind")
+
+    def _add(self) -> None:
+        """Load the connection; what pluto refuses is Unsupported."""
+        status, said = self._daemon.run(
+            [
+                f"{_LIBEXEC}/addconn",
+                *("--config", f"{FOLDER}/ipsec.conf"),
+                *("--ctlsocket", _CONTROL),
+                CONNECTION,
+            ]
+        )
+        log = self._daemon.read("log")
+        if status == 0 and f'"{CONNECTION}": added ' in log:
+            return
+        lines = [line for line in said.splitlines() if not any(n in line for n in _NOISE)]
+        lines += [
+            line.partition(": ")[2] for line in log.splitlines() if f'"{CONNECTION}": fail' in line
+        ]
+        self._kill()
+        why = lines[-1].strip() if lines else f"addconn ended with status {status}"
+        raise Unsupported(f"Libreswan {self.version} does not take this: {why}")
+
+    def _kill(self) -> None:
+        self._config = None
+        self._daemon.kill()
+
+    def _whack(self, *words: str) -> str:
+        """Ask pluto; LabError when it does not answer (any more)."""
+        if self._daemon.process is None:
+            raise LabError(f"{self.name} has not been started")
+        if not self._daemon.alive():
+            raise self._daemon.death("is gone")
+        return self._tool(f"{_LIBEXEC}/whack", "--rundir", RUN, "--ctlsocket", _CONTROL, *words)
+
+    def _tool(self, *argv: str) -> str:
+        status, said = self._daemon.run(argv)
+        if "Pluto is not running" in said or "whack: is Pluto running" in said:
+            raise self._daemon.death("does not answer over whack")
+        if status and "certutil" in argv[0]:
+            raise LabError(f"{self.name}: certutil made no NSS database: {said.strip()}")
+        return said
+
+    def _pristine(self) -> bool:
+        """Whether the running daemon has had no message at all yet."""
+        if not self.alive() or self._config is None or self._config.options.get("log") == "plain":
+            return False
+        return not _TRAFFIC.search(self._daemon.read("log")[self._log_start :])

@@ -1,0 +1,163 @@
+"""What pluto's own log tells: which SA has which SPIs, suites and selectors, and the keys. Pure.
+
+pluto numbers its states, `#1` an IKE SA, `#2` a child of it; plain lines name their state, lines of
+debugging (`| ...`) belong to what is being worked on. Releases 4.3 to 5.2 differ in words, which
+is why each fact has a pattern of its own. Nothing here raises on what a log says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ikelab.harness.model import Spis
+from ikelab.harness.peer.base import Keys
+
+_TIME = re.compile(r"^[A-Z][a-z]{2} +\d+ [\d:.]+: ")
+_NAMED = re.compile(r'"[^"]*"(?:\[\d+\])?(?: \S+)? #(\d+): (.*)')
+_SENT = re.compile(r"\| sending \d+ bytes for .* \(for #(\d+)\)")
+_FOUND = re.compile(r"\| State DB: found IKEv2 state #(\d+) in")
+_CREATED = re.compile(r"\| (parent|child) state #(\d+): UNDEFINED\(\w+\) => (\w+)")
+_FROM = re.compile(r'\| duplicating state object #(\d+) "[^"]*" as #(\d+)')
+_ROW = re.compile(r"\|   ((?:[0-9a-f]{2} {1,2})+[0-9a-f]{2}|[0-9a-f]{2})(?:   .*)?$")
+_END = re.compile(r"\| NAT_TRAVERSAL (this|that) end is (NOT )?behind NAT")
+_SUITE = re.compile(r"\{(?:auth=\S+ )?cipher=(\S+) integ=(\S+) prf=(\S+) group=(\w+)")
+_PEER = re.compile(r"(?:peer ID is|authenticated peer .* and) ID_\w+:? '([^']*)'")
+_SELECTORS = re.compile(r"(?:IPsec \w+|negotiated connection|IPsec SA .*?) \[(.+)\](?: \{|$)")
+_CHILD = re.compile(
+    r"\{(ESP|AH)(inUDP|inTCP)?(/ESN)?(?:/NAT)?=>0x([0-9a-f]+) <0x([0-9a-f]+) "
+    r"xfrm=(\S+?)-([^-\s]+?)(?:-((?:MODP|DH|ECP)\w+))? "
+)
+_INSTALL = re.compile(r"\| .*install_(?:inbound_|outbound_)?ipsec_sa\(\) for #(\d+)")
+_WAY = re.compile(r"\| .*setup_half_\w+\(\) (in|out)bound ", re.IGNORECASE)
+_KEY = re.compile(r"\| (?:ESP|AH) (enc|encrypt |auth|integrity )key:$")
+_CIPHER = ("enc", "encrypt ")
+
+
+@dataclass(slots=True)
+class State:
+    """What the log says of one state of pluto's, an IKE SA or a child."""
+
+    number: int
+    ike: bool = True
+    initiator: bool = False
+    spis: Spis | None = None
+    cipher: tuple[str, str, str, str] | None = None  # cipher, integrity, PRF, group
+    remote_id: str = ""
+    here: bool | None = None  # behind a NAT
+    there: bool | None = None
+    protocol: str = ""
+    encap: bool = False
+    esn: bool = False
+    spi_out: bytes = b""
+    spi_in: bytes = b""
+    child: tuple[str, str, str] | None = None  # cipher, integrity, group
+    selectors: str = ""
+    keys: dict[str, bytes] = field(default_factory=dict)  # "out encr", "out integ", "in encr" ...
+
+
+def states(log: str) -> dict[int, State]:
+    """Every state that a log tells of, by number."""
+    reader = _Reader()
+    for line, dump in _lines(log):
+        reader.take(line, dump)
+    return reader.states
+
+
+def child_keys(log: str) -> frozenset[Keys]:
+    """The keys of every child in a log, the initiator's SA first."""
+    found = set()
+    for state in states(log).values():
+        if state.keys:
+            first, second = ("out", "in") if state.initiator else ("in", "out")
+            names = (f"{way} {kind}" for way in (first, second) for kind in ("encr", "integ"))
+            encr_i, integ_i, encr_r, integ_r = (state.keys.get(name, b"") for name in names)
+            found.add((encr_i, integ_i, encr_r, integ_r))
+    return frozenset(found)
+
+
+class _Reader:
+    """One pass over a log: `current` is the state that pluto is at work on."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, State] = {}
+        self.current = 0
+        self.way = ""
+        self.unsaid = "out"
+
+    def take(self, line: str, dump: bytes) -> None:
+        """One line, with the octets of the dump below it."""
+        if line.startswith("|"):
+            self._detail(line, dump)
+        elif match := _NAMED.match(line):
+            self.current = int(match[1])
+            self._fact(self._state(self.current), match[2])
+
+    def _state(self, number: int) -> State:
+        return self.states.setdefault(number, State(number))
+
+    def _detail(self, line: str, dump: bytes) -> None:
+        if match := _SENT.match(line):
+            state = self._state(int(match[1]))
+            if len(dump) >= 16 and any(dump[8:16]):
+                state.spis = Spis(dump[:8], dump[8:16])
+        elif match := _CREATED.match(line):
+            self.current = int(match[2])
+            state = self._state(self.current)
+            state.ike = match[1] == "parent"
+            state.initiator = bool(re.search(r"_I\d?$", match[3]))
+        elif match := _FROM.match(line):
+            old = self._state(int(match[1]))
+            new = self._state(int(match[2]))
+            new.here, new.there, new.remote_id = old.here, old.there, old.remote_id
+        elif match := _FOUND.match(line):
+            self.current = int(match[1])
+        elif match := _END.match(line):
+            behind = match[2] is None
+            state = self._state(self.current)
+            if match[1] == "this":
+                state.here = behind
+            else:
+                state.there = behind
+        elif match := _INSTALL.match(line):
+            self.current, self.way = int(match[1]), ""
+        elif match := _WAY.match(line):
+            self.way = match[1].lower()
+        elif match := _KEY.match(line):
+            self._key(self._state(self.current), match[1] in _CIPHER, dump)
+
+    def _key(self, state: State, cipher: bool, dump: bytes) -> None:
+        """A key on its way into the kernel; 4.3 says not which way, but gives outbound first."""
+        if cipher and not self.way:
+            self.unsaid = "in" if "out encr" in state.keys else "out"
+        way = self.way or self.unsaid
+        state.keys[f"{way} {'encr' if cipher else 'integ'}"] = dump
+
+    def _fact(self, state: State, text: str) -> None:
+        if match := _SUITE.search(text):
+            state.cipher = (match[1], match[2], match[3], match[4])
+        if match := _PEER.search(text):
+            state.remote_id = match[1]
+        if match := _SELECTORS.search(text):
+            state.selectors = match[1]
+        if match := _CHILD.search(text):
+            state.protocol, state.encap, state.esn = match[1], bool(match[2]), bool(match[3])
+            state.spi_out = bytes.fromhex(match[4].rjust(8, "0"))
+            state.spi_in = bytes.fromhex(match[5].rjust(8, "0"))
+            state.child = (match[6], match[7], match[8] or "")
+
+
+def _lines(log: str) -> Iterator[tuple[str, bytes]]:
+    """Each line without its time, and the octets of the dump that follows it."""
+    head, data = "", b""
+    for raw in log.splitlines():
+        line = _TIME.sub("", raw)
+        if row := _ROW.match(line):
+            data += bytes.fromhex(row[1])
+            continue
+        if head:
+            yield head, data
+        head, data = line, b""
+    if head:
+        yield head, data
