@@ -16,11 +16,16 @@ GCM_TEXT = (
 )
 GCM_AAD = "feedfacedeadbeeffeedfacedeadbeefabaddad2"
 GCM = {
-    # McGrew and Viega, "The Galois/Counter Mode of Operation", test cases 4 and 16
+    # McGrew and Viega, "The Galois/Counter Mode of Operation", test cases 4, 10 and 16
     128: (
         "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e"
         "21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091",
         "5bc94fbc3221a5db94fae95ae7121a47",
+    ),
+    192: (
+        "3980ca0b3c00e841eb06fac4872a2757859e1ceaa6efd984628593b40ca1e19c"
+        "7d773d00c144c525ac619d18c84a3f4718e2448b2fe324d9ccda2710",
+        "2519498e80f1478f37ba55bd6d27618c",
     ),
     256: (
         "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
@@ -45,7 +50,7 @@ def test_gcm(bits, transform, proves):
     text, aad = bytes.fromhex(GCM_TEXT), bytes.fromhex(GCM_AAD)
     ciphertext, tag = map(bytes.fromhex, GCM[bits])
     expected = ciphertext + tag[: transform.icv]
-    key = bytes.fromhex(GCM_KEY) * (bits // 128) + bytes.fromhex("cafebabe")
+    key = (bytes.fromhex(GCM_KEY) * 2)[: bits // 8] + bytes.fromhex("cafebabe")
     gcm = cipher(transform, bits, key)
     iv = bytes.fromhex("facedbaddecaf888")
 

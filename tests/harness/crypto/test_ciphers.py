@@ -29,6 +29,21 @@ CBC = {
         COUNTING[:64],
         "d296cd94c2cccf8a3a863028b5e1dc0a7586602d253cfff91b8266bea6d61ab1",
     ),
+    # SP 800-38A F.2.3 and F.2.5, first block
+    "nist-192": (
+        Encr.ENCR_AES_CBC,
+        "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b",
+        COUNTING[:32],
+        "6bc1bee22e409f96e93d7e117393172a",
+        "4f021db243bc633d7178183a9fa071e8",
+    ),
+    "nist-256": (
+        Encr.ENCR_AES_CBC,
+        "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
+        COUNTING[:32],
+        "6bc1bee22e409f96e93d7e117393172a",
+        "f58c4c04d6e5f1ba779eabfb5f7bfbd6",
+    ),
     # FIPS 81, table C2
     "des": (
         Encr.ENCR_DES,
@@ -103,7 +118,7 @@ CBC = {
 
 # Key, salt (the documents' nonce), IV, text, expected.
 COUNTER = {
-    # RFC 3686 6, vectors 1 to 3 and 7
+    # RFC 3686 6, vectors 1 to 4 and 7
     "aes-1": (
         Encr.ENCR_AES_CTR,
         "ae6852f8121067cc4bf7a5765577f39e",
@@ -127,6 +142,14 @@ COUNTER = {
         "27777f3f4a1786f0",
         COUNTING[:72],
         "c1cf48a89f2ffdd9cf4652e9efdb72d74540a42bde6d7836d59a5ceaaef3105325b2072f",
+    ),
+    "aes-4": (
+        Encr.ENCR_AES_CTR,
+        "16af5b145fc9f579c175f93e3bfb0eed863d06ccfdb78515",
+        "00000048",
+        "36733c147d6d93cb",
+        SINGLE,
+        "4b55384fe259c9c84e7935a003cbe928",
     ),
     "aes-7": (
         Encr.ENCR_AES_CTR,
@@ -157,6 +180,7 @@ COUNTER = {
 # Where the vectors of a name's first word stand.
 CBC_SOURCES = {
     "aes": "RFC 3602 4",
+    "nist": "SP 800-38A F.2",
     "des": "FIPS 81 C2",
     "3des": "SP 800-67 B",
     "cast": "RFC 2144 B.1",

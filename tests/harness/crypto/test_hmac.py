@@ -171,11 +171,22 @@ def test_prf(function, key, data, expected, proves, request):
             JEFE,
             "167f928588c5cc2eef8e3093caa0e87c",
         ),
+        (
+            Integ.AUTH_HMAC_SHA2_384_192,
+            b"Jefe" * 12,
+            JEFE,
+            "2c7353974f1842fd66d53c452ca42122b28c0b594cfb184d",
+        ),
+        (
+            Integ.AUTH_HMAC_SHA2_512_256,
+            b"Jefe" * 16,
+            JEFE,
+            "cb370917ae8a7ce28cfd1d8f4705d6141c173b2a9362c15df235dfb251b15454",
+        ),
     ],
 )
 def test_mac(transform, key, data, expected, proves):
-    long = transform == Integ.AUTH_HMAC_SHA2_256_128
-    proves("RFC 4868 2.7.2" if long else "RFC 2202", transform)
+    proves("RFC 4868 2.7.2" if "SHA2" in transform.name else "RFC 2202", transform)
     assert mac(transform, key, data).hex() == expected
 
 
