@@ -45,16 +45,22 @@ def ping(
     child: Child | None = None,
     patience: float | None = None,
     size: int = SIZE,
+    attempts: int = 1,
     **crafted: Any,
 ) -> Pong | None:
     """Ask for an echo from an address behind the peer; None where none comes.
 
-    Without addresses the first hosts of the child's selectors are taken. `crafted` are words of
-    `ChildPath.wrap`: TFC padding, a sequence number, fields as they are.
+    Without addresses the first hosts of the child's selectors are taken. `attempts` are for a peer
+    that may not have installed its SAs yet. `crafted` are words of `ChildPath.wrap`: TFC padding, a
+    sequence number, fields as they are.
     """
     tunnel = session.tunnel(child)
-    asked = request(tunnel, to, source=source, size=size)
-    return post(session, tunnel, tunnel.send(bytes(asked), **crafted), asked, patience=patience)
+    for _ in range(attempts):
+        asked = request(tunnel, to, source=source, size=size)
+        datagram = tunnel.send(bytes(asked), **crafted)
+        if pong := post(session, tunnel, datagram, asked, patience=patience):
+            return pong
+    return None
 
 
 def request(

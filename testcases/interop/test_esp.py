@@ -12,7 +12,7 @@ from ikelab.harness.model import Suite
 from ikelab.harness.pytest_plugin import rfc
 from ikelab.harness.rig import Tested
 from ikelab.layers.iana import Protocol
-from ikelab.testcases.tunnels import behind_nat
+from ikelab.testcases.tunnels import ATTEMPTS, SILENCE, behind_nat
 
 AH = Suite.parse("sha256", Protocol.AH)
 SUITES: dict[str, Any] = {
@@ -36,6 +36,7 @@ def test_echoes_cross_the_tunnel(peer: Tested, initiator: Initiator, suite: str)
 
     sa = initiator.establish(esp=[SUITES[suite]])
 
+    assert ping(sa, attempts=ATTEMPTS, patience=SILENCE), f"no echo was answered\n{sa}"
     for size in SIZES:
         assert ping(sa, size=size), f"an echo of {size} octets was not answered\n{sa}"
     assert sa.tunnel().refused == []
@@ -50,7 +51,7 @@ def test_echoes_cross_a_tunnel_that_the_peer_asked_for(peer: Tested, responder: 
 
     sa = responder.accept()
 
-    assert ping(sa), f"an echo was not answered\n{sa}"
+    assert ping(sa, attempts=ATTEMPTS, patience=SILENCE), f"no echo was answered\n{sa}"
 
 
 @rfc(3948, "2.1", "3.4")
@@ -60,8 +61,8 @@ def test_echoes_cross_inside_udp(peer: Tested, initiator: Initiator) -> None:
 
     sa = behind_nat(initiator)
 
-    pong = ping(sa)
-    assert pong, f"an echo was not answered\n{sa}"
+    pong = ping(sa, attempts=ATTEMPTS, patience=SILENCE)
+    assert pong, f"no echo was answered\n{sa}"
     assert pong.datagram.src[1] == 4500
 
 
@@ -78,6 +79,6 @@ def test_echoes_cross_in_transport_mode(peer: Tested, initiator: Initiator, suit
     )
 
     assert sa.child.mode == "transport", f"the peer declined transport mode\n{sa}"
-    pong = ping(sa)
-    assert pong, f"an echo was not answered\n{sa}"
+    pong = ping(sa, attempts=ATTEMPTS, patience=SILENCE)
+    assert pong, f"no echo was answered\n{sa}"
     assert (pong.echo.src, pong.echo.dst) == (peer.them.address, peer.us.address)

@@ -9,7 +9,7 @@ from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.rig import Tested
 from ikelab.layers.iana import Exchange
 from ikelab.layers.message import INITIATOR, RESPONSE
-from ikelab.testcases.tunnels import SILENCE, behind_nat, observable
+from ikelab.testcases.tunnels import ATTEMPTS, SILENCE, behind_nat, observable
 
 KEEPALIVE = b"\xff"
 
@@ -43,7 +43,7 @@ def test_carries_esp_inside_udp_where_a_nat_was_found(peer: Tested, initiator: I
     peer.start()
     sa = behind_nat(initiator)
 
-    pong = ping(sa)
+    pong = ping(sa, attempts=ATTEMPTS, patience=SILENCE)
 
     assert pong, "ESP inside UDP was not taken"
     assert (pong.datagram.src[1], pong.datagram.dst[1]) == (4500, 4500), f"{pong.datagram}"
