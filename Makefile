@@ -2,13 +2,14 @@
 BIN := .venv/bin
 LINK := build/typing/ikelab
 
-.PHONY: help demo test lint format bench lock clean venv
+.PHONY: help demo test lint format bench coverage-table lock clean venv
 
 help:
 	@echo 'make demo    run the suite against the built-in peer and a strongSwan, print the page'
 	@echo 'make test    the tests of the project itself, and make lint'
 	@echo 'make lint    ruff, mypy and the import contracts'
 	@echo 'make bench   the layers against scapy.contrib.ikev2'
+	@echo 'make coverage-table  docs/coverage.md anew: vectors, then a run of each of PEERS'
 	@echo 'make format  let ruff format the code'
 	@echo 'make lock    resolve the dependencies of pyproject.toml anew'
 	@echo 'make clean   remove what these commands made, but not runs/'
@@ -38,6 +39,15 @@ format: venv
 
 bench: venv
 	$(BIN)/python tests/bench/bench_layers.py
+
+PEERS = reference strongswan@bookworm strongswan@trixie
+COVER = build/coverage
+
+coverage-table: venv
+	rm -rf $(COVER)
+	IKELAB_REQUIRE_ALL=1 $(BIN)/pytest -q tests/harness/crypto tests/harness/esp --vectors $(COVER)/vectors.json
+	for peer in $(PEERS); do $(BIN)/ikelab run -q --peer $$peer --combine 1 --out $(COVER)/$$peer || exit; done
+	$(BIN)/ikelab coverage $(PEERS:%=$(COVER)/%) --vectors $(COVER)/vectors.json --out docs/coverage.md
 
 COMPILE = build/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
