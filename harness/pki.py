@@ -11,6 +11,7 @@ import json
 import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ SIDES = ("initiator", "responder")
 KEYS = issue.KINDS
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
 END = datetime(2049, 12, 31, tzinfo=UTC).timestamp()
+DAY = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 PAST = datetime(2021, 1, 1, tzinfo=UTC).timestamp()
 FUTURE = datetime(2049, 1, 1, tzinfo=UTC).timestamp()
 _CA = ("keyCertSign", "cRLSign")
@@ -126,7 +128,7 @@ class Pki:
             for a in self.authorities
         )
 
-    def trust(self, at: float, **options: Any) -> Trust:
+    def trust(self, at: float = DAY, **options: Any) -> Trust:
         """Trust in the root, with every CRL; `at` is the Unix time that certificates meet."""
         return replace(Trust(anchors=(self.root,), crls=self.crls, at=at), **options)
 
@@ -216,6 +218,39 @@ class Pki:
 
     def _drawn(self, label: str) -> Entropy | None:
         return None if self._seed is None else entropy(self._seed, "pki", label)
+
+
+class Certificates:
+    """The options of both sides of a case that authenticate with certificates of one PKI."""
+
+    def __init__(self, pki: Pki, ours: str) -> None:
+        self.pki = pki
+        self._ours, self._theirs = SIDES if ours == SIDES[0] else SIDES[::-1]
+
+    def ours(self, key: str = "p256", *, flaw: str = "", **own: Any) -> dict[str, Any]:
+        """For our endpoint; `own` are options of its `CertCredential`."""
+        return self._options(self._ours, self._theirs, key, flaw, own)
+
+    def theirs(self, key: str = "p256", *, flaw: str = "", **own: Any) -> dict[str, Any]:
+        """For the peer under test."""
+        return self._options(self._theirs, self._ours, key, flaw, own)
+
+    def _options(
+        self, side: str, other: str, key: str, flaw: str, own: dict[str, Any]
+    ) -> dict[str, Any]:
+        member = self.pki.member(side, key, flaw)
+        return {
+            "own": member.credential(**own),
+            "trust": self.pki.trust(),
+            "local_id": member.identity,
+            "remote_id": Identity.parse(_fqdn(other)),
+        }
+
+
+@cache
+def of_run(seed: int | None) -> Pki:
+    """The PKI of a run's cases: the same one for all that have the seed."""
+    return Pki(seed=seed)
 
 
 def _fqdn(host: str) -> str:

@@ -109,6 +109,9 @@ class Conduct:
     check_revocation: bool = True  # RFC 5280 6.3: what a CRL lists is refused
     match_identity: bool = True  # RFC 4945 3.1: the certificate holds the ID
     insist_on_announced_hash: bool = True  # RFC 7427 4: only hashes that it announced
+    sign_own_octets: bool = True  # 2.15: AUTH covers what its sender sent
+    heed_announcement: bool = True  # RFC 7427 3: method 14 where both announced hashes
+    heed_hashes: bool = True  # RFC 7427 4: signs with a hash that was announced to it
 
     def but(self, *names: str) -> Conduct:
         """The same with these switches turned; ConfigError for a name that is none."""

@@ -142,6 +142,8 @@ def authenticate(sa: IkeSa, identity: Identity) -> IKEv2_AUTH:
     data = sign.sign(
         method, key, octets, scheme=scheme, entropy=sa.entropy, hash_octets=own.hash_octets
     )
+    if own.identifier is not None and method == AuthMethod.DIGITAL_SIGNATURE:
+        data = bytes([len(own.identifier)]) + own.identifier + data[1 + data[0] :]
     return IKEv2_AUTH(auth_type=method, load=data)
 
 
@@ -151,8 +153,9 @@ def _way_to_sign(sa: IkeSa, own: CertCredential, key: sign.PrivateKey) -> tuple[
         raise ConfigError(f"unknown scheme {own.scheme!r}{nearest(own.scheme, SCHEMES)}")
     told = SCHEMES.get(own.scheme)
     # RFC 7427 3: sent and received by each peer.
-    theirs = announced(sa, ours=False) if announced(sa, ours=True) else ()
-    usable = sign.usable(key, theirs)
+    both = announced(sa, ours=False) if announced(sa, ours=True) else ()
+    theirs = both if sa.conduct.heed_announcement else () if both else tuple(Hash)
+    usable = sign.usable(key, theirs if sa.conduct.heed_hashes else set(Hash) - set(theirs))
     if own.method is not None:
         best = told or next(iter(usable or sign.usable(key, Hash)), None)
         return own.method, best if own.method == AuthMethod.DIGITAL_SIGNATURE else told

@@ -39,8 +39,9 @@ def local(config: PeerConfig) -> dict[str, Value]:
         raise Unsupported("strongSwan has no NULL authentication (RFC 7619)")
     if not isinstance(own, CertCredential):
         return {"auth": "psk"}
-    if own.url or own.hash_octets is not None or not own.chain:
-        raise Unsupported("strongSwan's driver signs whole hashes with a chain that it holds")
+    odd = own.hash_octets is not None or own.identifier is not None
+    if own.url or odd or not own.chain:
+        raise Unsupported("strongSwan's driver signs as it should, with a chain that it holds")
     auth = f"ike:{_scheme(own.scheme)}" if own.scheme else "pubkey"
     return {"auth": auth, "certs": [own.chain[0]]}
 
