@@ -205,12 +205,9 @@ class Responder(Endpoint):
     def heard(self, exchange: int) -> list[Step]:
         """Every request of this exchange type that the peer sent, repetitions included."""
         steps = [s for session in self.sessions for s in session.received()]
-        found = [s for s in steps if s.message.exch_type == exchange]
+        steps += self.listener.turned_away if self.listener else []
+        found = [s for s in steps if s.message.exch_type == exchange and s.direction == RECEIVED]
         return sorted((s for s in found if not int(s.message.flags) & 0x20), key=lambda s: s.now)
-
-    def listen_for(self, done: Callable[[], bool], patience: float) -> bool:
-        """Let the peer talk until `done()`; whether it came to that."""
-        return self.pump(done, patience)
 
     def accept(self, patience: float = 8.0) -> Session:
         """Wait until the peer has an established IKE SA with us; AssertionError when not."""

@@ -97,6 +97,18 @@ class Reply:
         )
         return errors[0]
 
+    @property
+    def outcome(self) -> str:
+        """What became of the request, in a few words, for the record."""
+        if self.silent:
+            return "silence"
+        refused = ", ".join(self.errors) or self._cookie()
+        done = "accepted" if self.has(Payload.SA) else ", ".join(self.names) or "empty response"
+        return refused or done
+
+    def _cookie(self) -> str:
+        return "COOKIE" if self.notify(Notify.COOKIE) is not None else ""
+
     def describe(self) -> list[dict[str, Any]]:
         """The payloads as the JSON contract has them."""
         it = self.message

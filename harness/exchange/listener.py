@@ -16,7 +16,7 @@ from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
 from ikelab.harness.exchange.sa import NATT_PORT, NON_ESP_MARKER, IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Datagram
-from ikelab.harness.transcript import RECEIVED, Step
+from ikelab.harness.transcript import RECEIVED, SENT, Step
 from ikelab.layers.iana import Exchange, Notify, Payload
 from ikelab.layers.message import IKEv2, demux, message
 from ikelab.layers.notify import IKEv2_Notify
@@ -43,6 +43,7 @@ class Listener:
         self.sas: list[IkeSa] = []
         self._asked: set[bytes] = set()  # SPIi of initiators that were asked for another group
         self._secret = entropy(16)
+        self.turned_away: list[Step] = []  # requests that made no SA, and their answers
         self._out: list[Datagram] = []
         self._stuck = False  # by a planted fault
 
@@ -174,6 +175,11 @@ class Listener:
                 id=packet.id,
             )
         )
+        came = bytes(packet)
+        self.turned_away += [
+            Step(now, RECEIVED, datagram.src, datagram.dst, came, _message=packet),
+            Step(now, SENT, datagram.dst, datagram.src, data),
+        ]
         if datagram.dst[1] == NATT_PORT:
             data = NON_ESP_MARKER + data
         self._out.append(Datagram(data, datagram.dst, datagram.src, now))
