@@ -12,13 +12,14 @@ from ikelab.harness.crypto import ke
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import IkeKeys, rekey_ike
 from ikelab.harness.edits import Edit
-from ikelab.harness.errors import UnsupportedAlgorithm
+from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
 from ikelab.harness.exchange import create, info
 from ikelab.harness.exchange.events import Rekeyed
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import (
     accepted_payload,
     choose,
+    match,
     sa_payload,
 )
 from ikelab.harness.exchange.table import State
@@ -57,21 +58,13 @@ def start(
 
 def receive(sa: IkeSa, it: Inbound, seen: Step, context: create.Asked, now: float) -> None:
     """Make the successor; settle with one that the peer made at the same time (2.8.2)."""
-    answer, nonce, key = it.offers(), it.one(Payload.NONCE), it.one(Payload.KE)
-    if not answer or nonce is None or key is None or len(answer[0].spi) != 8:
-        sa.ignore(seen, "an IKE rekey response without proposal, SPI, nonce or KE")
-        return
-    assert context.pair is not None and sa.keys is not None
-    nr, spi_r = bytes(nonce.nonce), answer[0].spi
     try:
-        shared = context.pair.shared(bytes(key.ke))
-    except BadPublicValue as error:
-        sa.ignore(seen, f"the public value of KE is invalid: {error}")
+        made, lowest = _made(sa, it, context)
+    except (BadPublicValue, ConfigError, UnsupportedAlgorithm) as error:
+        sa.ignore(seen, f"an IKE rekey response that makes no IKE SA: {error}")
+        inherit(sa)
         return
-    suite = answer[0].suite.keyed()
-    keys = rekey_ike(suite, sa.keys, shared, context.ni, nr, context.spi, spi_r)
-    made = succeed(sa, Spis(context.spi, spi_r), keys, initiator=True)
-    theirs, lowest = sa.rekeyed_by_peer, min(context.ni, nr)
+    theirs = sa.rekeyed_by_peer
     if theirs is not None and lowest < theirs[0]:
         # Ours was made with the lowest nonce: we close it, and theirs has the children.
         move_children(sa, theirs[1])
@@ -80,6 +73,22 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, context: create.Asked, now: floa
     move_children(sa, made)
     if sa.conduct.delete_rekeyed and sa.state is State.ESTABLISHED:
         sa.close(now)
+
+
+def _made(sa: IkeSa, it: Inbound, context: create.Asked) -> tuple[IkeSa, bytes]:
+    """The successor that a response completes, and the lower nonce of its exchange."""
+    answer, nonce, key = it.offers(), it.one(Payload.NONCE), it.one(Payload.KE)
+    if not answer or nonce is None or key is None or len(answer[0].spi) != 8:
+        raise ConfigError("no proposal, no SPI of 8 octets, no nonce or no KE")
+    assert context.pair is not None and sa.keys is not None
+    suite = answer[0].suite.keyed()
+    if match(suite, suite) is None:
+        raise ConfigError(f"{suite} is no IKE suite")
+    nr, spi_r = bytes(nonce.nonce), answer[0].spi
+    shared = context.pair.shared(bytes(key.ke))
+    keys = rekey_ike(suite, sa.keys, shared, context.ni, nr, context.spi, spi_r)
+    made = succeed(sa, Spis(context.spi, spi_r), keys, initiator=True)
+    return made, min(context.ni, nr)
 
 
 def is_rekey(it: Inbound) -> bool:
@@ -133,7 +142,6 @@ def succeed(sa: IkeSa, spis: Spis, keys: IkeKeys, *, initiator: bool) -> IkeSa:
     made.spi_r = spis.r
     made.local, made.remote, made.nat = sa.local, sa.remote, sa.nat
     made.peer_id, made.heard = sa.peer_id, sa.heard
-    made.window.size = sa.window.size
     if not sa.conduct.restart_ids:
         made.window.expected = sa.window.expected + 1
     made.fragments = sa.fragments
