@@ -63,6 +63,7 @@ class Endpoint:
         self.sessions: list[Session] = []
         self.listener: Listener | None = None
         self.strays: list[Datagram] = []
+        self.tunnels: dict[bytes, Tunnel] = {}  # by our SPI: a child may outlive its IKE SA
 
     def config(self, **options: Any) -> IkeConfig:
         """The base configuration with what a test case says instead.
@@ -227,7 +228,6 @@ class Session:
         self.sa = sa
         self.reply = Reply(None, sa.transcript)
         self.raw: list[bytes] | None = None
-        self._tunnels: dict[bytes, Tunnel] = {}
 
     # -- facts -------------------------------------------------------------------------------
 
@@ -364,16 +364,16 @@ class Session:
 
         UnsupportedAlgorithm where ikelab cannot compute its suite.
         """
-        wanted, sa = child or self.child, self.sa
-        if wanted.spi_in not in self._tunnels:
+        wanted, sa, tunnels = child or self.child, self.sa, self.endpoint.tunnels
+        if wanted.spi_in not in tunnels:
             local, remote = sa.local[0], sa.remote[0]
             path = ChildPath(wanted, local=local, remote=remote, entropy=sa.entropy)
             encap = bool(sa.nat.initiator or sa.nat.responder)
             made = Tunnel(path, encap=encap, ports=(sa.local[1], sa.remote[1]))
-            self._tunnels[wanted.spi_in] = made
+            tunnels[wanted.spi_in] = made
             # The peer may choose the other form.
             self.endpoint.transport.listen(path.protocol, local)
-        return self._tunnels[wanted.spi_in]
+        return tunnels[wanted.spi_in]
 
     def emit(self, datagram: Datagram) -> None:
         """Send a datagram as it is."""

@@ -55,6 +55,10 @@ class Gateway:
             refused.kind is Kind.DUMMY for refused in tunnel.refused[dropped:]
         ):
             self._out.append(tunnel.carry(tunnel.path.dummy(), now))
+        if found is not None and tunnel.encap and datagram.protocol == IpProtocol.UDP:
+            # RFC 7296 2.23: what is authentic shows where the peer's mapping is now.
+            tunnel.ports = (datagram.dst[1], datagram.src[1])
+            tunnel.path.remote = datagram.src[0]
         if found is not None and (self._conduct.esp_tfc or not found.tfc):
             self._answer(tunnel, found, now)
         return True
