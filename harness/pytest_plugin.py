@@ -18,6 +18,7 @@ from ikelab.harness.errors import IkelabError
 
 if TYPE_CHECKING:
     from ikelab.harness.endpoint import Initiator, Responder
+    from ikelab.harness.pki import Certificates
     from ikelab.harness.rig import Rig, Tested
     from ikelab.harness.suite import Suite
 
@@ -56,6 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     option("--ikelab-combine", type=int, default=1, metavar="N", help="strength of combinations")
     option("--ikelab-fault", default="", metavar="NAME", help="fault of the reference peer")
     option("--ikelab-out", default="", metavar="DIR", help="run folder; below runs/ by default")
+    option("--ikelab-peers-file", default="", metavar="FILE", help="gateways; ikelab.toml if there")
     option("--ikelab-expected", default="", metavar="DIR", help="known deviations, <peer>.toml")
     option("--ikelab-command", default="", help="the command line, for the record")
 
@@ -67,12 +69,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Move into a private world where the peers need one, while there are no threads."""
     if config.getoption("--ikelab-peer") and not hasattr(config, "workerinput"):
-        from ikelab.harness.rig import topology_of
+        from ikelab.harness.rig import needs_world
         from ikelab.harness.suite import Suite, peers
 
         with _usage():
-            settings = Suite(config).settings
-            if any(topology_of(peer, settings) != "memory" for peer in peers(config)):
+            if needs_world(peers(config), Suite(config).settings):
                 from ikelab.netns import world
 
                 world.enter()
@@ -238,6 +239,15 @@ def strength(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
+def certificates(request: pytest.FixtureRequest) -> Certificates:
+    """Options of both sides that authenticate with certificates: `ours()`, `theirs()`."""
+    from ikelab.harness.pki import Certificates, of_run
+
+    ours = "responder" if "responder" in request.fixturenames else "initiator"
+    return Certificates(of_run(request.config.getoption("--ikelab-seed")), ours)
+
+
+@pytest.fixture
 def responder(_ikelab_test: Rig) -> Responder:
     """Our endpoint as responder: `listen()`, `accept()`."""
     return _ikelab_test.responder()
@@ -298,4 +308,4 @@ def _show(report: pytest.TestReport, verdict: str, why: str, item: pytest.Item) 
         report.longrepr = why
 
 
-__all__ = ["case", "initiator", "peer", "responder", "rfc"]
+__all__ = ["case", "certificates", "initiator", "peer", "responder", "rfc"]
