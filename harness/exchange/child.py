@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ikelab.harness.crypto.keys import ChildKeys, derive_child
@@ -76,6 +76,14 @@ def install(
         material = derive_child(
             keys.suite.prf.id, keys.sk_d, choice.suite, nonces.ni, nonces.nr, nonces.shared
         )
+        if not sa.config.conduct.order_keymat:
+            material = replace(
+                material,
+                encr_i=material.encr_r,
+                integ_i=material.integ_r,
+                encr_r=material.encr_i,
+                integ_r=material.integ_i,
+            )
     except (UnsupportedAlgorithm, ConfigError):
         material = None  # negotiated all the same; only ikelab's own ESP cannot use it
     child = Child(

@@ -93,6 +93,7 @@ class Conduct:
     survive_oddities: bool = True  # what no honest peer sends does no harm
     survive_many: bool = True  # many half-open SAs do no harm
     ignore_keepalives: bool = True  # RFC 3948 2.3: they are no sign of life and get no answer
+    order_keymat: bool = True  # 2.17: the initiator's keys are taken first
     esp_replay: bool = True  # RFC 4303 3.4.3: what came before is dropped
     esp_icv: bool = True  # RFC 4303 3.4.4: a wrong ICV is dropped (but for combined modes)
     esp_padding: bool = True  # RFC 4303 2.4: padding is 1, 2, 3

@@ -288,6 +288,24 @@ FAULTS: dict[str, Fault] = dict(
             conduct=("delete_once",),
         ),
         _fault(
+            "takes-the-responders-keys-first",
+            "KEY-01 KEY-03",
+            "the keys of a child go to the wrong directions",
+            conduct=("order_keymat",),
+        ),
+        _fault(
+            "claims-another-spi",
+            "KEY-03 NAT-02 ESP-01",
+            "the SPI that it names is not the one that it listens on",
+            _AUTH + r"SK.SA.proposal[0].SPI ^= b'\x01'",
+        ),
+        _fault(
+            "sends-no-transport-mode",
+            "ESP-01",
+            "USE_TRANSPORT_MODE is not answered",
+            _AUTH + 'drop("SK.N(USE_TRANSPORT_MODE)")',
+        ),
+        _fault(
             "takes-replayed-packets",
             "ESP-03",
             "a packet of ESP is taken as often as it comes, however old",

@@ -9,7 +9,7 @@ import pytest
 from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.esp.ping import ping
 from ikelab.harness.model import Suite
-from ikelab.harness.pytest_plugin import rfc
+from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.rig import Tested
 from ikelab.layers.iana import Protocol
 from ikelab.testcases.tunnels import ATTEMPTS, SILENCE, behind_nat
@@ -28,6 +28,8 @@ SUITES: dict[str, Any] = {
 SIZES = (0, 1, 2, 3, 4, 1000)
 
 
+@case("KEY-03")
+@rfc(7296, "2.17")
 @rfc(4303, "3.3", "3.4")
 @pytest.mark.parametrize("suite", SUITES)
 def test_echoes_cross_the_tunnel(peer: Tested, initiator: Initiator, suite: str) -> None:
@@ -42,6 +44,8 @@ def test_echoes_cross_the_tunnel(peer: Tested, initiator: Initiator, suite: str)
     assert sa.tunnel().refused == []
 
 
+@case("KEY-03")
+@rfc(7296, "2.17")
 @rfc(4303, "3.3", "3.4")
 def test_echoes_cross_a_tunnel_that_the_peer_asked_for(peer: Tested, responder: Responder) -> None:
     """With the roles exchanged each side has the other half of the key material."""
@@ -54,6 +58,7 @@ def test_echoes_cross_a_tunnel_that_the_peer_asked_for(peer: Tested, responder: 
     assert ping(sa, attempts=ATTEMPTS, patience=SILENCE), f"no echo was answered\n{sa}"
 
 
+@case("NAT-02")
 @rfc(3948, "2.1", "3.4")
 def test_echoes_cross_inside_udp(peer: Tested, initiator: Initiator) -> None:
     """With a NAT in between, ESP shares port 4500 with IKE."""
@@ -66,6 +71,7 @@ def test_echoes_cross_inside_udp(peer: Tested, initiator: Initiator) -> None:
     assert pong.datagram.src[1] == 4500
 
 
+@case("ESP-01")
 @rfc(7296, "1.3.1")
 @rfc(4303, "3.1.1")
 @pytest.mark.parametrize("suite", ["aes-gcm", "aes-cbc", "ah"])
