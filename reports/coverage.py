@@ -234,4 +234,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _line(cells: Iterable[str]) -> str:
     texts = (text.replace("|", r"\|").replace("\n", " ") for text in cells)
-    return "| " + " | ".join(texts).replace("  ", " ") + " |"
+    return "|" + "|".join(f" {text} " if text else " " for text in texts) + "|"
