@@ -39,6 +39,7 @@ def cli(debug: bool) -> None:
 @click.option("-k", "expression", metavar="EXPR", help="Cases whose name matches.")
 @click.option("--out", metavar="DIR", help="Run folder; runs/<utc>-<peer> by default.")
 @click.option("--seed", type=int, metavar="N", help="Fix our randomness, to repeat a run.")
+@click.option("--peers-file", metavar="FILE", help="Gateways; ikelab.toml where there is one.")
 @click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
 @click.option("--expected", metavar="DIR", help="Known deviations, a file <peer>.toml each.")
 @click.option(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +22,8 @@ from ikelab.harness.errors import ConfigError, nearest
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.model import Datagram, Identity, selectors, suites
 from ikelab.harness.peer.addresses import V4, V6, Side
-from ikelab.harness.peer.base import IkeView, Peer, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.base import ChildView, IkeView, Peer, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.external import Entry
 from ikelab.harness.peer.faults import Fault
 from ikelab.harness.peer.reference import ReferencePeer
 from ikelab.harness.transport.base import Transport
@@ -52,6 +53,7 @@ class Settings:
     seed: int | None = None
     fault: Fault | None = None
     version: str = ""
+    outside: Mapping[str, Entry] = field(default_factory=dict)  # gateways of the user's file
 
 
 class Rig(Protocol):
@@ -82,7 +84,17 @@ class Rig(Protocol):
 
 def topology_of(peer: str, settings: Settings) -> str:
     """The network that a peer is met in: the one asked for, or the one that suits it."""
+    if peer in settings.outside:
+        return "external"
     return settings.topology or ("memory" if peer == REFERENCE else "direct")
+
+
+def needs_world(peers: Iterable[str], settings: Settings) -> bool:
+    """Whether the peers are met in network namespaces, and so in a private world."""
+    where = {topology_of(peer, settings) for peer in peers} - {"memory"}
+    if "external" in where and len(where) > 1:
+        raise ConfigError("a gateway outside and a daemon in a namespace need a run each")
+    return bool(where - {"external"})
 
 
 def check(peer: str, settings: Settings) -> None:
@@ -90,6 +102,8 @@ def check(peer: str, settings: Settings) -> None:
     from ikelab.harness.peer import registry
 
     topology = topology_of(peer, settings)
+    if topology == "external":
+        return
     if topology not in TOPOLOGIES:
         hint = nearest(topology, TOPOLOGIES) or f"; there are {', '.join(TOPOLOGIES)}"
         raise ConfigError(f"unknown topology {topology!r}{hint}")
@@ -106,6 +120,10 @@ def open_rig(peer: str, settings: Settings) -> Rig:
     """The rig of a peer by name; ConfigError for what `check` refuses."""
     check(peer, settings)
     topology = topology_of(peer, settings)
+    if topology == "external":
+        from ikelab.harness.outside import OutsideRig
+
+        return OutsideRig(settings.outside[peer], settings.seed)
     return MemoryRig(settings) if topology == "memory" else NamespaceRig(peer, topology, settings)
 
 
@@ -119,6 +137,7 @@ class Tested:
         self.capabilities = driver.capabilities
         self._config: PeerConfig | None = None
         self.observed: list[str] = []
+        self.fixed: PeerConfig | None = None  # of a gateway that somebody else configures
 
     def observe(self, text: str) -> None:
         """Record what the peer did where no rule judges it."""
@@ -126,6 +145,8 @@ class Tested:
 
     def defaults(self) -> PeerConfig:
         """What the peer is told when a case says nothing."""
+        if self.fixed is not None:
+            return self.fixed
         return PeerConfig(
             local_address=self.them.address,
             remote_address=self.us.address,
@@ -162,7 +183,9 @@ class Tested:
         """Unsupported where the peer lacks one of these."""
         for capability in capabilities:
             if capability not in self.capabilities:
-                raise Unsupported(f"{self.name} lacks {capability!r}")
+                reasons: dict[str, str] = getattr(self.driver, "lacks", {})
+                reason = f": {reasons[capability]}" if capability in reasons else ""
+                raise Unsupported(f"{self.name} lacks {capability!r}{reason}")
 
     def initiate(self) -> None:
         """Make the peer start an IKE SA with us."""
@@ -176,6 +199,14 @@ class Tested:
     def sa(self, session: Session) -> IkeView | None:
         """The peer's own view of a session's IKE SA; None where it has none."""
         return self.view().sa(session.spis)
+
+    def child(self, session: Session) -> ChildView:
+        """The peer's own view of a session's first child; Unsupported where it can have none."""
+        view = self.sa(session)
+        if view is not None and view.child is not None:
+            return view.child
+        self.needs("child")
+        raise AssertionError(f"the peer has no CHILD_SA in {view}\n{session}")
 
     def alive(self) -> bool:
         """Whether the peer still runs."""
@@ -209,6 +240,7 @@ class Tested:
         there = [c for c in view.children if not c.state.startswith("DELET")]
         theirs = {(c.spi_in, c.spi_out) for c in there}
         if ours != theirs:
+            self.needs("child")
             found.append(f"child SPIs: peer {_hex(theirs)}, wire {_hex(ours)}")
             return found
         for child in session.children:
@@ -245,6 +277,7 @@ class _Endpoints:
     transport: Transport
     entropy: Any
     patience: float
+    needs: Callable[[str], None] = lambda _: None
     made: list[Endpoint] = field(default_factory=list)
 
     def base(self) -> IkeConfig:
@@ -262,12 +295,16 @@ class _Endpoints:
         )
 
     def initiator(self) -> Initiator:
-        made = Initiator(self.transport, self.base(), self.entropy, patience=self.patience)
+        made = Initiator(
+            self.transport, self.base(), self.entropy, patience=self.patience, needs=self.needs
+        )
         self.made.append(made)
         return made
 
     def responder(self) -> Responder:
-        made = Responder(self.transport, self.base(), self.entropy, patience=self.patience)
+        made = Responder(
+            self.transport, self.base(), self.entropy, patience=self.patience, needs=self.needs
+        )
         self.made.append(made)
         return made
 
@@ -302,7 +339,7 @@ class MemoryRig:
         )
         self.peer = Tested(driver, self._us, self._them)
         own = entropy(seed, "tester", label)
-        self._ends = _Endpoints(self._us, self._them, net, own, patience=20.0)
+        self._ends = _Endpoints(self._us, self._them, net, own, 20.0, self.peer.needs)
 
     def initiator(self) -> Initiator:
         return self._ends.initiator()
@@ -370,7 +407,7 @@ class NamespaceRig:
         transport = UdpTransport(local, host.socket)
         self._test.callback(transport.close)
         own = entropy(self._settings.seed, "tester", label)
-        self._ends = _Endpoints(self._us, self._them, transport, own, patience=PATIENCE)
+        self._ends = _Endpoints(self._us, self._them, transport, own, PATIENCE, self.peer.needs)
 
     def initiator(self) -> Initiator:
         return self._ends.initiator()

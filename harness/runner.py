@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ikelab.harness.errors import ConfigError, LabError
-from ikelab.harness.peer import faults
-from ikelab.harness.rig import REFERENCE, Settings, check, topology_of
+from ikelab.harness.peer import external, faults
+from ikelab.harness.rig import REFERENCE, Settings, check, needs_world
 from ikelab.harness.verdicts import exit_status
 
 _SYNTAX = re.compile(r'File "(.*)", line (\d+)')
@@ -34,6 +34,7 @@ class Request:
     fault: str = ""
     expected: str = ""
     combine: int = 1
+    peers_file: str = ""
     quiet: bool = False
     paths: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -41,12 +42,13 @@ class Request:
     @property
     def settings(self) -> Settings:
         fault = faults.fault(self.fault) if self.fault else None
-        return Settings(topology=self.topology, seed=self.seed, fault=fault)
+        outside = external.find(self.peers_file)
+        return Settings(topology=self.topology, seed=self.seed, fault=fault, outside=outside)
 
     @property
     def in_world(self) -> bool:
         """Whether the run needs network namespaces."""
-        return any(topology_of(peer, self.settings) != "memory" for peer in self.peers)
+        return needs_world(self.peers, self.settings)
 
     def check(self) -> None:
         """ConfigError for what cannot be, before anything is made."""
@@ -70,9 +72,9 @@ class Request:
         options += ["--ikelab-command", shlex.join(self.command)]
         for peer in dict.fromkeys(self.peers):
             options += ["--ikelab-peer", peer]
-        for name in ("role", "topology", "out", "fault", "expected"):
+        for name in ("role", "topology", "out", "fault", "expected", "peers_file"):
             if value := getattr(self, name):
-                options += [f"--ikelab-{name}", value]
+                options += [f"--ikelab-{name.replace('_', '-')}", value]
         options += ["--ikelab-combine", str(self.combine)]
         if self.expression:
             options += ["-k", self.expression]

@@ -19,6 +19,7 @@ from ikelab.harness import reason, verdicts
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, IkelabError
 from ikelab.harness.model import Verdict
+from ikelab.harness.peer import external
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.faults import fault
 from ikelab.harness.record import CaseFolder, RunFolder, vacant
@@ -58,6 +59,7 @@ class Suite:
             seed=option("--ikelab-seed"),
             fault=fault(name) if name else None,
             version=version("ikelab"),
+            outside=external.find(option("--ikelab-peers-file")),
         )
         self.role = option("--ikelab-role")
         self.peers = peers(config)
@@ -119,6 +121,7 @@ class Suite:
         self.run.add_peer(rig.name, driver.version, driver.capabilities)
         role = role_of(item)
         if role not in rig.peer.capabilities:
+            rig.end()  # no test follows that would
             raise Unsupported(f"{rig.name} cannot be {role}")
 
     def end(self, rig: Rig, item: Any) -> None:

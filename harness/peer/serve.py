@@ -16,14 +16,16 @@ from ikelab.harness.peer.reference import Station
 from ikelab.harness.transport.raw import MakeSocket, RawSocket
 from ikelab.harness.transport.udp import bound
 
+IKE_PORTS = (500, 4500)
 CARRIED = (50, 51)  # ESP and AH come as IP packets of their own
 
 
 class UdpStation:
-    """Carries one station at a time; `attach` exchanges it. Ports 500 and 4500."""
+    """Carries one station at a time; `attach` exchanges it. On its usual ports it carries ESP too."""
 
-    def __init__(self, make: MakeSocket) -> None:
+    def __init__(self, make: MakeSocket, ports: tuple[int, ...] = IKE_PORTS) -> None:
         self._make = make
+        self._ports = ports
         self._lock = threading.Lock()
         self._station: Station | None = None
         self._sockets: dict[Address, socket.socket] = {}
@@ -64,9 +66,10 @@ class UdpStation:
         """Let this station answer at the address from now on."""
         with self.guard():
             self._station = station
-            for port in (500, 4500):
+            for port in self._ports:
                 self._bind((address, port))
-            for protocol in CARRIED:
+            # Raw sockets need rights that other ports than IKE's own do not ask for.
+            for protocol in CARRIED if self._ports == IKE_PORTS else ():
                 self._open(protocol, address)
 
     def _bind(self, address: Address) -> None:

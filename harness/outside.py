@@ -1,0 +1,137 @@
+"""The rig of a gateway outside: our own sockets, the addresses of its entry, nothing else.
+
+Nothing is sent but to the address and port that the entry names.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from ikelab.harness import frames
+from ikelab.harness.endpoint import Endpoint, Initiator, Responder, Session
+from ikelab.harness.entropy import entropy
+from ikelab.harness.errors import LabError
+from ikelab.harness.exchange.config import IkeConfig
+from ikelab.harness.model import Datagram, Identity
+from ikelab.harness.peer.addresses import Side
+from ikelab.harness.peer.external import Entry, ExternalPeer
+from ikelab.harness.transport.udp import UdpTransport
+
+PATIENCE = 5.0
+
+
+class OutsideRig:
+    """One external gateway; a fresh pair of sockets for each test."""
+
+    topology = "external"
+
+    def __init__(self, entry: Entry, seed: int | None) -> None:
+        from ikelab.harness.rig import Tested
+
+        self.name = entry.name
+        self._seed = seed
+        config = entry.config
+        ours = source_address(entry)
+        config = replace(config, remote_address=ours)
+        if not entry.named:
+            config = replace(config, remote_id=Identity.parse(ours))
+        entry = self._entry = replace(entry, config=config, local=(ours, entry.local[1]))
+        self._us = Side(ours, config.remote_ts)
+        self._them = Side(config.local_address, config.local_ts)
+        self.peer = Tested(ExternalPeer(entry), self._us, self._them)
+        self.peer.fixed = config
+        self._made: list[Endpoint] = []
+        self._transport: _Watched | None = None
+        self._folder: Path | None = None
+
+    def begin(self, label: str, folder: Path | None) -> None:
+        self.peer.observed.clear()
+        self._folder, self._made = folder, []
+        ours, port = self._entry.local
+        ports = {port, 4500} if port == 500 else {port}
+        allowed = self._entry.config.local_address
+        self._transport = _Watched([(ours, p) for p in sorted(ports)], allowed)
+        self._entropy = entropy(self._seed, "tester", label)
+
+    def _base(self) -> IkeConfig:
+        config = self._entry.config
+        return IkeConfig(
+            local=self._entry.local,
+            remote=(config.local_address, config.port),
+            local_id=config.remote_id,
+            remote_id=config.local_id,
+            psk=config.psk,
+            ike=config.ike,
+            esp=config.esp,
+            local_ts=config.remote_ts,
+            remote_ts=config.local_ts,
+            fragment=config.fragment,
+        )
+
+    def initiator(self) -> Initiator:
+        assert self._transport is not None
+        made = Initiator(self._transport, self._base(), self._entropy, patience=PATIENCE)
+        self._made.append(made)
+        return made
+
+    def responder(self) -> Responder:
+        assert self._transport is not None
+        made = Responder(self._transport, self._base(), self._entropy, patience=PATIENCE)
+        self._made.append(made)
+        return made
+
+    def sessions(self) -> list[Session]:
+        return [session for endpoint in self._made for session in endpoint.sessions]
+
+    def end(self) -> None:
+        if self._transport is None:
+            return
+        if self._folder is not None:
+            start = time.time() - self._transport.clock()
+            frames.write(self._folder / "capture.pcapng", self._transport.seen, start)
+        self._transport.close()
+        self._transport = None
+
+    def close(self) -> None:
+        self.end()
+
+
+class _Watched(UdpTransport):
+    """UDP sockets that remember what passed, and refuse to send anywhere but to one address."""
+
+    def __init__(self, local: list[tuple[str, int]], allowed: str) -> None:
+        super().__init__(local)
+        self.seen: list[Datagram] = []
+        self._allowed = allowed
+
+    def send(self, datagram: Datagram) -> None:
+        if datagram.dst[0] != self._allowed:
+            raise LabError(f"refused to send to {datagram.dst[0]}: the entry names {self._allowed}")
+        self.seen.append(replace(datagram, now=self.clock()))
+        super().send(datagram)
+
+    def receive(self, until: float) -> Datagram | None:
+        datagram = super().receive(until)
+        if datagram is not None:
+            self.seen.append(datagram)
+        return datagram
+
+
+def source_address(entry: Entry) -> str:
+    """Our address towards the gateway: the entry's, or the one that the host would use."""
+    ours = entry.local[0]
+    if ours not in ("0.0.0.0", "::"):
+        return ours
+    family = socket.AF_INET6 if ":" in entry.config.local_address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting a UDP socket sends nothing; it only asks for the route.
+            probe.connect((entry.config.local_address, entry.config.port))
+        except OSError as error:
+            raise LabError(
+                f"no route to {entry.config.local_address} of {entry.name}: {error.strerror}"
+            ) from None
+        return str(probe.getsockname()[0])

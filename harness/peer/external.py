@@ -1,0 +1,188 @@
+"""A gateway that we do not run: one TOML entry says where it is and what it is configured with.
+
+    [peers]
+    branch = { address = "192.0.2.1", psk = "secret", ike = ["aes256-sha256-modp2048"], esp =
+    ["aes256-sha256"], local_ts = "10.2.0.0/24", remote_ts = "10.1.0.0/24" }
+
+on one line, or as a table [peers.branch] with a line a key. `local_ts` is what lies behind the gateway. Nothing is configured by us, so a case that wants another
+configuration is UNSUPPORTED. Commands are optional: `initiate` makes the gateway start an IKE SA.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+import subprocess
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ikelab.harness.errors import ConfigError, LabError, nearest
+from ikelab.harness.model import Address, Identity, Transform, selectors, suites
+from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
+from ikelab.layers.iana import Protocol
+
+FILE = "ikelab.toml"
+COMMAND_TIME = 20.0  # seconds that a user's command may take
+_KEYS = {
+    "address": str, "local_address": str, "port": int, "local_port": int, "psk": str, "id": str,
+    "our_id": str, "ike": list, "esp": list, "local_ts": (str, list), "remote_ts": (str, list),
+    "initiate": str, "version": str, "cookies": bool, "fragment": int,
+}  # fmt: skip
+_NEEDED = ("address", "psk", "ike", "esp", "local_ts", "remote_ts")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One gateway: how it is configured, from which of our addresses it is reached, commands."""
+
+    name: str
+    config: PeerConfig
+    local: Address
+    named: bool = False  # whether the entry says who we are; otherwise our address does
+    initiate: str = ""
+    version: str = ""
+
+
+def find(file: str = "") -> dict[str, Entry]:
+    """The entries of the file that the user names, or of ikelab.toml where he stands, if any."""
+    path = Path(file or FILE)
+    return read(path) if file or path.is_file() else {}
+
+
+def read(path: Path) -> dict[str, Entry]:
+    """Every entry of a file; ConfigError names the entry and the key that is wrong."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no such file: {path}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    peers = tables.get("peers", {})
+    if not isinstance(peers, dict):
+        raise ConfigError(f"{path}: write [peers] with one entry a gateway")
+    return {name: _entry(path, name, table) for name, table in peers.items()}
+
+
+def _entry(path: Path, name: str, table: Any) -> Entry:
+    where = f"{path}: peer {name!r}"
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: write {name} = {{ address = ..., psk = ..., ike = [...] }}")
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, _KEYS)}")
+        if not isinstance(value, _KEYS[key]):  # type: ignore[arg-type]
+            raise ConfigError(f"{where}: {key} is of the wrong type")
+    missing = [key for key in _NEEDED if key not in table]
+    if missing:
+        raise ConfigError(f"{where}: {', '.join(missing)} missing")
+    try:
+        version = ipaddress.ip_address(table["address"]).version
+    except ValueError:
+        raise ConfigError(f"{where}: address {table['address']!r} is no IP address") from None
+    ours = table.get("local_address", "0.0.0.0" if version == 4 else "::")
+    try:
+        config = _config(table, ours)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    local = (ours, table.get("local_port", 500))
+    return Entry(
+        name,
+        config,
+        local,
+        named="our_id" in table,
+        initiate=table.get("initiate", ""),
+        version=table.get("version", ""),
+    )
+
+
+def _config(table: dict[str, Any], ours: str) -> PeerConfig:
+    return PeerConfig(
+        local_address=table["address"],
+        remote_address=ours,
+        local_id=Identity.parse(table.get("id", table["address"])),
+        remote_id=Identity.parse(table.get("our_id", ours)),
+        psk=table["psk"].encode(),
+        ike=suites(table["ike"]),
+        esp=suites(table["esp"], Protocol.ESP),
+        local_ts=selectors(table["local_ts"]),
+        remote_ts=selectors(table["remote_ts"]),
+        port=table.get("port", 500),
+        cookies=table.get("cookies", False),
+        fragment=table.get("fragment"),
+    )
+
+
+class ExternalPeer:
+    """Implements `Peer` for a gateway that is configured already."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.name = entry.name
+        self.version = entry.version
+        found = {"responder", "child", "nat-d-honest"}
+        if entry.initiate:
+            found |= {"initiator", "initiate"}
+        if entry.config.cookies:
+            found.add("cookies")
+        self.capabilities = frozenset(found)
+
+    def start(self, config: PeerConfig) -> None:
+        """Unsupported where the case wants what the gateway is not configured with."""
+        mine = self.entry.config
+        wanted = replace(config, remote_address=mine.remote_address)
+        for name in ("ike", "esp", "psk", "local_id", "remote_id", "local_ts", "remote_ts",
+                     "cookies", "mode", "pool", "dns", "request"):  # fmt: skip
+            asked, there = getattr(wanted, name), getattr(mine, name)
+            if name in ("ike", "esp") and set(map(str, asked)) == set(map(str, there)):
+                continue
+            if asked != there:
+                raise Unsupported(
+                    f"{self.name} is not configured by ikelab, and the case wants another {name}"
+                )
+
+    def initiate(self) -> None:
+        """Run the entry's command."""
+        if not self.entry.initiate:
+            raise Unsupported(f"{self.name} has no 'initiate' command in its entry")
+        words = shlex.split(self.entry.initiate)
+        try:
+            done = subprocess.run(
+                words, capture_output=True, text=True, timeout=COMMAND_TIME, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise LabError(f"the command {words[0]!r} of {self.name} failed: {error}") from None
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
+            raise LabError(f"the command {words[0]!r} of {self.name} failed: {said[0]}")
+
+    def view(self) -> PeerView:
+        """The gateway tells nothing."""
+        return PeerView()
+
+    def knows(self, transform: Transform, protocol: int) -> bool:
+        """Whether the entry offers it."""
+        offered = self.entry.config.ike if protocol == Protocol.IKE else self.entry.config.esp
+        return any(transform in suite.transforms for suite in offered)
+
+    def child_keys(self) -> frozenset[Keys]:
+        """The gateway tells none."""
+        return frozenset()
+
+    def alive(self) -> bool:
+        """Nobody knows: what it answers is all there is."""
+        return True
+
+    def log(self) -> str:
+        """The gateway's log is its owner's."""
+        return ""
+
+    def config_text(self) -> str:
+        """The entry, without the key."""
+        shown = replace(self.entry.config, psk=b"")
+        rows = (f"{name} = {getattr(shown, name)}" for name in shown.__dataclass_fields__)
+        return "\n".join(rows) + "\n"
+
+    def stop(self) -> None:
+        """Nothing was started."""
