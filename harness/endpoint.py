@@ -43,7 +43,8 @@ RETRANSMISSIONS = 4
 class Endpoint:
     """A transport with the sessions that live on it. `patience` is how long silence is waited for.
 
-    `on_session` is told of every session, so that a recorder can keep it.
+    `on_session` is told of every session, so that a recorder can keep it. `needs` raises where the
+    peer lacks a capability: "child" is asked for when the peer refuses a child for want of means.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class Endpoint:
         *,
         patience: float = 2.0,
         on_session: Callable[[Session], None] | None = None,
+        needs: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.transport = transport
+        self.needs = needs
         self.base = base
         self.entropy = entropy
         self.patience = patience
@@ -227,6 +230,7 @@ class Session:
         self.endpoint = endpoint
         self.sa = sa
         self.reply = Reply(None, sa.transcript)
+        self._postponed = False
         self.raw: list[bytes] | None = None
 
     # -- facts -------------------------------------------------------------------------------
@@ -256,11 +260,13 @@ class Session:
     @property
     def child(self) -> Child:
         """The first CHILD_SA; AssertionError where there is none."""
+        self._need_child()
         assert self.sa.child is not None, f"there is no CHILD_SA\n{self}"
         return self.sa.child
 
     @property
     def children(self) -> list[Child]:
+        self._need_child()
         return list(self.sa.children.values())
 
     @property
@@ -292,7 +298,9 @@ class Session:
 
     def auth(self, *, edits: Sequence[Edit] = (), patience: float | None = None) -> Reply:
         """Send IKE_AUTH and wait for its answer."""
-        return self._ask(lambda: self.sa.start_auth(self._now(), edits), patience)
+        reply = self._ask(lambda: self.sa.start_auth(self._now(), edits), patience)
+        self._postponed = reply.postponed
+        return reply
 
     def move_to_4500(self) -> None:
         """Go on from and to port 4500 (RFC 7296 2.23), whatever the hashes said."""
@@ -324,7 +332,8 @@ class Session:
         for name in ("tsi", "tsr"):
             if name in values:
                 values[name] = selectors(values[name])
-        return self._ask(lambda: self.sa.create_child(self._now(), edits, **values), patience)
+        reply = self._ask(lambda: self.sa.create_child(self._now(), edits, **values), patience)
+        return self._judged(reply)
 
     def rekey_child(
         self,
@@ -337,7 +346,7 @@ class Session:
         wanted = child or self.child
         reply = self._ask(lambda: self.sa.rekey_child(wanted, self._now(), edits), patience)
         self._settle()
-        return reply
+        return self._judged(reply)
 
     def rekey(self, *, edits: Sequence[Edit] = (), patience: float | None = None) -> Session | None:
         """Rekey the IKE SA and delete it; the session of its successor, None without one.
@@ -350,6 +359,20 @@ class Session:
         self.reply = reply
         new = [s for s in self.endpoint.sessions if s not in known]
         return new[-1] if new else None
+
+    def _judged(self, reply: Reply) -> Reply:
+        """The answer to a request for a child: no answer at all where the peer can have none."""
+        self._postponed = self._postponed or reply.postponed
+        self._need_child()
+        return reply
+
+    def _need_child(self) -> None:
+        """A peer without means for a child says TEMPORARY_FAILURE: then it tells us nothing more.
+
+        A peer that lacks nothing is judged by what it said.
+        """
+        if self._postponed:
+            self.endpoint.needs("child")
 
     def _settle(self) -> None:
         """Let what follows by itself (the delete of what was rekeyed) come to its end."""

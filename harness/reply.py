@@ -87,6 +87,11 @@ class Reply:
         """The first notify of that type."""
         return next((n for n in self.notifies if n.type == kind), None)
 
+    @property
+    def postponed(self) -> bool:
+        """Whether a child is refused for the time being, by TEMPORARY_FAILURE."""
+        return self.notify(Notify.TEMPORARY_FAILURE) is not None and not self.has(Payload.SA)
+
     def only(self, kind: Notify) -> Notified:
         """The one error notify of the reply, which must be of this type."""
         self.message  # noqa: B018 - silence fails here, with the conversation

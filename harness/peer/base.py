@@ -104,7 +104,10 @@ Keys = tuple[bytes, bytes, bytes, bytes]
 
 
 class Peer(Protocol):
-    """The control surface of a peer under test."""
+    """The control surface of a peer under test.
+
+    A driver whose capabilities depend on the machine has `lacks` as well: capability -> why not.
+    """
 
     name: str  # "strongswan@trixie"
     version: str  # what the peer says of itself

@@ -30,6 +30,14 @@ _NOISE = ("error reading hosts", "/etc/resolv.conf", "has been replaced by", "we
 _TRAFFIC = re.compile(r"received \d+ bytes from|initiating IKEv2")
 
 
+def _no_esp() -> str:
+    why = abilities()["esp"].why
+    return (
+        f"the kernel has no ESP ({why}) and Libreswan has none of its own; "
+        "'ikelab run --kernel guest' has one"
+    )
+
+
 class Libreswan:
     """The driver of `libreswan@RELEASE` in one host; see `base.Peer`.
 
@@ -49,6 +57,7 @@ class Libreswan:
         self._build = Build((major, minor))
         self._algorithms = self._probe()
         self.capabilities = self._capabilities()
+        self.lacks = {} if self._kernel["esp"] else dict.fromkeys(("child", "keys"), _no_esp())
 
     def start(self, config: PeerConfig) -> None:
         """Run pluto with this configuration and no SA; wait until it listens.
