@@ -208,6 +208,11 @@ class Tested:
         self.needs("child")
         raise AssertionError(f"the peer has no CHILD_SA in {view}\n{session}")
 
+    @property
+    def tells(self) -> bool:
+        """Whether the peer says anything of its own SAs; a gateway outside does not."""
+        return "view" in self.capabilities
+
     def alive(self) -> bool:
         """Whether the peer still runs."""
         return self.driver.alive()

@@ -1,10 +1,14 @@
 """A gateway that we do not run: one TOML entry says where it is and what it is configured with.
 
-    [peers]
-    branch = { address = "192.0.2.1", psk = "secret", ike = ["aes256-sha256-modp2048"], esp =
-    ["aes256-sha256"], local_ts = "10.2.0.0/24", remote_ts = "10.1.0.0/24" }
+    [peers.branch]
+    address = "192.0.2.1"
+    psk = "secret"
+    ike = ["aes256-sha256-modp2048"]
+    esp = ["aes256-sha256"]
+    local_ts = "10.2.0.0/24"
+    remote_ts = "10.1.0.0/24"
 
-on one line, or as a table [peers.branch] with a line a key. `local_ts` is what lies behind the gateway. Nothing is configured by us, so a case that wants another
+`local_ts` is what lies behind the gateway. Nothing is configured by us, so a case that wants another
 configuration is UNSUPPORTED. Commands are optional: `initiate` makes the gateway start an IKE SA.
 """
 

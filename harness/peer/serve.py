@@ -21,7 +21,7 @@ CARRIED = (50, 51)  # ESP and AH come as IP packets of their own
 
 
 class UdpStation:
-    """Carries one station at a time; `attach` exchanges it. On its usual ports it carries ESP too."""
+    """Carries one station at a time; `attach` exchanges it. On IKE's own ports ESP comes too."""
 
     def __init__(self, make: MakeSocket, ports: tuple[int, ...] = IKE_PORTS) -> None:
         self._make = make

@@ -90,7 +90,7 @@ def test_nothing_is_sent_but_to_the_address_of_the_entry(gateway: Path) -> None:
     rig.begin("", None)
     endpoint = rig.initiator()
 
-    with pytest.raises(LabError, match="refused to send to 127.0.0.9"):
+    with pytest.raises(LabError, match=r"refused to send to 127\.0\.0\.9"):
         endpoint.transport.send(Datagram(b"x", rig._entry.local, ("127.0.0.9", 500)))
     rig.close()
 

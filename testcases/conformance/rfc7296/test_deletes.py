@@ -22,8 +22,9 @@ def test_answers_a_child_delete_with_the_paired_spi(peer: Tested, initiator: Ini
     assert delete.proto == Protocol.ESP
     assert [bytes(s) for s in delete.SPI] == [paired], f"{sa}"
     assert sa.violations == []
-    view = peer.sa(sa)
-    assert view is not None and view.children == (), f"the peer keeps {view}"
+    if peer.tells:
+        view = peer.sa(sa)
+        assert view is not None and view.children == (), f"the peer keeps {view}"
 
 
 @case("INF-02")

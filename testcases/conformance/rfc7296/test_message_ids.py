@@ -33,8 +33,9 @@ def test_answers_a_repeated_ike_auth_the_same_way(peer: Tested, initiator: Initi
     again = sa.repeat(sa.sent()[-1])
 
     assert again == [answer], f"{len(again)} other answers came\n{sa}"
-    mine = [v for v in peer.view().sas if v.spis == sa.spis]
-    assert len(mine) == 1 and len(mine[0].children) == 1
+    if peer.tells:
+        mine = [v for v in peer.view().sas if v.spis == sa.spis]
+        assert len(mine) == 1 and len(mine[0].children) == 1
     assert peer.disagreements(sa) == []
 
 

@@ -24,10 +24,11 @@ def test_finds_no_nat_where_there_is_none(peer: Tested, initiator: Initiator) ->
 
     assert sa.nat == Nat(initiator=False, responder=False), f"{sa.nat}\n{sa}"
     assert sa.received()[-1].src[1] == 500
-    view = peer.sa(sa)
-    assert view is not None and view.nat == Nat(initiator=False, responder=False)
-    assert not view.child.encap
     assert sa.violations == []
+    if peer.tells:
+        view = peer.sa(sa)
+        assert view is not None and view.nat == Nat(initiator=False, responder=False)
+        assert not view.child.encap
 
 
 @case("NAT-02")
@@ -44,10 +45,11 @@ def test_follows_a_translated_initiator_to_port_4500(peer: Tested, initiator: In
     assert sa.state is State.ESTABLISHED, f"no answer on port 4500\n{sa}"
     last = sa.received()[-1]
     assert (last.src[1], last.dst[1]) == (4500, 4500), f"{last.src} -> {last.dst}\n{sa}"
-    view = peer.sa(sa)
-    assert view is not None and view.nat.initiator is True, f"the peer's view: {view}"
-    assert view.child.encap, "the peer does not encapsulate ESP"
     assert sa.violations == []
+    if peer.tells:
+        view = peer.sa(sa)
+        assert view is not None and view.nat.initiator is True, f"the peer's view: {view}"
+        assert view.child.encap, "the peer does not encapsulate ESP"
 
 
 @case("NAT-03", "SHOULD")
@@ -55,6 +57,7 @@ def test_follows_a_translated_initiator_to_port_4500(peer: Tested, initiator: In
 @rfc(3948, "4")
 def test_keeps_its_mapping_alive_behind_a_nat(peer: Tested, initiator: Initiator) -> None:
     """With a destination hash that does not match, the peer knows that it is translated."""
+    peer.needs("view")  # who sets the peer's interval can also ask it what it found
     peer.start(keepalive=1.0)
     sa = initiator.init(edits=[at(DESTINATION).xor(b"\x01")])
     assert sa.state is State.INIT_DONE, f"IKE_SA_INIT did not succeed\n{sa}"
