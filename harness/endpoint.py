@@ -387,6 +387,7 @@ class Session:
 
         UnsupportedAlgorithm where ikelab cannot compute its suite.
         """
+        self.endpoint.needs("child")
         wanted, sa, tunnels = child or self.child, self.sa, self.endpoint.tunnels
         if wanted.spi_in not in tunnels:
             local, remote = sa.local[0], sa.remote[0]
