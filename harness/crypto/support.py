@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from ikelab.harness.crypto import cipher, integ, ke, prf
 from ikelab.harness.model import Transform
 from ikelab.layers.iana import Encr, Ke, TransformType, name
@@ -23,6 +25,7 @@ def for_ike(transform: Transform) -> bool:
     return transform.type != TransformType.ENCR or transform.id not in ESP_ONLY
 
 
+@cache
 def computable(transform: Transform) -> str | None:
     """The reason why ikelab cannot compute this transform; None where it can."""
     kind = transform.type
