@@ -38,6 +38,7 @@ from ikelab.layers.message import IKEv2, demux
 
 RETRANSMIT_AFTER = 0.25  # seconds; what a quick initiator waits before it sends again
 RETRANSMISSIONS = 4
+GLANCE = 0.25  # seconds after which a silent wait looks again whether it is over
 
 
 class Endpoint:
@@ -100,7 +101,8 @@ class Endpoint:
             now = self.transport.clock()
             if now >= deadline:
                 return False
-            datagram = self.transport.receive(min(deadline, self._timer() or deadline))
+            look = min(deadline, now + GLANCE)  # what is waited for may be the peer's own view
+            datagram = self.transport.receive(min(look, self._timer() or look))
             if datagram is not None:
                 self._deliver(datagram)
             else:

@@ -39,6 +39,7 @@ def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
         payloads.append(IKEv2_IDr(IDtype=config.remote_id.type, ID=config.remote_id.data))
     payloads.append(auth)
     payloads += first_child.ask(sa)
+    payloads += sa.announce_window()
     sa.request(Exchange.IKE_AUTH, payloads, now, edits)
 
 
@@ -128,6 +129,7 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     ]
     sa.note(Established())
     _keep_mapping(sa, now)
+    payloads += sa.announce_window()
     if it.has(Payload.SA):
         answer = first_child.answer(sa, it)
         if len(answer) == 1 and not sa.conduct.keep_ike_on_child_error:

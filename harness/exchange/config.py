@@ -150,6 +150,7 @@ class IkeConfig:
     request: tuple[int, ...] = ()  # configuration attributes that we ask for (3.15.1)
     pool: Pool | None = None  # what a responder gives away
     require_request: bool = False  # a responder that refuses a child without CP (2.19)
+    window: int = 1  # requests of the peer that we take at once; announced when more (2.3)
     most_children: int = 1000  # beyond it NO_ADDITIONAL_SAS (1.3)
     cookies: bool = False  # a responder that demands a cookie from everyone
     cookie_length: int = 20  # octets of the cookies that we ask for (2.6)

@@ -61,6 +61,12 @@ class Collisions:
     theirs: dict[bytes, tuple[bytes, Child]] = field(default_factory=dict)
 
 
+def forget(sa: IkeSa, child: Child) -> None:
+    """A child is gone: nobody rekeys it any more, but for whoever has asked for it already."""
+    if not any(c.old == child for c in asked(sa, "rekey child")):
+        sa.collisions.theirs.pop(child.spi_in, None)
+
+
 def notify(kind: Notify, data: bytes = b"") -> Reply:
     """A response that is one error notify; the IKE SA lives on (2.21.3)."""
     return Reply([IKEv2_Notify(type=kind, notify=data)])
@@ -272,7 +278,8 @@ def _made(
         mode=mode,
         replaces=old.spi_in if old else b"",
     )
-    if old is not None and any(c.old == old for c in asked(sa, "rekey child")):
+    if old is not None:
+        # Our own rekey of it may be under way, or begin before the delete of `old` is here.
         sa.collisions.theirs[old.spi_in] = (min(ni, nr), child)
     payloads = [*extras, accepted_payload(choice, spi), IKEv2_Nonce(nonce=nr)]
     if pair is not None:

@@ -130,7 +130,8 @@ def authenticate(sa: IkeSa, identity: Identity) -> IKEv2_AUTH:
     NotProven where our key can do nothing that the peer understands.
     """
     own = own_credential(sa)
-    prf, octets, sk_p = _octets(sa, id_body(identity, sa.config.id_reserved), ours=True)
+    body = id_body(identity, sa.config.id_reserved)
+    prf, octets, sk_p = _octets(sa, body, ours=sa.conduct.sign_own_octets)
     if isinstance(own, NullCredential):
         data = null_auth(prf, sk_p, octets)
         return IKEv2_AUTH(auth_type=AuthMethod.NULL_AUTHENTICATION, load=data)

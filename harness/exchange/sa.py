@@ -474,6 +474,14 @@ class IkeSa:
             return create.serve(self, it, now)
         return info.serve(self, it)
 
+    def announce_window(self) -> list[Any]:
+        """Say in IKE_AUTH how many requests we take at once, and take so many (2.3)."""
+        size = self.config.window
+        if size <= 1:
+            return []
+        self.window.size = size
+        return [IKEv2_Notify(type=Notify.SET_WINDOW_SIZE, notify=size.to_bytes(4, "big"))]
+
     def _take_window(self, it: Inbound) -> None:
         """RFC 7296 2.3: how many requests the peer takes at once; never less than before."""
         notify = it.notify(Notify.SET_WINDOW_SIZE)
@@ -552,6 +560,7 @@ class IkeSa:
     def drop_child(self, child: Child) -> None:
         """Forget a CHILD_SA."""
         if self.children.pop(child.spi_in, None) is not None:
+            create.forget(self, child)
             self.note(ChildDown(child.spi_in))
 
     def end(self, reason: str) -> None:

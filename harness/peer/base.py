@@ -45,6 +45,8 @@ class PeerConfig:
     fragment: int | None = None  # RFC 7383: octets of an IP datagram, None for no fragmentation
     cookies: bool = False  # demand a COOKIE from every initiator (RFC 7296 2.6)
     dpd_delay: float = 0.0  # seconds between liveness checks, 0 for none
+    tries: int = 4  # how often a request is repeated before the peer gives up
+    window: int = 1  # how many requests it announces to take at once (SET_WINDOW_SIZE)
     own: Credential | None = None  # what the peer proves itself with; None is the shared key
     trust: Trust | None = None  # what it accepts from us; None is the shared key
     options: Mapping[str, str] = field(default_factory=dict)  # driver-specific extras

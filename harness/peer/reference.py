@@ -126,6 +126,8 @@ class ReferencePeer:
             fragment=config.fragment,
             cookies=config.cookies,
             dpd_delay=config.dpd_delay,
+            window=config.window,
+            retransmit=(1.0, 2.0)[: config.tries],
             keepalive=config.keepalive,
             nonce_length=int(config.options.get("nonce_length", "32")),
             send_idr=config.options.get("send_idr", "yes") == "yes",

@@ -81,6 +81,8 @@ def render(config: PeerConfig, build: Build) -> dict[str, str]:
 
 def daemon(config: PeerConfig, build: Build) -> str:
     """strongswan.conf of the daemon."""
+    if config.window != 1:
+        raise Unsupported("strongSwan takes one request at a time")
     kernel = config.options.get("kernel", "libipsec" if build.libipsec else "netlink")
     if kernel not in ("libipsec", "netlink"):
         raise Unsupported(f"kernel={kernel}: strongSwan's driver knows libipsec and netlink")
@@ -95,7 +97,7 @@ def daemon(config: PeerConfig, build: Build) -> str:
         "install_virtual_ip": "no",
         "retransmit_timeout": "0.5",
         "retransmit_base": "2.0",
-        "retransmit_tries": "4",
+        "retransmit_tries": str(config.tries),
         "keep_alive": "1s",
         "delete_rekeyed_delay": "0",
         # With the default of 1 the daemon stalls on expiring half-open SAs under load.
