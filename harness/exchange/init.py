@@ -12,7 +12,7 @@ from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import derive_ike
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
-from ikelab.harness.exchange import frag, misread, proof, rules
+from ikelab.harness.exchange import fit, frag, misread, proof, rules
 from ikelab.harness.exchange.events import Answered, Requested
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import accepted_payload, choose, sa_payload
@@ -135,7 +135,7 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram, now: float) 
         sa.move("recv", it.exchange, "response", "refused")
         sa.end("IKE_SA_INIT refused: " + ", ".join(str(e) for e in it.errors()))
         return
-    misfit = rules.misfit(it, waiting.request)
+    misfit = fit.misfit(it, waiting.request)
     if misfit and sa.conduct.insist_on_offer:
         # 3.3.6: an answer that is not consistent with the offer ends the exchange.
         sa.end(f"the answer does not fit the offer: {misfit}")
@@ -191,6 +191,9 @@ def _accept(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram) -> None:
     sa.spi_r = bytes(it.message.resp_SPI)
     state.nr, state.response = bytes(nonce.nonce), seen.data
     chosen = answer[0].suite.keyed()
+    if not chosen.encr or not chosen.prf or not (chosen.aead or chosen.integ):
+        sa.end(f"the answer {chosen} lacks a cipher, a PRF or integrity")
+        return
     try:
         _derive(sa, chosen, bytes(key.ke))
     except BadPublicValue as error:

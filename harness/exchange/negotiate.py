@@ -6,8 +6,8 @@ Pure functions over Suites and TS; the only packets here are SA and TS payloads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from ikelab.harness.model import TS, Suite, Transform
 from ikelab.harness.notation import selector_of, suite_of
@@ -165,6 +165,49 @@ def narrow(offered: Iterable[TS], policy: Sequence[TS]) -> tuple[TS, ...]:
                 found = [f for f in found if not common.contains(f)]
                 found.append(common)
     return tuple(found)
+
+
+def covered(ts: TS, offered: Sequence[TS]) -> bool:
+    """Whether the offered selectors together contain every packet that `ts` selects."""
+    if ts in offered:
+        return True
+    same = [o for o in offered if o.version == ts.version and o.protocol in (0, ts.protocol)]
+    if ts.opaque:
+        same = [o for o in same if o.intersection(ts)]
+        ts, same = _all_ports(ts), [_all_ports(o) for o in same]
+    whole = _Box(int(ts.start), int(ts.end), ts.start_port, ts.end_port)
+    left = [whole] if whole.low <= whole.high and whole.first <= whole.last else []
+    for one in same:
+        box = _Box(int(one.start), int(one.end), one.start_port, one.end_port)
+        left = [rest for piece in left for rest in piece.less(box)]
+    return not left
+
+
+def _all_ports(ts: TS) -> TS:
+    return replace(ts, start_port=0, end_port=65535)
+
+
+class _Box(NamedTuple):
+    """Addresses by ports, both ends included."""
+
+    low: int
+    high: int
+    first: int
+    last: int
+
+    def less(self, other: _Box) -> list[_Box]:
+        """What is left of this box without the other, in at most four boxes."""
+        low, high = max(self.low, other.low), min(self.high, other.high)
+        first, last = max(self.first, other.first), min(self.last, other.last)
+        if low > high or first > last:
+            return [self]
+        pieces = [
+            _Box(self.low, low - 1, self.first, self.last),
+            _Box(high + 1, self.high, self.first, self.last),
+            _Box(low, high, self.first, first - 1),
+            _Box(low, high, last + 1, self.last),
+        ]
+        return [p for p in pieces if p.low <= p.high and p.first <= p.last]
 
 
 def ts_payloads(tsi: Iterable[TS], tsr: Iterable[TS]) -> list[Any]:

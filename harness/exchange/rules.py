@@ -12,12 +12,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ikelab.harness.crypto import ke, prf
+from ikelab.harness.crypto import prf
 from ikelab.harness.errors import UnsupportedAlgorithm
+from ikelab.harness.exchange import fit
 from ikelab.harness.exchange.inbound import Inbound, bits_of
-from ikelab.harness.exchange.negotiate import Offered
-from ikelab.harness.model import Level, Transform, Violation, is_aead
-from ikelab.layers.iana import Exchange, Integ, Notify, Payload, Protocol, TransformType, lookup
+from ikelab.harness.exchange.negotiate import covered
+from ikelab.harness.model import Level, Violation
+from ikelab.layers.iana import (
+    Exchange,
+    Ke,
+    Notify,
+    Payload,
+    Protocol,
+    TransformType,
+    lookup,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +89,6 @@ def _that_apply(exchange: int, response: bool) -> tuple[Rule, ...]:
     return tuple(entry for entry in RULES.values() if not scopes.isdisjoint(entry.scope))
 
 
-def misfit(answer: Inbound, request: Inbound) -> str | None:
-    """Why an accepted SA is not consistent with the offer (3.3.6), None where it is."""
-    seen = Seen(answer, request)
-    if len(_chosen(seen)) == 1 and _accepted(seen) is None:
-        return "its proposal was not offered"
-    return _one_offered_proposal(seen) or _one_of_each(seen)
-
-
 def violation(rule_id: str, section: str, evidence: str, level: Level = Level.MUST) -> Violation:
     """A violation that only the engine can see (keys, state), in the same form."""
     return Violation(rule_id, 7296, section, level, evidence)
@@ -110,7 +111,7 @@ def unused_flags_are_cleared(seen: Seen) -> str | None:
 @rule("3.1")
 def initiator_flag_names_the_original_initiator(seen: Seen) -> str | None:
     """The Initiator bit is set in messages of the original initiator and cleared in others."""
-    if seen.initiator is None:
+    if seen.initiator is None or _outside(seen.it):
         return None
     flag = seen.it.from_initiator
     if flag == seen.initiator:
@@ -125,6 +126,15 @@ def critical_bit_is_clear_on_known_payloads(seen: Seen) -> str | None:
     for payload in seen.it.every:
         if bits_of(payload) & 0x80 and Payload.SA <= payload.kind <= Payload.EAP:
             return f"{Payload(payload.kind).notation} carries the critical bit"
+    return None
+
+
+@rule("2.5")
+def critical_bit_is_clear_in_responses(seen: Seen) -> str | None:
+    """Payloads of a response do not have the critical bit, whatever their type."""
+    for payload in seen.it.every if seen.it.response else ():
+        if bits_of(payload) & 0x80:
+            return f"payload type {payload.kind} of a response carries the critical bit"
     return None
 
 
@@ -143,7 +153,7 @@ def payload_chain_is_well_formed(seen: Seen) -> str | None:
     return seen.it.malformed()
 
 
-@rule("2.1")
+@rule("2.2")
 def response_repeats_what_it_answers(seen: Seen) -> str | None:
     """A response carries the exchange type, the message ID and the SPIs of its request."""
     if seen.request is None:
@@ -173,27 +183,31 @@ def responder_chooses_an_spi(seen: Seen) -> str | None:
 @rule("3.3.1", INIT_RESPONSE)
 def init_answer_is_one_offered_proposal(seen: Seen) -> str | None:
     """The accepted SA holds one proposal, with the number of the offered one it accepts."""
-    return _one_offered_proposal(seen)
+    return fit.wrong_proposal(seen.it, seen.request)
 
 
 @rule("2.7", INIT_RESPONSE)
 def init_answer_picks_one_transform_of_each_type(seen: Seen) -> str | None:
     """From the accepted proposal exactly one transform of each offered type comes back."""
-    return _one_of_each(seen)
+    return fit.wrong_transforms(seen.it, seen.request)
 
 
 @rule("3.3", INIT_RESPONSE)
 def init_answer_keeps_combined_mode_free_of_integrity(seen: Seen) -> str | None:
     """A combined-mode cipher goes with no integrity algorithm, or with NONE."""
-    return _aead_alone(seen)
+    for proposal in seen.it.offers():
+        suite = proposal.suite
+        if suite.aead and suite.integ is not None:
+            return f"{fit.words(suite.encr)} was accepted with {fit.words(suite.integ)}"
+    return None
 
 
-@rule("2.7", INIT_RESPONSE, CREATE_RESPONSE)
+@rule("3.4", INIT_RESPONSE, CREATE_RESPONSE)
 def ke_is_of_the_chosen_group(seen: Seen) -> str | None:
     """The KE payload of an accepting response belongs to the group its SA payload chose."""
     key = seen.it.one(Payload.KE)
-    chosen = seen.it.offers()
-    group = chosen[0].suite.ke if chosen else None
+    chosen = fit.choice(seen.it)
+    group = chosen.suite.ke if chosen else None
     if key is None or group is None or group.id == key.group:
         return None
     return f"the SA chose group {group.id}, the KE payload is of group {key.group}"
@@ -205,7 +219,7 @@ def ke_has_the_length_of_its_group(seen: Seen) -> str | None:
     key = seen.it.one(Payload.KE)
     if key is None:
         return None
-    expected = _public_octets(key.group)
+    expected = _answer_octets(key.group)
     if expected is None or len(key.ke) == expected:
         return None
     return f"group {key.group} takes {expected} octets, the KE payload has {len(key.ke)}"
@@ -220,8 +234,8 @@ def nonce_is_long_enough(seen: Seen) -> str | None:
     octets = len(nonce.nonce)
     if not 16 <= octets <= 256:
         return f"the nonce has {octets} octets"
-    chosen = seen.it.offers()
-    wanted = chosen[0].suite.prf if chosen else None
+    chosen = fit.choice(seen.it)
+    wanted = chosen.suite.prf if chosen else None
     try:
         half = prf.key_length(wanted.id) / 2 if wanted else 0
     except UnsupportedAlgorithm:
@@ -244,7 +258,7 @@ def invalid_ke_names_an_offered_group(seen: Seen) -> str | None:
     return f"group {group} was not offered" if offered and group not in offered else None
 
 
-@rule("3.10.1", INIT_RESPONSE)
+@rule("2.6", INIT_RESPONSE)
 def cookie_is_1_to_64_octets(seen: Seen) -> str | None:
     """A COOKIE has at least 1 and at most 64 octets."""
     notify = seen.it.notify(Notify.COOKIE)
@@ -255,26 +269,28 @@ def cookie_is_1_to_64_octets(seen: Seen) -> str | None:
 
 @rule("1.2", AUTH_RESPONSE)
 def auth_answer_is_protected(seen: Seen) -> str | None:
-    """Whatever answers IKE_AUTH, errors included, is cryptographically protected."""
-    return None if seen.it.opened else "the response has no SK payload that opens"
+    """Whatever answers IKE_AUTH within the IKE SA, errors included, is protected."""
+    if seen.it.opened or _outside(seen.it):
+        return None
+    return "the response has no SK payload that opens"
 
 
 @rule("3.3.1", AUTH_RESPONSE, CREATE_RESPONSE)
 def child_answer_is_one_offered_proposal(seen: Seen) -> str | None:
     """The accepted child SA holds one proposal, with the number of the offered one it accepts."""
-    return _one_offered_proposal(seen)
+    return fit.wrong_proposal(seen.it, seen.request)
 
 
 @rule("2.7", AUTH_RESPONSE, CREATE_RESPONSE)
 def child_answer_picks_one_transform_of_each_type(seen: Seen) -> str | None:
     """From the accepted child proposal exactly one transform of each offered type comes back."""
-    return _one_of_each(seen)
+    return fit.wrong_transforms(seen.it, seen.request)
 
 
 @rule("3.3.1", AUTH_RESPONSE, CREATE_RESPONSE)
 def child_spi_has_four_octets(seen: Seen) -> str | None:
     """The SPI of an ESP or AH proposal has four octets and is not zero."""
-    for proposal in _chosen(seen):
+    for proposal in seen.it.offers():
         if proposal.suite.protocol in (Protocol.ESP, Protocol.AH) and (
             len(proposal.spi) != 4 or not any(proposal.spi)
         ):
@@ -285,7 +301,7 @@ def child_spi_has_four_octets(seen: Seen) -> str | None:
 @rule("1.3.2", CREATE_RESPONSE)
 def new_ike_spi_has_eight_octets(seen: Seen) -> str | None:
     """The SPI of a new IKE SA has eight octets and is not zero."""
-    for proposal in _chosen(seen):
+    for proposal in seen.it.offers():
         if proposal.suite.protocol == Protocol.IKE and (
             len(proposal.spi) != 8 or not any(proposal.spi)
         ):
@@ -295,109 +311,49 @@ def new_ike_spi_has_eight_octets(seen: Seen) -> str | None:
 
 @rule("1.3.1", CREATE_RESPONSE)
 def ke_answers_ke(seen: Seen) -> str | None:
-    """An accepted proposal with a group needs KE in the response; without one it has none."""
-    chosen = _chosen(seen)
-    if not chosen:
+    """KE is answered with KE where the accepted proposal has a group, and only there."""
+    chosen = fit.choice(seen.it)
+    if chosen is None:
         return None
-    group = chosen[0].suite.ke
+    group = chosen.suite.ke
     wanted = group is not None and group.id != 0
     if wanted == seen.it.has(Payload.KE):
         return None
-    return "the SA chose a group and KE is missing" if wanted else "KE came without a group"
+    if not wanted:
+        return "KE came without a group"
+    # A request that offered groups and brought no KE is at fault itself: its answer is not judged.
+    asked = seen.request is not None and seen.request.has(Payload.KE)
+    return "the SA chose a group and KE is missing" if asked else None
 
 
 @rule("2.9", AUTH_RESPONSE, CREATE_RESPONSE)
 def selectors_are_a_subset_of_the_offer(seen: Seen) -> str | None:
     """The responder answers with the offered selectors or a subset of them, never with more."""
-    if seen.request is None:
+    if seen.request is None or seen.it.notify(Notify.USE_TRANSPORT_MODE) is not None:
+        # RFC 7296 2.23.1: behind a NAT, transport mode answers with other addresses.
         return None
     for kind in (Payload.TSI, Payload.TSR):
         offered = seen.request.selectors(kind)
         for ts in seen.it.selectors(kind):
-            if offered and not any(o.contains(ts) for o in offered):
-                return f"{Payload(kind).notation} {ts} is in none of the offered selectors"
+            if offered and not covered(ts, offered):
+                return f"{Payload(kind).notation} {ts} is more than the offered selectors"
     return None
 
 
-def _chosen(seen: Seen) -> list[Offered]:
-    return seen.it.offers()
+# RFC 7296 1.5: who knows no such IKE SA, or no such version, answers in clear and outside of it.
+_OUTSIDE = {Notify.INVALID_IKE_SPI, Notify.INVALID_MAJOR_VERSION}
 
 
-def _accepted(seen: Seen) -> tuple[Offered, Offered] | None:
-    """(what was offered under that number, what came back), None where it cannot be paired."""
-    if seen.request is None:
+def _outside(it: Inbound) -> bool:
+    return not it.opened and any(n.type in _OUTSIDE for n in it.all(Payload.N))
+
+
+def _answer_octets(group: int) -> int | None:
+    """Octets of a responder's KE data: a KEM answers with a ciphertext."""
+    row = lookup(Ke, group)
+    if row is None:
         return None
-    answer = _chosen(seen)
-    if len(answer) != 1:
-        return None
-    for offered in seen.request.offers():
-        if offered.number == answer[0].number:
-            return offered, answer[0]
-    return None
-
-
-def _one_offered_proposal(seen: Seen) -> str | None:
-    if seen.request is None or not seen.it.has(Payload.SA):
-        return None
-    answer = _chosen(seen)
-    if len(answer) != 1:
-        return f"the response holds {len(answer)} proposals"
-    numbers = [o.number for o in seen.request.offers()]
-    if numbers and answer[0].number not in numbers:
-        return f"proposal number {answer[0].number} was not offered (offered: {numbers})"
-    return None
-
-
-def _one_of_each(seen: Seen) -> str | None:
-    pair = _accepted(seen)
-    if pair is None:
-        return None
-    offered, answer = pair
-    kinds = [t.type for t in answer.suite.transforms]
-    repeated = next((k for k in kinds if kinds.count(k) > 1), None)
-    if repeated is not None:
-        return f"{kinds.count(repeated)} transforms of type {_type(repeated)}"
-    for transform in answer.suite.transforms:
-        if transform not in offered.suite.transforms and not _is_none(transform):
-            return f"{_words(transform)} was not in proposal {offered.number}"
-    combined = any(t.type == TransformType.ENCR and is_aead(t.id) for t in answer.suite.transforms)
-    for kind in dict.fromkeys(t.type for t in offered.suite.transforms):
-        optional = any(_is_none(t) for t in offered.suite.of(kind)) or (
-            kind == TransformType.INTEG and combined
-        )
-        if kind not in kinds and not optional:
-            return f"no transform of type {_type(kind)} came back"
-    return None
-
-
-def _aead_alone(seen: Seen) -> str | None:
-    for proposal in _chosen(seen):
-        if proposal.suite.aead and proposal.suite.integ is not None:
-            return f"{_words(proposal.suite.encr)} was accepted with {_words(proposal.suite.integ)}"
-    return None
-
-
-def _is_none(transform: Transform) -> bool:
-    optional = (TransformType.INTEG, TransformType.KE)
-    return transform.id == Integ.NONE and (
-        transform.type in optional or transform.type > TransformType.SN
-    )
-
-
-def _type(kind: int) -> str:
-    found = lookup(TransformType, kind)
-    return found.name if found else str(kind)
-
-
-def _words(transform: Transform | None) -> str:
-    return f"{_type(transform.type)} {transform}" if transform else "nothing"
-
-
-def _public_octets(group: int) -> int | None:
-    try:
-        return ke.public_length(group)
-    except (UnsupportedAlgorithm, KeyError):
-        return None
+    return row.ciphertext or row.public or None
 
 
 def _offered_groups(request: Inbound | None) -> set[int]:

@@ -38,7 +38,7 @@ from ikelab.harness.model import Datagram, Identity, Nat, Spis, Suite, Violation
 from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.iana import Exchange, Notify, Payload
-from ikelab.layers.message import IKEv2, demux, message
+from ikelab.layers.message import IKEv2, demux, message, parse_payloads
 from ikelab.layers.notify import IKEv2_Notify
 
 NON_ESP_MARKER = bytes(4)  # RFC 3948 2.2
@@ -237,7 +237,7 @@ class IkeSa:
     ) -> tuple[Inbound, list[Datagram]]:
         """Build, edit, seal and queue one message; returns it and its datagrams."""
         protected = exchange != Exchange.IKE_SA_INIT and not clear
-        refused = outcome in ("refused", "retry") and not protected
+        refused = exchange == Exchange.IKE_SA_INIT and outcome in ("refused", "retry")
         number = self._sent[exchange, response]
         self._sent[exchange, response] += 1
         edits = (*self.config.plan.edits(exchange, response, number), *edits)
@@ -270,7 +270,17 @@ class IkeSa:
             self.transcript.append(
                 Step(now, SENT, self.local, self.remote, data, built.plain, built.first, note)
             )
-        return Inbound(tree), wire
+        return self._as_left(built, wire) if edits else Inbound(tree), wire
+
+    @staticmethod
+    def _as_left(built: outbox.Built, wire: list[Datagram]) -> Inbound:
+        """The message as the peer gets it: edits of later stages are not in the tree."""
+        data = built.messages[0]
+        if len(built.messages) == 1 and wire:
+            kind, octets = demux(wire[0].data, wire[0].dst[1])
+            data = octets if kind == "ike" and len(octets) >= sk.HEADER else data
+        inner = None if built.plain is None else parse_payloads(built.first, built.plain)
+        return Inbound(IKEv2(data), inner)
 
     def _room(self) -> int | None:
         """Octets that an IKE message may have before it goes in fragments (RFC 7383 2.5.1)."""

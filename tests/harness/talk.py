@@ -13,7 +13,7 @@ from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.events import Event
 from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.sa import IkeSa
-from ikelab.harness.model import Datagram, Identity, selectors, suites
+from ikelab.harness.model import Datagram, Identity, Violation, selectors, suites
 from ikelab.layers.iana import Protocol
 
 LEFT, RIGHT = "10.0.0.1", "10.0.0.2"
@@ -79,6 +79,11 @@ class Talk:
     def r(self) -> IkeSa:
         """The responder's newest SA."""
         return self.listener.sas[-1]
+
+    @property
+    def violations(self) -> list[Violation]:
+        """What either end says that the other broke."""
+        return [v for sa in (self.i, *self.listener.sas) for v in sa.violations]
 
     def sent(self) -> list[Datagram]:
         """What the initiator has to send now, as it arrives at the responder."""
