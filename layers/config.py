@@ -8,6 +8,7 @@ from typing import Any
 
 from scapy.packet import Packet
 
+from ikelab.layers import typed
 from ikelab.layers.chain import GENERIC, IKEv2_Malformed, IKEv2_Payload
 from ikelab.layers.fields import (
     Identifier,
@@ -54,6 +55,17 @@ class ConfigurationAttribute(Wire):
         Identifier("value", b"", lambda pkt, data: value_repr(pkt.getfieldval("type"), data)),
     ]
     automatic = ("length",)
+
+    @property
+    def typed(self) -> Any:
+        """The value as what it means (`typed.CONFIGURATION`), None where it is empty; or octets."""
+        kind = self.getfieldval("type") & 0x7FFF
+        return typed.read(typed.CONFIGURATION, kind, self.getfieldval("value"))
+
+    @typed.setter
+    def typed(self, value: Any) -> None:
+        kind = self.getfieldval("type") & 0x7FFF
+        self.setfieldval("value", typed.write(typed.CONFIGURATION, kind, value))
 
     def _extent(self, s: bytes) -> int | str:
         size = 4 + int.from_bytes(s[2:4], "big")

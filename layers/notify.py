@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ikelab.layers import typed
 from ikelab.layers.chain import GENERIC, IKEv2_Payload
 from ikelab.layers.fields import Number, Octets, address_repr, octets_repr, text_repr
 from ikelab.layers.iana import (
@@ -61,6 +62,15 @@ class IKEv2_Notify(IKEv2_Payload):
         Octets("notify", b"", lambda pkt, data: notify_repr(pkt.getfieldval("type"), data)),
     ]
     automatic = ("next_payload", "length", "SPIsize")
+
+    @property
+    def value(self) -> Any:
+        """The data as what it means (`typed.NOTIFY`): a number, addresses, names; or octets."""
+        return typed.read(typed.NOTIFY, self.getfieldval("type"), self.getfieldval("notify"))
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.setfieldval("notify", typed.write(typed.NOTIFY, self.getfieldval("type"), value))
 
     def _split(self, values: dict[str, Any], data: bytes) -> None:
         here = 8 + values["SPIsize"]
