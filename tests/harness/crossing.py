@@ -96,7 +96,7 @@ class Crossing:
         out: list[Datagram] = []
         for datagram in datagrams:
             self.now += 0.001
-            end = self._end_of(datagram)
+            end = self.end_of(datagram)
             self.ends[end].receive(datagram, self.now)
             out += self.sent(end)
         return out
@@ -115,7 +115,15 @@ class Crossing:
         self.ends[end].handle_timer(self.now)
         return self.sent(end)
 
-    def _end_of(self, datagram: Datagram) -> str:
+    def repeat(self) -> list[Datagram]:
+        """What comes again where something is waited for; nothing where all is at rest."""
+        for end in ("a", "b"):
+            if any(sa.window.waiting for sa in self.live(end)):
+                return self.wait(end)
+        return []
+
+    def end_of(self, datagram: Datagram) -> str:
+        """The end that a datagram is for."""
         local = self.ends["a"].config.local[0]
         return "a" if datagram.dst[0] == local else "b"
 
