@@ -37,7 +37,7 @@ from ikelab.harness.exchange.window import Answer, Outstanding, Reply, Window
 from ikelab.harness.model import Datagram, Identity, Nat, Spis, Suite, Violation
 from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.layers.encrypted import IKEv2_Decrypted
-from ikelab.layers.iana import Exchange, Notify, Payload
+from ikelab.layers.iana import Exchange, Notify, Payload, lookup
 from ikelab.layers.message import IKEv2, demux, message, parse_payloads
 from ikelab.layers.notify import IKEv2_Notify
 
@@ -251,7 +251,8 @@ class IkeSa:
             id=message_id,
         )
         if edits:
-            name = Exchange(exchange).name if exchange in set(Exchange) else None
+            known = lookup(Exchange, exchange)
+            name = known.name if known else None
             self.applied += [Binding(name, response, edit) for edit in edits]
             measure = partial(outbox.measured, keys=self._out_keys)
             tree = apply.on_message(tree, edits, measure, lenient=lenient)
@@ -334,20 +335,21 @@ class IkeSa:
 
     def _unacceptable(self, packet: IKEv2, data: bytes) -> str | None:
         """Why a message is dropped by its header alone; None where it is not."""
-        if int(packet.version) >> 4 != 2:
-            return f"major version {int(packet.version) >> 4}"
-        if self.conduct.check_length and packet.length != len(data):
-            return f"the header says {packet.length} octets, {len(data)} came"
-        if bytes(packet.init_SPI) != self.spi_i:
+        header = packet.fields  # all there: whoever called has counted the octets
+        if header["version"] >> 4 != 2:
+            return f"major version {header['version'] >> 4}"
+        if self.conduct.check_length and header["length"] != len(data):
+            return f"the header says {header['length']} octets, {len(data)} came"
+        if header["init_SPI"] != self.spi_i:
             return "SPIi is not ours"
         known = any(self.spi_r) and self.state is not State.INIT_SENT
         if (
             known
-            and packet.exch_type != Exchange.IKE_SA_INIT
-            and bytes(packet.resp_SPI) != self.spi_r
+            and header["exch_type"] != Exchange.IKE_SA_INIT
+            and header["resp_SPI"] != self.spi_r
         ):
             return "SPIr is not ours"
-        if bool(int(packet.flags) & INITIATOR) == self.initiator:
+        if bool(header["flags"] & INITIATOR) == self.initiator:
             return "the Initiator flag says that we sent it"
         return None
 
@@ -382,6 +384,9 @@ class IkeSa:
             if self.conduct.keep_responses and packet.payloads[-1].frag_number == 1:
                 seen.note = "came again"
                 self.answer_again(kept, datagram, now)
+            return
+        if not self.conduct.reassemble:
+            self.ignore(seen, "a fragment")
             return
         whole = self.reassembly.add(packet, seen, self._in_keys, negotiated=self.fragments)
         if whole is not None:
@@ -593,7 +598,7 @@ def is_error(payload: Any) -> bool:
 
 def _known(exchange: int) -> Exchange:
     """The exchange type, or one that no table row has for an unknown number."""
-    return Exchange(exchange) if exchange in set(Exchange) else Exchange.IKE_SESSION_RESUME
+    return lookup(Exchange, exchange) or Exchange.IKE_SESSION_RESUME
 
 
 def _plain(seen: Step | None) -> tuple[bytes | None, int]:

@@ -151,7 +151,7 @@ FAULTS: dict[str, Fault] = dict(
         ),
         _fault(
             "accepts-any-key",
-            "AUT-01",
+            "AUT-01 AUT-02 AUT-03 AUT-04 AUT-05 AUT-10 AUT-11 AUT-15 AUT-16 AUT-19 AUT-20",
             "AUTH is not verified",
             conduct=("verify_auth",),
         ),
@@ -364,6 +364,81 @@ FAULTS: dict[str, Fault] = dict(
             "INF-08",
             "ESP with an unknown SPI is answered with an unprotected INVALID_SPI",
             conduct=("esp_unknown_spi",),
+        ),
+        _fault(
+            "signs-what-it-received",
+            "AUT-06 AUT-07 AUT-08 AUT-09 AUT-18 AUT-20",
+            "AUTH covers the other side's first message",
+            conduct=("sign_own_octets",),
+        ),
+        _fault(
+            "sends-no-certificate",
+            "AUT-12",
+            "CERTREQ is answered without the certificate that the signature needs",
+            'IKE_AUTH/request: drop("SK.CERT")',
+        ),
+        _fault(
+            "trusts-any-issuer",
+            "AUT-13",
+            "a certificate of an unknown CA is accepted",
+            conduct=("check_anchor",),
+        ),
+        _fault(
+            "ignores-validity",
+            "AUT-13",
+            "a certificate is accepted before and after its time",
+            conduct=("check_validity",),
+        ),
+        _fault(
+            "ignores-path-lengths",
+            "AUT-13",
+            "a CA below one that allows none is accepted",
+            conduct=("check_path_length",),
+        ),
+        _fault(
+            "ignores-crls",
+            "AUT-14",
+            "a revoked certificate is accepted",
+            conduct=("check_revocation",),
+        ),
+        _fault(
+            "ignores-names",
+            "AUT-15 AUT-16",
+            "any trusted certificate speaks for any identity",
+            conduct=("match_identity",),
+        ),
+        _fault(
+            "announces-no-hashes",
+            "AUT-07",
+            "SIGNATURE_HASH_ALGORITHMS is not sent",
+            """
+            IKE_SA_INIT/request: drop("N(SIGNATURE_HASH_ALGORITHMS)")
+            IKE_SA_INIT/response: drop("N(SIGNATURE_HASH_ALGORITHMS)")
+            """,
+        ),
+        _fault(
+            "signs-with-the-other-method",
+            "AUT-07",
+            "method 14 is used where it was not announced, and an older one where it was",
+            conduct=("heed_announcement",),
+        ),
+        _fault(
+            "signs-with-any-hash",
+            "AUT-09",
+            "the signature uses a hash that was not announced to it",
+            conduct=("heed_hashes",),
+        ),
+        _fault(
+            "dies-of-who-it-refuses",
+            "AUT-09 AUT-10 AUT-13 AUT-19",
+            "after AUTHENTICATION_FAILED nothing is answered any more",
+            conduct=("survive_refusals",),
+        ),
+        _fault(
+            "takes-no-fragments",
+            "FRG-01",
+            "fragments are announced and then dropped",
+            conduct=("reassemble",),
         ),
     ]
 )

@@ -99,6 +99,7 @@ def daemon(config: PeerConfig, build: Build) -> str:
         "retransmit_base": "2.0",
         "retransmit_tries": str(config.tries),
         "keep_alive": "1s",
+        **({} if config.fragment is None else {"fragment_size": str(config.fragment)}),
         "delete_rekeyed_delay": "0",
         # With the default of 1 the daemon stalls on expiring half-open SAs under load.
         "ikesa_table_size": "4096",
