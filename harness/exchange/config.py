@@ -100,6 +100,7 @@ class Conduct:
     esp_padding: bool = True  # RFC 4303 2.4: padding is 1, 2, 3
     esp_selectors: bool = True  # RFC 4301 5.2: the inner packet is held against the selectors
     esp_encap: bool = True  # 2.23: ESP inside UDP is taken where no NAT was found, too
+    esp_float: bool = True  # 2.23: where a NAT was found, ESP goes inside UDP
     esp_tfc: bool = True  # RFC 4303 2.7: padding behind the inner packet is cut off
     esp_dummies: bool = True  # RFC 4303 2.6: next header 59 is dropped
     esp_tfc_refusal: bool = True  # 1.3.1: who was told not to does not pad

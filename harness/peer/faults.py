@@ -360,6 +360,12 @@ FAULTS: dict[str, Fault] = dict(
             conduct=("esp_encap",),
         ),
         _fault(
+            "sends-esp-beside-udp",
+            "NAT-02 NAT-11",
+            "where a NAT was found its ESP goes without UDP all the same",
+            conduct=("esp_float",),
+        ),
+        _fault(
             "tells-of-unknown-spis-in-clear",
             "INF-08",
             "ESP with an unknown SPI is answered with an unprotected INVALID_SPI",

@@ -114,7 +114,7 @@ class Gateway:
         except UnsupportedAlgorithm:
             return None
         translated = bool(sa.nat.initiator or sa.nat.responder)
-        encap = translated and path.protocol == IpProtocol.ESP
+        encap = translated and path.protocol == IpProtocol.ESP and conduct.esp_float
         return Tunnel(path, encap=encap, ports=(sa.local[1], sa.remote[1]))
 
     def _unknown(self, datagram: Datagram, spi: bytes, now: float) -> None:
