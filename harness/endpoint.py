@@ -394,7 +394,8 @@ class Session:
         if wanted.spi_in not in tunnels:
             local, remote = sa.local[0], sa.remote[0]
             path = ChildPath(wanted, local=local, remote=remote, entropy=sa.entropy)
-            encap = bool(sa.nat.initiator or sa.nat.responder)
+            translated = bool(sa.nat.initiator or sa.nat.responder)
+            encap = translated and wanted.protocol == Protocol.ESP
             made = Tunnel(path, encap=encap, ports=(sa.local[1], sa.remote[1]))
             tunnels[wanted.spi_in] = made
             # The peer may choose the other form.
