@@ -19,6 +19,10 @@ _NAMED = re.compile(r'"[^"]*"(?:\[\d+\])?(?: \S+)? #(\d+): (.*)')
 _SENT = re.compile(r"\| sending \d+ bytes for .* \(for #(\d+)\)")
 _FOUND = re.compile(r"\| State DB: found IKEv2 state #(\d+) in")
 _CREATED = re.compile(r"\| (parent|child) state #(\d+): UNDEFINED\(\w+\) => (\w+)")
+_MOVED = re.compile(r"\| (?:parent|child) state #(\d+): ")
+_IKE_KEYS = re.compile(
+    r"\| ikev2 ([IR]) 0x([0-9a-f]{16}) 0x([0-9a-f]{16}) \S+?:?(?:0x([0-9a-f]+))? \S+:0x([0-9a-f]+)$"
+)
 _FROM = re.compile(r'\| duplicating state object #(\d+) "[^"]*" as #(\d+)')
 _ROW = re.compile(r"\|   ((?:[0-9a-f]{2} {1,2})+[0-9a-f]{2}|[0-9a-f]{2})(?:   .*)?$")
 _END = re.compile(r"\| NAT_TRAVERSAL (this|that) end is (NOT )?behind NAT")
@@ -54,7 +58,7 @@ class State:
     spi_in: bytes = b""
     child: tuple[str, str, str] | None = None  # cipher, integrity, group
     selectors: str = ""
-    keys: dict[str, bytes] = field(default_factory=dict)  # "out encr", "out integ", "in encr" ...
+    keys: dict[str, bytes] = field(default_factory=dict)  # "SK_ei" ...; of a child "out encr" ...
 
 
 def states(log: str) -> dict[int, State]:
@@ -65,11 +69,20 @@ def states(log: str) -> dict[int, State]:
     return reader.states
 
 
+def ike_secrets(log: str) -> dict[Spis, dict[str, bytes]]:
+    """SK_ei, SK_er and, less combined-mode ciphers, SK_ai, SK_ar of every IKE SA that came up.
+
+    The salt of a combined-mode cipher is not among what pluto logs.
+    """
+    found = (state for state in states(log).values() if state.ike and state.keys)
+    return {state.spis: dict(state.keys) for state in found if state.spis is not None}
+
+
 def child_keys(log: str) -> frozenset[Keys]:
     """The keys of every child in a log, the initiator's SA first."""
     found = set()
     for state in states(log).values():
-        if state.keys:
+        if not state.ike and state.keys:
             first, second = ("out", "in") if state.initiator else ("in", "out")
             names = (f"{way} {kind}" for way in (first, second) for kind in ("encr", "integ"))
             encr_i, integ_i, encr_r, integ_r = (state.keys.get(name, b"") for name in names)
@@ -100,6 +113,7 @@ class _Reader:
     def _detail(self, line: str, dump: bytes) -> None:
         if match := _SENT.match(line):
             state = self._state(int(match[1]))
+            dump = dump.removeprefix(bytes(4))  # the marker of port 4500 (RFC 3948 2.2)
             if len(dump) >= 16 and any(dump[8:16]):
                 state.spis = Spis(dump[:8], dump[8:16])
         elif match := _CREATED.match(line):
@@ -107,6 +121,10 @@ class _Reader:
             state = self._state(self.current)
             state.ike = match[1] == "parent"
             state.initiator = bool(re.search(r"_I\d?$", match[3]))
+        elif match := _MOVED.match(line):
+            self.current = int(match[1])
+        elif match := _IKE_KEYS.match(line):
+            self._ike_keys(match)
         elif match := _FROM.match(line):
             old = self._state(int(match[1]))
             new = self._state(int(match[2]))
@@ -126,6 +144,16 @@ class _Reader:
             self.way = match[1].lower()
         elif match := _KEY.match(line):
             self._key(self._state(self.current), match[1] in _CIPHER, dump)
+
+    def _ike_keys(self, match: re.Match[str]) -> None:
+        """The keys of the IKE SA that has just come up, which also tells its SPIs."""
+        state = self._state(self.current)
+        state.ike = True  # the successor of an IKE SA begins as its child
+        state.spis = Spis(bytes.fromhex(match[2]), bytes.fromhex(match[3]))
+        who = match[1].lower()
+        state.keys[f"SK_e{who}"] = bytes.fromhex(match[5])
+        if match[4]:
+            state.keys[f"SK_a{who}"] = bytes.fromhex(match[4])
 
     def _key(self, state: State, cipher: bool, dump: bytes) -> None:
         """A key on its way into the kernel; 4.3 says not which way, but gives outbound first."""

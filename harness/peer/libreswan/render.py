@@ -43,6 +43,8 @@ class Build:
 def render(config: PeerConfig, build: Build) -> dict[str, str]:
     """The files ipsec.conf and ipsec.secrets."""
     _check(config)
+    if config.window != 1:
+        raise Unsupported("Libreswan takes one request at a time")
     conf = f"config setup\n{_lines(setup(config, build))}\n"
     conf += f"conn {CONNECTION}\n{_lines(connection(config, build))}"
     return {"ipsec.conf": conf, "ipsec.secrets": credentials.secrets(config)}
@@ -82,7 +84,7 @@ def connection(config: PeerConfig, build: Build) -> dict[str, str]:
         "fragmentation": "yes",
         "rekey": "no",
         "leftupdown": "%disabled",
-        "retransmit-timeout": "15s",
+        "retransmit-timeout": f"{500 * 2**config.tries}ms",  # from 0.5 s on, doubled each time
         **({} if build.modern else {"keyingtries": "1"}),
         **_liveness(config, build),
     }
