@@ -161,7 +161,7 @@ class Pki:
             above = (issuer.certificate.der, strict.certificate.der)
         elif flaw == "not-a-ca":
             plain = self._key("stranger-p256")
-            between = self._certificate(self._wanted(side, "middle"), plain, self.issuer)
+            between = self._certificate(self._wanted(side, "wrong-san"), plain, self.issuer)
             issuer = _Authority(between, plain)
             above = (between.der, *above)
         leaf = self._certificate(wanted, key, issuer)
@@ -192,8 +192,8 @@ class Pki:
                 return replace(plain, purposes=(_SERVER_AUTH,))
             case "wrong-usage":
                 return replace(plain, usage=("keyEncipherment",))
-            case "revoked" | "middle":
-                return replace(plain, organisation=f"ikelab {flaw}")
+            case "revoked":
+                return replace(plain, organisation="ikelab revoked")
         return plain
 
     def _authority(
