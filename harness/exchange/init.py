@@ -15,7 +15,7 @@ from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
 from ikelab.harness.exchange import fit, frag, misread, proof, rules
 from ikelab.harness.exchange.events import Answered, Requested
 from ikelab.harness.exchange.inbound import Inbound
-from ikelab.harness.exchange.negotiate import accepted_payload, choose, sa_payload
+from ikelab.harness.exchange.negotiate import accepted_payload, choose, inconsistent, sa_payload
 from ikelab.harness.exchange.table import State
 from ikelab.harness.exchange.window import Answer
 from ikelab.harness.model import Address, Datagram, Nat, Suite
@@ -303,7 +303,9 @@ def serve(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram, now: float) ->
 
 def _considered(sa: IkeSa, it: Inbound, datagram: Datagram) -> list[Any] | Refusal:
     """The payloads of the response, or why there is none."""
-    reason = it.malformed() if sa.conduct.check_chain else None
+    reason = None
+    if sa.conduct.check_chain:
+        reason = it.malformed() or inconsistent(it.one(Payload.SA))
     if sa.config.lenient:
         reason = reason or misread.refuses(sa.conduct, it)
     if reason:

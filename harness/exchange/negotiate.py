@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ikelab.harness.model import TS, Suite, Transform
 from ikelab.harness.notation import selector_of, suite_of
+from ikelab.layers.chain import IKEv2_Malformed
 from ikelab.layers.iana import Encr, Integ, Protocol, TransformType, TsType
 from ikelab.layers.sa import IKEv2_Proposal, IKEv2_SA, IKEv2_Transform
 from ikelab.layers.selectors import IKEv2_TSi, IKEv2_TSr, IPv4TrafficSelector, IPv6TrafficSelector
@@ -56,6 +57,19 @@ def offers(payload: Any) -> list[Offered]:
         except AttributeError:  # a malformed proposal has no transforms
             continue
     return found
+
+
+def inconsistent(payload: Any) -> str | None:
+    """Why the lengths and counts inside an SA payload do not add up (3.3), None where they do."""
+    for proposal in getattr(payload, "proposal", None) or []:
+        if isinstance(proposal, IKEv2_Malformed):
+            return str(proposal.reason)
+        for part in (p for t in proposal.transform for p in (t, *getattr(t, "attribute", ()))):
+            if isinstance(part, IKEv2_Malformed):
+                return str(part.reason)
+        if proposal.trans_nb not in (None, len(proposal.transform)):
+            return f"{proposal.trans_nb} transforms are announced, {len(proposal.transform)} came"
+    return None
 
 
 def _readable(proposal: Any, suite: Suite) -> tuple[Suite, bool]:
