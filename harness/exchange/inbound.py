@@ -24,8 +24,8 @@ class Inbound:
     Who opened it elsewhere (fragments, a capture) gives the payloads that were `inner`.
     """
 
-    __slots__ = ("_by_kind", "_inner", "_offers", "_selectors", "exchange", "flags", "message",
-                 "message_id", "outer")  # fmt: skip
+    __slots__ = ("_by_kind", "_fault", "_inner", "_offers", "_selectors", "exchange", "flags",
+                 "message", "message_id", "outer")  # fmt: skip
 
     def __init__(self, message: IKEv2, inner: list[Any] | None = None) -> None:
         self.message = message
@@ -37,6 +37,7 @@ class Inbound:
         self.message_id = int(header.get("id", 0))
         self.flags = int(header.get("flags", 0))
         self._by_kind: dict[int, list[Any]] | None = None
+        self._fault: tuple[str | None] | None = None
         self._offers: list[Offered] | None = None
         self._selectors: dict[int, tuple[TS, ...]] = {}
 
@@ -122,7 +123,12 @@ class Inbound:
         return [int(p.kind) for p in self.payloads if p.kind not in UNDERSTOOD]
 
     def malformed(self) -> str | None:
-        """Why the chain does not parse, None where it does."""
+        """Why the chain does not parse, None where it does; looked for once."""
+        if self._fault is None:
+            self._fault = (self._malformed(),)
+        return self._fault[0]
+
+    def _malformed(self) -> str | None:
         for payload in self.every:
             if isinstance(payload, IKEv2_Malformed):
                 return str(payload.reason)

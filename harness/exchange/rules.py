@@ -158,14 +158,13 @@ def response_repeats_what_it_answers(seen: Seen) -> str | None:
     """A response carries the exchange type, the message ID and the SPIs of its request."""
     if seen.request is None:
         return None
-    mine, theirs = seen.request.message, seen.it.message
-    if mine.exch_type != theirs.exch_type:
-        return f"exchange type {theirs.exch_type} answers {mine.exch_type}"
-    if mine.id != theirs.id:
-        return f"message ID {theirs.id} answers {mine.id}"
-    if bytes(mine.init_SPI) != bytes(theirs.init_SPI):
-        return f"SPIi {bytes(theirs.init_SPI).hex()} answers {bytes(mine.init_SPI).hex()}"
-    return None
+    asked, answer = seen.request, seen.it
+    if asked.exchange != answer.exchange:
+        return f"exchange type {answer.exchange} answers {asked.exchange}"
+    if asked.message_id != answer.message_id:
+        return f"message ID {answer.message_id} answers {asked.message_id}"
+    mine, theirs = bytes(asked.message.init_SPI), bytes(answer.message.init_SPI)
+    return f"SPIi {theirs.hex()} answers {mine.hex()}" if mine != theirs else None
 
 
 INIT_RESPONSE = "IKE_SA_INIT/response"

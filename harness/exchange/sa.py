@@ -378,17 +378,7 @@ class IkeSa:
     def _receive_fragment(self, packet: IKEv2, seen: Step, datagram: Datagram, now: float) -> None:
         """Keep a fragment; with the last missing one the message is there (RFC 7383 2.6)."""
         assert self._in_keys is not None
-        kept = self.window.answers.get(packet.id)
-        if kept and not int(packet.flags) & RESPONSE:
-            # RFC 7383 2.6.1: the response goes out again for the first fragment, once.
-            if self.conduct.keep_responses and packet.payloads[-1].frag_number == 1:
-                seen.note = "came again"
-                self.answer_again(kept, datagram, now)
-            return
-        if not self.conduct.reassemble:
-            self.ignore(seen, "a fragment")
-            return
-        whole = self.reassembly.add(packet, seen, self._in_keys, negotiated=self.fragments)
+        whole = frag.take(self, packet, seen, self._in_keys, datagram, now)
         if whole is not None:
             seen.plain, seen.first_inner = whole.plain, whole.first
             self._receive_opened(Inbound(whole.message), seen, datagram, now)
