@@ -86,6 +86,7 @@ class Conduct:
     take_initial_contact: bool = True  # 2.4
     take_several_selectors: bool = True  # 3.13: one or more selectors
     take_padding: bool = True  # 3.14: padding of any value and any length
+    keep_own_selectors: bool = True  # RFC 4301 4.4.1: an answer does not widen its policy
     keep_first_choice: bool = True  # 2.9: the initiator's first selectors are in the subset
     insist_on_payloads: bool = True  # 1.2: a message without its payloads makes no SA
     check_chain: bool = True  # 3.2: a chain that does not parse makes no SA
@@ -153,7 +154,7 @@ class IkeConfig:
     pool: Pool | None = None  # what a responder gives away
     require_request: bool = False  # a responder that refuses a child without CP (2.19)
     window: int = 1  # requests of the peer that we take at once; announced when more (2.3)
-    most_children: int = 1000  # beyond it NO_ADDITIONAL_SAS (1.3)
+    most_children: int = 1000  # beyond it NO_ADDITIONAL_SAS (1.3); 0 refuses IKE_AUTH's as well
     cookies: bool = False  # a responder that demands a cookie from everyone
     cookie_length: int = 20  # octets of the cookies that we ask for (2.6)
     cookie_covers_ke: bool = False  # our cookies change with KE (2.6.1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ikelab.harness.exchange import configuration
+from ikelab.harness.exchange import configuration, misread
 from ikelab.harness.exchange.child import Nonces, install
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
@@ -52,6 +52,9 @@ def take(sa: IkeSa, it: Inbound, request: Inbound) -> None:
         return
     choice = Choice(accepted[0].number, accepted[0].spi, accepted[0].suite.keyed())
     ends = (it.selectors(Payload.TSI), it.selectors(Payload.TSR))
+    if sa.conduct.keep_own_selectors:
+        asked = request.selectors(Payload.TSI), request.selectors(Payload.TSR)
+        ends = (narrow(ends[0], asked[0]) or ends[0], narrow(ends[1], asked[1]) or ends[1])
     nonces = Nonces(sa.init.ni, sa.init.nr)
     spis = Spis(sent[0].spi, choice.spi)
     install(sa, choice, spis, ends, nonces, made_by_us=True, mode=mode_of(it))
@@ -60,12 +63,14 @@ def take(sa: IkeSa, it: Inbound, request: Inbound) -> None:
 def answer(sa: IkeSa, it: Inbound) -> list[Any]:
     """[CP], SAr2, TSi, TSr; or one error notify, and the IKE SA lives on without a child (1.2)."""
     choice = choose(it.offers(), without_ke(sa.config.esp))
-    if choice is None:
+    if choice is None or sa.config.most_children < 1:
         return [IKEv2_Notify(type=Notify.NO_PROPOSAL_CHOSEN)]
     given = configuration.answer(sa, it)
     if given.error is not None:
         return [IKEv2_Notify(type=given.error)]
     tsi, tsr = it.selectors(Payload.TSI), it.selectors(Payload.TSR)
+    if sa.config.lenient:
+        tsi, tsr = misread.kept(sa.conduct, tsi), misread.kept(sa.conduct, tsr)
     if sa.conduct.narrow:
         tsi = narrow(tsi, given.selectors or sa.config.remote_ts)
         tsr = narrow(tsr, sa.config.local_ts)

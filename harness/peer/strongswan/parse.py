@@ -25,6 +25,7 @@ _IKE = {
 _CHILD = {key: kind for key, kind in _IKE.items() if key != "prf-alg"}
 # Without /etc/protocols in its root charon prints numbers; these are for a daemon of the host.
 _PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58}
+_ICMP = (1, 58)
 
 
 def plain(value: Any) -> Any:
@@ -110,10 +111,17 @@ def selector(text: str) -> TS | None:
         return _parse(f"{address}[{number}]")
     if ports.upper() == "OPAQUE":
         ports = "65535-0"
+    elif number in _ICMP:
+        ports = re.sub(r"(\d+)(?:\((\d+)\))?", _type_and_code, ports)
     first, _, last = ports.partition("-")
     if not (first.isdigit() and (last or first).isdigit()):
         return None
     return _parse(f"{address}[{number}/{first}-{last or first}]")
+
+
+def _type_and_code(match: re.Match[str]) -> str:
+    """What charon prints as `8` or `3(4)` is one number on the wire (RFC 7296 3.13.1)."""
+    return str(int(match[1]) << 8 | int(match[2] or 0))
 
 
 def _parse(text: str) -> TS | None:
