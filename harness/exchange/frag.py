@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness import sk
 from ikelab.harness.crypto.cipher import cipher
+from ikelab.harness.errors import ConfigError
 from ikelab.harness.exchange.inbound import RESPONSE, Inbound
+from ikelab.harness.model import Datagram
 from ikelab.harness.transcript import Step
 from ikelab.layers.encrypted import IKEv2_Decrypted, IKEv2_SKF
 from ikelab.layers.iana import Notify, Payload
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 MOST_FRAGMENTS = 1024  # of one message
 MOST_OCTETS = 1 << 20  # of all that waits to be put together in one SA
 SKF_HEADER = 8
+LAST_FRAGMENT = 0xFFFF
 
 
 def announce(sa: IkeSa) -> list[Any]:
@@ -58,11 +62,14 @@ def split(
     """
     box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
     before = tree.payloads[:-1]
-    outer = build_payloads(before) if before else b""
     block = 1 if box.aead else box.block
     fixed = sk.HEADER + SKF_HEADER + box.iv_length + sk.icv_octets_of(keys)
-    chunk = max((room - fixed - len(outer)) // block * block - 1, 1)
-    chunks = [plain[i : i + chunk] for i in range(0, len(plain), chunk)] or [b""]
+    chunk = (room - fixed) // block * block - 1
+    least = (room - fixed - len(_outer(before))) // block * block - 1
+    if least < 1 or len(plain) > least + chunk * (LAST_FRAGMENT - 1):
+        raise ConfigError(f"{room} octets of a message are too few for its fragments")
+    starts = [0, *range(least, len(plain), chunk)]
+    chunks = [plain[i:j] for i, j in zip(starts, [*starts[1:], len(plain)], strict=True)]
     return [
         _fragment(tree, before if n == 1 else [], (first if n == 1 else 0, n, len(chunks)), text,
                   keys, entropy, edit_sealed)
@@ -85,11 +92,7 @@ def _fragment(
     length = SKF_HEADER + box.iv_length + len(padded) + sk.icv_octets_of(keys)
     first, number, total = numbers
     skf = struct.pack("!BBHHH", first, 0, length, number, total)
-    outer = build_payloads(before) if before else b""
-    if outer:
-        # The last payload before SKF names it.
-        at = len(outer) - len(bytes(before[-1]))
-        outer = outer[:at] + bytes([Payload.SKF]) + outer[at + 1 :]
+    outer = _outer(before)
     header = struct.pack(
         "!8s8sBBBBII",
         tree.init_SPI,
@@ -107,6 +110,53 @@ def _fragment(
     return bytes(sealed)
 
 
+def _outer(before: list[Any]) -> bytes:
+    """The octets of the payloads before SKF; the last one names it."""
+    return build_payloads([*before, IKEv2_SKF()])[:-SKF_HEADER] if before else b""
+
+
+def take(
+    sa: IkeSa, packet: IKEv2, seen: Step, keys: sk.SkKeys, datagram: Datagram, now: float
+) -> Whole | None:
+    """Keep a fragment; the whole message with the last missing one (RFC 7383 2.6)."""
+    window = sa.window
+    sa.reassembly.prune(lambda at, response: at in window.waiting if response else window.takes(at))
+    response = bool(int(packet.flags) & RESPONSE)
+    kept = None if response else window.answers.get(packet.id)
+    try:
+        if kept is not None:
+            _again(sa, packet, seen, keys)
+            if sa.conduct.keep_responses:
+                seen.note = "came again"
+                sa.answer_again(kept, datagram, now)
+            return None
+        if not sa.conduct.reassemble:
+            raise Unwanted("a fragment")
+        if response and packet.id not in window.waiting:
+            raise Unwanted("a fragment that answers nothing that is outstanding")
+        if not response and not window.takes(packet.id):
+            raise Unwanted(f"a fragment of message ID {packet.id}, expected {window.expected}")
+        return sa.reassembly.add(packet, seen, keys, negotiated=sa.fragments)
+    except Unwanted as unwanted:
+        sa.ignore(seen, str(unwanted))
+    except sk.Refusal as refusal:
+        # RFC 7383 2.6: only a fragment whose ICV is right is kept, the others stay.
+        sa.ignore(seen, f"fragment refused: {refusal}")
+    return None
+
+
+def _again(sa: IkeSa, packet: IKEv2, seen: Step, keys: sk.SkKeys) -> None:
+    """RFC 7383 2.6.1: the response goes out again for the first fragment, and only for it."""
+    skf = packet.payloads[-1]
+    if not sa.fragments or skf.frag_number != 1:
+        raise Unwanted(f"fragment {skf.frag_number} of a request that has been answered")
+    sk.unseal_fragment(packet, keys, seen.data)
+
+
+class Unwanted(Exception):
+    """A fragment that is dropped before it is opened, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A message put together: as if it had come in one SK payload."""
@@ -118,11 +168,12 @@ class Whole:
 
 @dataclass(slots=True)
 class _Set:
-    """The fragments of one message so far."""
+    """The fragments of one message so far; `before` is what stands in clear before the first."""
 
     total: int
     parts: dict[int, bytes] = field(default_factory=dict)
     first: int = 0
+    before: list[Any] = field(default_factory=list)
     octets: int = 0
 
 
@@ -132,60 +183,58 @@ class Reassembly:
 
     sets: dict[tuple[int, bool], _Set] = field(default_factory=dict)
 
+    def prune(self, wanted: Callable[[int, bool], bool]) -> None:
+        """Forget the messages that nobody waits for any more: (message ID, response)."""
+        for key in [key for key in self.sets if not wanted(*key)]:
+            del self.sets[key]
+
     def add(self, packet: IKEv2, seen: Step, keys: sk.SkKeys, *, negotiated: bool) -> Whole | None:
-        """Take a fragment; the whole message with the last missing one. Notes what is dropped."""
+        """Take a fragment; the whole message with the last missing one.
+
+        Raises Unwanted and sk.Refusal for what is dropped.
+        """
         skf = packet.payloads[-1]
         number, total = skf.frag_number, skf.frag_total
         seen.note = f"fragment {number} of {total}"
-        reason = self._refused(packet, number, total, negotiated)
-        if reason:
-            seen.note = f"ignored: {reason}"
-            return None
-        try:
-            text = sk.unseal_fragment(packet, keys, seen.data)
-        except sk.Refusal as refusal:
-            # RFC 7383 2.6: only a fragment whose ICV is right is kept, the others stay.
-            seen.note = f"ignored: fragment refused: {refusal}"
-            return None
-        return self._keep(packet, number, total, text, seen)
-
-    def _refused(self, packet: IKEv2, number: int, total: int, negotiated: bool) -> str | None:
         if not negotiated:
-            return "a fragment, and RFC 7383 was not negotiated"
-        if not 1 <= number <= total <= MOST_FRAGMENTS:
-            return f"fragment {number} of {total}"
-        known = self.sets.get(_key(packet))
-        if known and total < known.total:
-            return f"fragment {number} of {total}, others are of {known.total}"
-        if known and total == known.total and number in known.parts:
-            return f"fragment {number} is there already"
-        if sum(s.octets for s in self.sets.values()) > MOST_OCTETS:
-            return "too many octets wait for the rest of their messages"
-        return None
-
-    def _keep(
-        self, packet: IKEv2, number: int, total: int, text: bytes, seen: Step
-    ) -> Whole | None:
+            raise Unwanted("a fragment, and RFC 7383 was not negotiated")
         key = _key(packet)
-        known = self.sets.get(key)
+        known = self._known(key, number, total)
+        text = sk.unseal_fragment(packet, keys, seen.data)
+        if sum(s.octets for s in self.sets.values()) + len(text) > MOST_OCTETS:
+            raise Unwanted("too many octets wait for the rest of their messages")
         if known is None or total > known.total:
             # RFC 7383 2.6: a larger total means smaller fragments; the old ones are discarded.
             known = self.sets[key] = _Set(total)
         known.parts[number] = text
         known.octets += len(text)
         if number == 1:
-            known.first = packet.payloads[-1].next_payload
+            known.first, known.before = skf.next_payload, packet.payloads[:-1]
         if len(known.parts) < total:
             return None
         del self.sets[key]
-        plain = b"".join(known.parts[n] for n in range(1, total + 1))
         seen.note = f"fragment {number} of {total}, the last to come"
-        inner = parse_payloads(known.first, plain)
-        return Whole(
-            sk.rebuild(packet, [IKEv2_Decrypted(next_payload=known.first, inner=inner)]),
-            plain,
-            known.first,
-        )
+        return _whole(packet, known)
+
+    def _known(self, key: tuple[int, bool], number: int, total: int) -> _Set | None:
+        """What there is of the message already; Unwanted where this fragment does not fit."""
+        if not 1 <= number <= total <= MOST_FRAGMENTS:
+            raise Unwanted(f"fragment {number} of {total}")
+        known = self.sets.get(key)
+        if known and total < known.total:
+            raise Unwanted(f"fragment {number} of {total}, others are of {known.total}")
+        if known and total == known.total and number in known.parts:
+            raise Unwanted(f"fragment {number} is there already")
+        return known
+
+
+def _whole(packet: IKEv2, known: _Set) -> Whole:
+    """The message that all fragments of a set make, with the header that they share."""
+    plain = b"".join(known.parts[n] for n in range(1, known.total + 1))
+    opened = IKEv2_Decrypted(next_payload=known.first, inner=parse_payloads(known.first, plain))
+    whole = sk.rebuild(packet, [*known.before, opened])
+    whole.next_payload = whole.payloads[0].kind
+    return Whole(whole, plain, known.first)
 
 
 def _key(packet: IKEv2) -> tuple[int, bool]:
