@@ -369,11 +369,11 @@ class Session:
         return reply
 
     def _need_child(self) -> None:
-        """A peer without means for a child says TEMPORARY_FAILURE: then it tells us nothing more.
+        """A peer without means for a child says TEMPORARY_FAILURE, or was refused one by us.
 
         A peer that lacks nothing is judged by what it said.
         """
-        if self._postponed:
+        if self._postponed or self.sa.config.most_children < 1:
             self.endpoint.needs("child")
 
     def _settle(self) -> None:

@@ -284,6 +284,7 @@ class _Endpoints:
     entropy: Any
     patience: float
     needs: Callable[[str], None] = lambda _: None
+    children: bool = True
     made: list[Endpoint] = field(default_factory=list)
 
     def base(self) -> IkeConfig:
@@ -298,6 +299,8 @@ class _Endpoints:
             local_ts=self.us.subnet,
             remote_ts=self.them.subnet,
             plan=Plan(),
+            # Who cannot install a child may drop its IKE SA over one: as responder we give none.
+            most_children=1000 if self.children else 0,
         )
 
     def initiator(self) -> Initiator:
@@ -413,7 +416,9 @@ class NamespaceRig:
         transport = UdpTransport(local, host.socket)
         self._test.callback(transport.close)
         own = entropy(self._settings.seed, "tester", label)
-        self._ends = _Endpoints(self._us, self._them, transport, own, PATIENCE, self.peer.needs)
+        peer = self.peer
+        able = "child" in peer.capabilities
+        self._ends = _Endpoints(self._us, self._them, transport, own, PATIENCE, peer.needs, able)
 
     def initiator(self) -> Initiator:
         return self._ends.initiator()
