@@ -84,6 +84,11 @@ def receive(sa: IkeSa, it: Inbound, request: Inbound) -> None:
             child = sa.children.get(bytes(spi))
             if child is not None:
                 sa.drop_child(child)
-    if sa.state is State.CLOSING:
+    # With a window, what we asked before our delete may be answered first.
+    if sa.state is State.CLOSING and not any(
+        d.proto == Protocol.IKE
+        for waiting in sa.window.waiting.values()
+        for d in waiting.request.all(Payload.D)
+    ):
         sa.move("recv", it.exchange, "response")
         sa.end("deleted by us")

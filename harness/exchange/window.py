@@ -65,8 +65,8 @@ class Window:
 
     @property
     def full(self) -> bool:
-        """Whether the peer's window has no room for another request."""
-        return len(self.waiting) >= self.peer_size
+        """Whether the next request has to wait: all up to N before it must be answered (2.3)."""
+        return self.next_request - min(self.waiting, default=self.next_request) >= self.peer_size
 
     def settle(self, message_id: int) -> None:
         """The request has its response, or needs none any more."""
