@@ -16,7 +16,7 @@ from typing import Any
 
 from scapy.base_classes import Gen
 from scapy.config import conf
-from scapy.fields import ConditionalField
+from scapy.fields import ConditionalField, Field
 from scapy.packet import NoPayload, Packet
 from scapy.volatile import VolatileValue
 
@@ -82,6 +82,7 @@ class Wire(Shell):
     _last: Any = None
     _rest: str | None = None
     _known: frozenset[str] = frozenset()
+    _literal: frozenset[str] = frozenset()
     _ordered: Any = None
     _lists: tuple[str, ...] = ()
     _flags_at: int | None = None
@@ -95,6 +96,7 @@ class Wire(Shell):
         cls.default_fields = {f.name: f.default for f in cls.fields_desc}
         cls.packetfields = [f for f in cls.fields_desc if f.holds_packets]
         cls._lists = tuple(f.name for f in cls.fields_desc if f.islist)
+        cls._literal = frozenset(f.name for f in cls.fields_desc if type(f).i2h is Field.i2h)
         head: list[Any] = []
         for field in cls.fields_desc:
             if isinstance(field, ConditionalField) or not field.fixed or field.sz == 3:
@@ -306,6 +308,9 @@ class Wire(Shell):
         raise ValueError
 
     def __getattr__(self, attr: str) -> Any:
+        if attr in self._literal:  # most reads: one of our own fields, shown as it is kept
+            fields = self.fields
+            return fields[attr] if attr in fields else self._default(attr)
         packet: Packet = self
         while isinstance(packet, Wire):
             if attr in packet.default_fields:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ikelab.harness.model import TS, Suite, Transform
@@ -52,11 +53,27 @@ def offers(payload: Any) -> list[Offered]:
     found = []
     for proposal in getattr(payload, "proposal", None) or []:
         try:
-            suite = suite_of(proposal)
-            found.append(Offered(proposal.number, bytes(proposal.SPI), *_readable(proposal, suite)))
+            found.append(_offered(proposal))
         except AttributeError:  # a malformed proposal has no transforms
             continue
     return found
+
+
+def _offered(proposal: Any) -> Offered:
+    octets = proposal.raw_packet_cache
+    if octets and isinstance(proposal, IKEv2_Proposal) and proposal.clean():
+        spi, transforms = octets[8 : 8 + octets[6]], octets[8 + octets[6] :]
+        return Offered(octets[4], spi, *_suite_in(octets[5], transforms))
+    suite = suite_of(proposal)
+    return Offered(proposal.number, bytes(proposal.SPI), *_readable(proposal, suite))
+
+
+@lru_cache(maxsize=256)
+def _suite_in(protocol: int, transforms: bytes) -> tuple[Suite, bool]:
+    """The transforms of a proposal as it came: peers say the same ones again and again."""
+    length = (8 + len(transforms)).to_bytes(2, "big")
+    proposal = IKEv2_Proposal(bytes(2) + length + bytes([1, protocol, 0, 0]) + transforms)
+    return _readable(proposal, suite_of(proposal))
 
 
 def inconsistent(payload: Any) -> str | None:
