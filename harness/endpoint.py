@@ -17,7 +17,7 @@ from ikelab.harness.esp.tunnel import UDP, Tunnel, spi_of
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.listener import Listener
-from ikelab.harness.exchange.sa import IkeSa
+from ikelab.harness.exchange.sa import NON_ESP_MARKER, IkeSa, arrived
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import (
     Address,
@@ -27,6 +27,7 @@ from ikelab.harness.model import (
     Spis,
     Suite,
     Violation,
+    encapsulated,
     selectors,
     suites,
 )
@@ -34,7 +35,7 @@ from ikelab.harness.reply import Reply
 from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.harness.transport.base import Transport
 from ikelab.layers.iana import Exchange, Protocol
-from ikelab.layers.message import IKEv2, demux
+from ikelab.layers.message import IKEv2
 
 RETRANSMIT_AFTER = 0.25  # seconds; what a quick initiator waits before it sends again
 RETRANSMISSIONS = 4
@@ -154,7 +155,7 @@ class Endpoint:
         self.strays.append(datagram)
 
     def _session_of(self, datagram: Datagram) -> Session | None:
-        kind, data = demux(datagram.data, datagram.dst[1])
+        kind, data = arrived(datagram)
         for session in reversed(self.sessions):
             if session.raw is not None and kind == "ike" and data[:8] == session.sa.spi_i:
                 return session
@@ -452,7 +453,7 @@ class Session:
         """Send octets as they are on this session's path; the IKE messages that come back."""
         now = self._now()
         src, dst = path or (self.sa.local, self.sa.remote)
-        octets = bytes(4) + data if src[1] == 4500 else data
+        octets = NON_ESP_MARKER + data if encapsulated(src, dst) else data
         self.raw = []
         earlier = next((s for s in self.transcript if s.data == data), None)
         plain, first = (earlier.plain, earlier.first_inner) if earlier else (None, 0)
@@ -492,7 +493,7 @@ class Session:
 
     def overhear(self, datagram: Datagram) -> None:
         """Keep a datagram that answers `throw`."""
-        _, data = demux(datagram.data, datagram.dst[1])
+        _, data = arrived(datagram)
         earlier = next((s for s in self.transcript if s.data == data), None)
         plain, first = (earlier.plain, earlier.first_inner) if earlier else (None, 0)
         step = Step(datagram.now, RECEIVED, datagram.src, datagram.dst, data, plain, first)

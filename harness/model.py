@@ -363,6 +363,18 @@ class Spis:
         return f"{self.i.hex()}:{self.r.hex()}"
 
 
+IKE_PORT, NATT_PORT = 500, 4500
+
+
+def encapsulated(own: Address, peer: Address) -> bool:
+    """Whether IKE messages between these two have the non-ESP marker of port 4500 (RFC 3948 2.2).
+
+    One's own port tells, or the peer's where one's own is neither 500 nor 4500.
+    """
+    known = (IKE_PORT, NATT_PORT)
+    return (own[1] if own[1] in known else peer[1]) == NATT_PORT
+
+
 @dataclass(frozen=True, slots=True)
 class Datagram:
     """One UDP payload on its way: addresses, arrival or departure time in seconds.

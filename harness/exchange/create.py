@@ -68,8 +68,9 @@ def forget(sa: IkeSa, child: Child) -> None:
 
 
 def notify(kind: Notify, data: bytes = b"") -> Reply:
-    """A response that is one error notify; the IKE SA lives on (2.21.3)."""
-    return Reply([IKEv2_Notify(type=kind, notify=data)])
+    """A response that is one error notify; INVALID_SYNTAX ends the IKE SA with it (2.21.3)."""
+    outcome = "refused" if kind is Notify.INVALID_SYNTAX else ""
+    return Reply([IKEv2_Notify(type=kind, notify=data)], outcome, kind.name)
 
 
 def asked(sa: IkeSa, *kinds: str) -> list[Asked]:

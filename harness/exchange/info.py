@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ikelab.harness.exchange import rekey
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.inbound import Inbound
-from ikelab.harness.exchange.table import State
-from ikelab.harness.exchange.window import Reply
+from ikelab.harness.exchange.window import Outstanding, Reply
 from ikelab.layers.iana import Notify, Payload, Protocol
 from ikelab.layers.payloads import IKEv2_Delete
 
@@ -77,18 +76,13 @@ def by_outbound(sa: IkeSa, protocol: int, spi: bytes) -> Child | None:
     return next(found, None)
 
 
-def receive(sa: IkeSa, it: Inbound, request: Inbound) -> None:
+def receive(sa: IkeSa, it: Inbound, waiting: Outstanding) -> None:
     """Our request was answered: what we deleted is gone."""
-    for delete in request.all(Payload.D):
+    for delete in waiting.request.all(Payload.D):
         for spi in delete.SPI:
             child = sa.children.get(bytes(spi))
             if child is not None:
                 sa.drop_child(child)
-    # With a window, what we asked before our delete may be answered first.
-    if sa.state is State.CLOSING and not any(
-        d.proto == Protocol.IKE
-        for waiting in sa.window.waiting.values()
-        for d in waiting.request.all(Payload.D)
-    ):
+    if waiting.closes:
         sa.move("recv", it.exchange, "response")
         sa.end("deleted by us")

@@ -18,7 +18,7 @@ from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import accepted_payload, choose, inconsistent, sa_payload
 from ikelab.harness.exchange.table import State
 from ikelab.harness.exchange.window import Answer
-from ikelab.harness.model import Address, Datagram, Nat, Suite
+from ikelab.harness.model import IKE_PORT, NATT_PORT, Address, Datagram, Nat, Suite
 from ikelab.harness.transcript import Step
 from ikelab.layers.iana import Encr, Exchange, Notify, Payload, TransformType
 from ikelab.layers.message import IKEv2
@@ -28,7 +28,6 @@ from ikelab.layers.payloads import IKEv2_KE, IKEv2_Nonce
 if TYPE_CHECKING:
     from ikelab.harness.exchange.sa import IkeSa
 
-NATT_PORT = 4500
 MOST_RETRIES = 5  # cookies and groups asked for before we take the peer for broken
 
 
@@ -231,8 +230,8 @@ def _take_keys(sa: IkeSa, chosen: Suite) -> None:
 def _float(sa: IkeSa) -> None:
     """RFC 7296 2.23: with a NAT in between, the initiator goes on from and to port 4500."""
     if (sa.nat.initiator or sa.nat.responder) and sa.conduct.detect_nat:
-        local = (sa.local[0], NATT_PORT) if sa.local[1] == 500 else sa.local
-        remote = (sa.remote[0], NATT_PORT) if sa.remote[1] == 500 else sa.remote
+        local = (sa.local[0], NATT_PORT) if sa.local[1] == IKE_PORT else sa.local
+        remote = (sa.remote[0], NATT_PORT) if sa.remote[1] == IKE_PORT else sa.remote
         sa.local, sa.remote = local, remote
 
 

@@ -13,12 +13,12 @@ from ikelab.harness import sk
 from ikelab.harness.exchange import init, misread
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
-from ikelab.harness.exchange.sa import NATT_PORT, NON_ESP_MARKER, IkeSa
+from ikelab.harness.exchange.sa import NON_ESP_MARKER, IkeSa, arrived
 from ikelab.harness.exchange.table import State
-from ikelab.harness.model import Datagram
+from ikelab.harness.model import Datagram, encapsulated
 from ikelab.harness.transcript import RECEIVED, SENT, Step
 from ikelab.layers.iana import Exchange, Notify, Payload
-from ikelab.layers.message import IKEv2, demux, message
+from ikelab.layers.message import IKEv2, message
 from ikelab.layers.notify import IKEv2_Notify
 
 HALF_OPEN = 20  # more IKE SAs than this are too many for a peer with that fault
@@ -56,7 +56,7 @@ class Listener:
 
     def receive(self, datagram: Datagram, now: float) -> None:
         """Give the datagram to its SA, make one for it, or answer without."""
-        kind, data = demux(datagram.data, datagram.dst[1])
+        kind, data = arrived(datagram)
         if self._stuck or any(sa.stuck for sa in self.sas):
             return
         if kind != "ike" or len(data) < sk.HEADER:
@@ -180,7 +180,7 @@ class Listener:
             Step(now, RECEIVED, datagram.src, datagram.dst, came, _message=packet),
             Step(now, SENT, datagram.dst, datagram.src, data),
         ]
-        if datagram.dst[1] == NATT_PORT:
+        if encapsulated(datagram.dst, datagram.src):
             data = NON_ESP_MARKER + data
         self._out.append(Datagram(data, datagram.dst, datagram.src, now))
 

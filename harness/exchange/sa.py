@@ -34,7 +34,17 @@ from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
 from ikelab.harness.exchange.init import InitState
 from ikelab.harness.exchange.table import Happening, State, step
 from ikelab.harness.exchange.window import Answer, Outstanding, Reply, Window
-from ikelab.harness.model import Datagram, Identity, Nat, Spis, Suite, Violation
+from ikelab.harness.model import (
+    IKE_PORT,
+    NATT_PORT,
+    Datagram,
+    Identity,
+    Nat,
+    Spis,
+    Suite,
+    Violation,
+    encapsulated,
+)
 from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.layers.encrypted import IKEv2_Decrypted
 from ikelab.layers.iana import Exchange, Notify, Payload, lookup
@@ -42,7 +52,18 @@ from ikelab.layers.message import IKEv2, demux, message, parse_payloads
 from ikelab.layers.notify import IKEv2_Notify
 
 NON_ESP_MARKER = bytes(4)  # RFC 3948 2.2
-NATT_PORT = 4500
+
+
+def arrived(datagram: Datagram) -> tuple[str, bytes]:
+    """What a datagram is to who receives it; see `demux`."""
+    natt = encapsulated(datagram.dst, datagram.src)
+    return demux(datagram.data, NATT_PORT if natt else IKE_PORT)
+
+
+def departed(datagram: Datagram) -> tuple[str, bytes]:
+    """What a datagram is to who sent it."""
+    natt = encapsulated(datagram.src, datagram.dst)
+    return demux(datagram.data, NATT_PORT if natt else IKE_PORT)
 
 
 class IkeSa:
@@ -111,7 +132,7 @@ class IkeSa:
 
     def receive(self, datagram: Datagram, now: float) -> None:
         """Take one datagram. Nothing is raised for what a peer sends."""
-        kind, data = demux(datagram.data, datagram.dst[1])
+        kind, data = arrived(datagram)
         if kind == "keepalive":
             self.keepalives += 1
             if not self.conduct.ignore_keepalives:
@@ -218,7 +239,7 @@ class IkeSa:
         sent, wire = self.send(exchange, message_id, payloads, now, response=False, edits=edits)
         first = self.config.retransmit[0] if self.config.retransmit else self.config.give_up
         self.window.waiting[message_id] = Outstanding(
-            exchange, message_id, sent, wire, now + first, context
+            exchange, message_id, sent, wire, now + first, context, closes=outcome == "delete"
         )
         self.window.next_request = message_id + 1
         self.move("send", exchange, "request", outcome)
@@ -261,7 +282,7 @@ class IkeSa:
         )
         if exchange == Exchange.IKE_SA_INIT:
             init.remember(self, built.messages[0], response, edited=bool(edits))
-        marker = NON_ESP_MARKER if self.local[1] == NATT_PORT else b""
+        marker = NON_ESP_MARKER if encapsulated(self.local, self.remote) else b""
         wire = [Datagram(marker + data, self.local, self.remote, now) for data in built.messages]
         if edits:
             wire = apply.on_wire(wire, edits)
@@ -278,7 +299,7 @@ class IkeSa:
         """The message as the peer gets it: edits of later stages are not in the tree."""
         data = built.messages[0]
         if len(built.messages) == 1 and wire:
-            kind, octets = demux(wire[0].data, wire[0].dst[1])
+            kind, octets = arrived(wire[0])
             data = octets if kind == "ike" and len(octets) >= sk.HEADER else data
         inner = None if built.plain is None else parse_payloads(built.first, built.plain)
         return Inbound(IKEv2(data), inner)
@@ -288,7 +309,7 @@ class IkeSa:
         if self.config.fragment is None or not self.fragments:
             return None
         ip = 40 if ":" in self.local[0] else 20
-        marker = 4 if self.local[1] == NATT_PORT else 0
+        marker = 4 if encapsulated(self.local, self.remote) else 0
         return self.config.fragment - ip - 8 - marker
 
     @staticmethod
@@ -325,7 +346,7 @@ class IkeSa:
             if not self.conduct.resend_same:
                 copy = replace(copy, data=copy.data[:-1] + bytes([copy.data[-1] ^ 1]))
             self._out.append(copy)
-            _, data = demux(copy.data, copy.src[1])
+            _, data = departed(copy)
             earlier = next((s for s in self.transcript if s.data == data), None)
             self.transcript.append(
                 Step(now, SENT, copy.src, copy.dst, data, *_plain(earlier), "sent again")
@@ -384,7 +405,6 @@ class IkeSa:
             self._receive_opened(Inbound(whole.message), seen, datagram, now)
 
     def _receive_opened(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
-        self.heard = now
         if not self.conduct.survive_oddities and misread.odd(it):
             self.stuck = True
             return
@@ -413,6 +433,7 @@ class IkeSa:
         if waiting is None:
             self.ignore(seen, "answers nothing that is outstanding")
             return
+        self.heard = now  # RFC 7296 2.4: by a fresh message; a repeated one may be a replay
         self.judged(it, seen, waiting)
         if waiting.exchange != it.exchange:
             self.ignore(seen, "answers with another exchange type")
@@ -425,7 +446,10 @@ class IkeSa:
         elif it.exchange == Exchange.CREATE_CHILD_SA and waiting.context is not None:
             create.receive(self, it, seen, waiting, now)
         else:
-            info.receive(self, it, waiting.request)
+            info.receive(self, it, waiting)
+        if it.notify(Notify.INVALID_SYNTAX) is not None:
+            # RFC 7296 2.21.3: fatal in both peers, without a Delete.
+            self.end("the peer answered INVALID_SYNTAX")
         self.note(Answered(it.exchange, it.message_id))
 
     def _receive_request(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
@@ -446,6 +470,7 @@ class IkeSa:
         if step(self.state, happening) is None and self.conduct.authenticate_first:
             self.ignore(seen, f"{seen.text().split()[0]} in state {self.state}")
             return
+        self.heard = now
         if self.conduct.float_ports:
             # RFC 7296 2.23: responses go to where the request came from, with ports swapped.
             self.local, self.remote = datagram.dst, datagram.src

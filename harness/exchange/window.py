@@ -26,6 +26,7 @@ class Outstanding:
     wire: list[Datagram]
     due: float
     context: Any = None
+    closes: bool = False  # whether it deletes the IKE SA
     tries: int = 0
 
 
