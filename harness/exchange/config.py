@@ -85,6 +85,9 @@ class Conduct:
     heed_unknown_errors: bool = True  # 3.10.1: an unknown error in a response fails the request
     take_initial_contact: bool = True  # 2.4
     take_several_selectors: bool = True  # 3.13: one or more selectors
+    insist_on_request: bool = True  # 2.19: FAILED_CP_REQUIRED where an address is needed
+    ignore_attributes: bool = True  # 3.15.1: unknown configuration attributes are ignored
+    skip_versions: bool = True  # 3.15.4: an address type that it does not have is ignored
     take_padding: bool = True  # 3.14: padding of any value and any length
     keep_own_selectors: bool = True  # RFC 4301 4.4.1: an answer does not widen its policy
     keep_first_choice: bool = True  # 2.9: the initiator's first selectors are in the subset

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.model import TS, IPAddress
 from ikelab.layers.config import ConfigurationAttribute, IKEv2_CP
-from ikelab.layers.iana import CfgAttr, CfgType, Notify, Payload
+from ikelab.layers.iana import CfgAttr, CfgType, Notify, Payload, lookup
 
 if TYPE_CHECKING:
     from ikelab.harness.exchange.sa import IkeSa
@@ -29,6 +29,10 @@ class Pool:
     dns: tuple[str, ...] = ()
     subnets: tuple[str, ...] = ()
     leases: dict[str, IPAddress] = field(default_factory=dict)
+
+    def has(self, version: int) -> bool:
+        """Whether there is a network of this IP version."""
+        return any(ipaddress.ip_network(text).version == version for text in self.networks)
 
     def lease(self, version: int, who: str) -> IPAddress | None:
         """This identity's address: the one it had, or the next free; None where none is left."""
@@ -93,19 +97,30 @@ def answer(sa: IkeSa, it: Inbound) -> Given:
         return Given()
     if cp is None or cp.CFGType != CfgType.CFG_REQUEST:
         # 2.19: a responder that expects CP refuses the child without it.
-        return Given(error=Notify.FAILED_CP_REQUIRED) if sa.config.require_request else Given()
+        insists = sa.config.require_request and sa.conduct.insist_on_request
+        return Given(error=Notify.FAILED_CP_REQUIRED) if insists else Given()
     asked = [kind for kind, _ in attributes(cp)]
+    if not sa.conduct.ignore_attributes and any(lookup(CfgAttr, k) is None for k in asked):
+        return Given(error=Notify.INTERNAL_ADDRESS_FAILURE)
     given: list[tuple[int, bytes]] = []
     ends: list[TS] = []
+    failed = False
     for kind in asked:
         version = ADDRESSES.get(kind)  # type: ignore[call-overload]
-        if version is None:
+        # 3.15.4: a type of address that is not there to give is ignored.
+        there = version is not None and (pool.has(version) or not sa.conduct.skip_versions)
+        if version is None or not there:
             continue
         address = pool.lease(version, str(sa.peer_id))
         if address is None:
-            return Given(error=Notify.INTERNAL_ADDRESS_FAILURE)
+            if not sa.conduct.skip_versions:
+                return Given(error=Notify.INTERNAL_ADDRESS_FAILURE)
+            failed = True
+            continue
         ends.append(TS(address, address))
         given.append((kind, address.packed + (b"\x80" if version == 6 else b"")))
+    if failed and not given:
+        return Given(error=Notify.INTERNAL_ADDRESS_FAILURE)
     given += _rest(pool, asked)
     reply = IKEv2_CP(
         CFGType=CfgType.CFG_REPLY,

@@ -150,6 +150,12 @@ def _odd_payload(payload: Any) -> bool:
             return not 1 <= len(payload.vendorID) <= 1000
         case Payload.D:
             return payload.proto != 1 and any(len(s) != 4 for s in payload.SPI)
+        case Payload.CP:
+            lengths = {1: (0, 4), 2: (0, 4), 3: (0, 4), 8: (0, 17), 14: (0,)}
+            return any(
+                isinstance(a, IKEv2_Malformed) or len(a.value) not in lengths.get(a.type, (0,))
+                for a in payload.attributes
+            )
         case Payload.TSI | Payload.TSR:
             listed = payload.traffic_selector
             return (

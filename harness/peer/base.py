@@ -40,6 +40,7 @@ class PeerConfig:
     pool: tuple[str, ...] = ()  # networks to give addresses from (3.15)
     dns: tuple[str, ...] = ()  # DNS servers to hand out
     request: tuple[int, ...] = ()  # configuration attributes that an initiator asks for
+    require_request: bool = False  # no child for an initiator that asks for no address (2.19)
     keepalive: float = 1.0  # seconds between NAT keepalives
     mode: str = "tunnel"  # or "transport"
     fragment: int | None = None  # RFC 7383: octets of an IP datagram, None for no fragmentation

@@ -122,6 +122,7 @@ class ReferencePeer:
             remote_ts=config.remote_ts,
             pool=Pool(config.pool, config.dns) if config.pool else None,
             request=config.request,
+            require_request=config.require_request,
             mode=config.mode,
             fragment=config.fragment,
             cookies=config.cookies,

@@ -14,7 +14,7 @@ from ikelab.harness.errors import nearest
 from ikelab.harness.model import TS, Identity, Suite
 from ikelab.harness.peer.base import PeerConfig, Unsupported
 from ikelab.harness.peer.strongswan import credentials, names
-from ikelab.layers.iana import IdType, Protocol
+from ikelab.layers.iana import CfgAttr, IdType, Protocol
 
 Value = str | bytes | list[str] | Mapping[str, "Value"]
 Tree = dict[str, Value]
@@ -83,6 +83,8 @@ def daemon(config: PeerConfig, build: Build) -> str:
     """strongswan.conf of the daemon."""
     if config.window != 1:
         raise Unsupported("strongSwan takes one request at a time")
+    if config.require_request:
+        raise Unsupported("strongSwan makes a child whether an address is asked for or not")
     kernel = config.options.get("kernel", "libipsec" if build.libipsec else "netlink")
     if kernel not in ("libipsec", "netlink"):
         raise Unsupported(f"kernel={kernel}: strongSwan's driver knows libipsec and netlink")
@@ -191,8 +193,10 @@ def connections(config: PeerConfig) -> Tree:
         },
         "children": {CHILD: _child(config)},
     }
-    if "pool" in config.options:
-        connection["pools"] = ["ikelab"]
+    if pools := pool(config):
+        connection["pools"] = list(pools)
+    if config.request:
+        connection["vips"] = [_virtual(kind) for kind in config.request]
     found: Tree = {CONNECTION: connection}
     if config.cookies:
         found[PRIMER] = {
@@ -212,8 +216,9 @@ def _child(config: PeerConfig) -> Tree:
         raise Unsupported("strongSwan's CHILD_SA is either ESP or AH, not both")
     key = "ah_proposals" if Protocol.AH in kinds else "esp_proposals"
     return {
-        "local_ts": [selector(ts) for ts in config.local_ts],
-        "remote_ts": [selector(ts) for ts in config.remote_ts],
+        # What has an address from the configuration payload has it as its only selector.
+        "local_ts": ["dynamic"] if config.request else [selector(ts) for ts in config.local_ts],
+        "remote_ts": ["dynamic"] if config.pool else [selector(ts) for ts in config.remote_ts],
         key: [names.proposal(suite) for suite in config.esp] or ["default"],
         "mode": config.mode,
         "rekey_time": "0s",
@@ -223,7 +228,24 @@ def _child(config: PeerConfig) -> Tree:
 
 def pool(config: PeerConfig) -> Tree:
     """Address pools as vici's load-pool takes them (option `pool`, a network or a range)."""
-    return {"ikelab": {"addrs": config.options["pool"]}} if "pool" in config.options else {}
+    found: Tree = {}
+    if "pool" in config.options:
+        found["ikelab"] = {"addrs": config.options["pool"]}
+    dns: Tree = {"dns": list(config.dns)} if config.dns else {}
+    for number, network in enumerate(config.pool, 1):
+        found[f"ikelab-{number}"] = {"addrs": network, **(dns if number == 1 else {})}
+    return found
+
+
+def _virtual(kind: int) -> str:
+    """The address that stands for asking for any."""
+    wanted: dict[int, str] = {
+        CfgAttr.INTERNAL_IP4_ADDRESS: "0.0.0.0",
+        CfgAttr.INTERNAL_IP6_ADDRESS: "::",
+    }
+    if kind not in wanted:
+        raise Unsupported("strongSwan can be told to ask for addresses only")
+    return wanted[kind]
 
 
 def shared(config: PeerConfig) -> Tree:

@@ -34,6 +34,12 @@ SEED = suites(["3des-aes128-sha1-modp1024"]), suites(["3des-sha1"], Protocol.ESP
         ("seed", config(V4[1], V4[0], ike=SEED[0], esp=SEED[1], **WIDE), TRIXIE),
         ("cookies", config(V4[1], V4[0], cookies=True), TRIXIE),
         (
+            "addresses",
+            config(V4[1], V4[0], pool=("10.3.0.0/24", "2001:db8:3::/120"), dns=("10.2.0.53",)),
+            TRIXIE,
+        ),
+        ("asks-for-an-address", config(V4[0], V4[1], request=(1, 8)), TRIXIE),
+        (
             "everything",
             config(
                 V6[0],
