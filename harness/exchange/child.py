@@ -58,6 +58,14 @@ class Nonces:
     shared: bytes = b""
 
 
+def fresh_spi(sa: IkeSa) -> bytes:
+    """An inbound SPI that no child of the IKE SA has; 0 to 255 are reserved (RFC 4303 2.1)."""
+    while True:
+        spi = sa.entropy(4)
+        if int.from_bytes(spi, "big") > 255 and spi not in sa.children:
+            return spi
+
+
 def install(
     sa: IkeSa,
     choice: Choice,

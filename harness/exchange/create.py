@@ -14,7 +14,7 @@ from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import UnsupportedAlgorithm
 from ikelab.harness.exchange import info, rekey
-from ikelab.harness.exchange.child import Child, Nonces, install
+from ikelab.harness.exchange.child import Child, Nonces, fresh_spi, install
 from ikelab.harness.exchange.events import Refused
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
@@ -22,6 +22,7 @@ from ikelab.harness.exchange.negotiate import (
     Choice,
     accepted_payload,
     choose,
+    match,
     narrow,
     sa_payload,
     ts_payloads,
@@ -95,7 +96,7 @@ def start(
     retried: bool = False,
 ) -> None:
     """Ask for a child, or for one in place of `old`; `group` is that of the KE payload, if any."""
-    suites = tuple(esp) or sa.config.esp
+    suites = tuple(esp) or _suites(sa, old)
     # RFC 7296 2.9.2: a rekey asks for the selectors that the child has.
     tsi = tsi or (old.local_ts if old else sa.config.local_ts)
     tsr = tsr or (old.remote_ts if old else sa.config.remote_ts)
@@ -104,19 +105,30 @@ def start(
     pair = ke.generate(group, sa.entropy) if group else None
     kind = "rekey child" if old else "child"
     wanted = {"old": old, "esp": suites, "tsi": tsi, "tsr": tsr}
-    context = Asked(kind, sa.entropy(4), sa.entropy(sa.config.nonce_length), pair, old, wanted)
+    context = Asked(kind, fresh_spi(sa), sa.entropy(sa.config.nonce_length), pair, old, wanted)
     context.retried = retried
     payloads: list[Any] = []
     if old is not None:
         # 1.3.3: the SPI is the one that the sender expects in inbound ESP.
         payloads.append(IKEv2_Notify(type=Notify.REKEY_SA, proto=old.protocol, SPI=old.spi_in))
-    payloads += ask_mode(sa)
+    payloads += ask_mode(sa, old)
     payloads.append(sa_payload(suites, context.spi))
     payloads.append(IKEv2_Nonce(nonce=context.ni))
     if pair is not None:
         payloads.append(IKEv2_KE(group=pair.group, ke=pair.public))
     payloads += ts_payloads(tsi, tsr)
     sa.request(Exchange.CREATE_CHILD_SA, payloads, now, edits, context=context)
+
+
+def _suites(sa: IkeSa, old: Child | None) -> tuple[Suite, ...]:
+    """What is offered: our policy, or the suite of the old child where our policy lacks it.
+
+    RFC 7296 2.8: a rekeyed child should not have other algorithms than the old one.
+    """
+    policy = sa.config.esp
+    if old is None or any(match(old.suite, s.without(TransformType.KE)) for s in policy):
+        return policy
+    return (old.suite,)
 
 
 def receive(sa: IkeSa, it: Inbound, seen: Step, waiting: Outstanding, now: float) -> None:
@@ -127,7 +139,7 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, waiting: Outstanding, now: float
     elif context.kind == "rekey ike":
         rekey.receive(sa, it, seen, context, now)
     else:
-        _accepted(sa, it, seen, context, now)
+        _accepted(sa, it, seen, waiting, now)
 
 
 def _refused(sa: IkeSa, it: Inbound, context: Asked, now: float) -> None:
@@ -153,15 +165,16 @@ def _refused(sa: IkeSa, it: Inbound, context: Asked, now: float) -> None:
         sa.collisions.theirs.pop(context.old.spi_in, None)
 
 
-def _accepted(sa: IkeSa, it: Inbound, seen: Step, context: Asked, now: float) -> None:
+def _accepted(sa: IkeSa, it: Inbound, seen: Step, waiting: Outstanding, now: float) -> None:
+    context: Asked = waiting.context
     answer, nonce = it.offers(), it.one(Payload.NONCE)
     if not answer or nonce is None:
         sa.ignore(seen, "a CREATE_CHILD_SA response without proposal or nonce")
         return
-    shared = _shared(sa, it, seen, context.pair)
+    choice = Choice(answer[0].number, answer[0].spi, answer[0].suite.keyed())
+    shared = _shared(sa, it, seen, context.pair, choice.suite)
     if shared is None:
         return
-    choice = Choice(answer[0].number, answer[0].spi, answer[0].suite.keyed())
     nr = bytes(nonce.nonce)
     ends = (it.selectors(Payload.TSI), it.selectors(Payload.TSR))
     made = install(
@@ -171,18 +184,23 @@ def _accepted(sa: IkeSa, it: Inbound, seen: Step, context: Asked, now: float) ->
         ends,
         Nonces(context.ni, nr, shared),
         made_by_us=True,
-        mode=mode_of(it),
+        mode=mode_of(it, waiting.request),
         replaces=context.old.spi_in if context.old else b"",
     )
     if context.old is not None:
         _finish_rekey(sa, context.old, made, min(context.ni, nr), now)
 
 
-def _shared(sa: IkeSa, it: Inbound, seen: Step, pair: ke.KeyPair | None) -> bytes | None:
+def _shared(
+    sa: IkeSa, it: Inbound, seen: Step, pair: ke.KeyPair | None, suite: Suite
+) -> bytes | None:
     """g^ir of this exchange, empty without KE; None where the peer's value is no good."""
-    key = it.one(Payload.KE)
-    if pair is None or key is None:
+    group, key = suite.ke.id if suite.ke else 0, it.one(Payload.KE)
+    if not group:
         return b""
+    if pair is None or key is None or {key.group, group} != {pair.group}:
+        sa.ignore(seen, f"group {group} was chosen, and there is no KE of it for both sides")
+        return None
     try:
         return pair.shared(bytes(key.ke))
     except BadPublicValue as error:
@@ -211,6 +229,9 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     nonce = it.one(Payload.NONCE)
     if nonce is None or not it.has(Payload.SA):
         return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", "no SA or no nonce")
+    if not 16 <= len(nonce.nonce) <= 256:
+        reason = f"a nonce of {len(nonce.nonce)} octets"
+        return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", reason)
     if rekey.is_rekey(it):
         return rekey.serve(sa, it, now)
     if sa.state is State.CLOSING or sa.successor is not None or asked(sa, "rekey ike"):
@@ -249,7 +270,8 @@ def _answer(sa: IkeSa, it: Inbound, old: Child | None) -> Reply:
             return notify(Notify.NO_PROPOSAL_CHOSEN)
     tsi, tsr = it.selectors(Payload.TSI), it.selectors(Payload.TSR)
     if sa.conduct.narrow:
-        tsi, tsr = narrow(tsi, sa.config.remote_ts), narrow(tsr, sa.config.local_ts)
+        tsi = narrow(tsi, sa.given or sa.config.remote_ts)
+        tsr = narrow(tsr, sa.config.local_ts)
     if not tsi or not tsr:
         return notify(Notify.TS_UNACCEPTABLE)
     return _made(sa, it, choice, (tsi, tsr), pair, shared, old)
@@ -266,7 +288,7 @@ def _made(
 ) -> Reply:
     nonce = it.one(Payload.NONCE)
     assert nonce is not None
-    ni, nr, spi = bytes(nonce.nonce), sa.entropy(sa.config.nonce_length), sa.entropy(4)
+    ni, nr, spi = bytes(nonce.nonce), sa.entropy(sa.config.nonce_length), fresh_spi(sa)
     extras, mode = answer_mode(sa, it)
     nonces = Nonces(ni, nr, shared) if sa.conduct.fresh_keys else Nonces(sa.init.ni, sa.init.nr)
     child = install(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.exchange import configuration, misread
-from ikelab.harness.exchange.child import Nonces, install
+from ikelab.harness.exchange.child import Nonces, fresh_spi, install
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
 from ikelab.harness.exchange.negotiate import (
@@ -34,7 +34,7 @@ def ask(sa: IkeSa) -> list[Any]:
     if not config.esp:
         return []
     # The SPI that the peer is to put into the ESP it sends us.
-    sa.offered_spi = sa.entropy(4)
+    sa.offered_spi = fresh_spi(sa)
     return [
         *configuration.ask(sa),
         *ask_mode(sa),
@@ -57,7 +57,7 @@ def take(sa: IkeSa, it: Inbound, request: Inbound) -> None:
         ends = (narrow(ends[0], asked[0]) or ends[0], narrow(ends[1], asked[1]) or ends[1])
     nonces = Nonces(sa.init.ni, sa.init.nr)
     spis = Spis(sent[0].spi, choice.spi)
-    install(sa, choice, spis, ends, nonces, made_by_us=True, mode=mode_of(it))
+    install(sa, choice, spis, ends, nonces, made_by_us=True, mode=mode_of(it, request))
 
 
 def answer(sa: IkeSa, it: Inbound) -> list[Any]:
@@ -68,15 +68,16 @@ def answer(sa: IkeSa, it: Inbound) -> list[Any]:
     given = configuration.answer(sa, it)
     if given.error is not None:
         return [IKEv2_Notify(type=given.error)]
+    sa.given = given.selectors
     tsi, tsr = it.selectors(Payload.TSI), it.selectors(Payload.TSR)
     if sa.config.lenient:
         tsi, tsr = misread.kept(sa.conduct, tsi), misread.kept(sa.conduct, tsr)
     if sa.conduct.narrow:
-        tsi = narrow(tsi, given.selectors or sa.config.remote_ts)
+        tsi = narrow(tsi, sa.given or sa.config.remote_ts)
         tsr = narrow(tsr, sa.config.local_ts)
     if not tsi or not tsr:
         return [IKEv2_Notify(type=Notify.TS_UNACCEPTABLE)]
-    spi = sa.entropy(4)
+    spi = fresh_spi(sa)
     extras, mode = answer_mode(sa, it)
     nonces = Nonces(sa.init.ni, sa.init.nr)
     spis = Spis(choice.spi, spi)

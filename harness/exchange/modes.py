@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.layers.iana import Notify
 from ikelab.layers.notify import IKEv2_Notify
@@ -12,16 +13,19 @@ if TYPE_CHECKING:
     from ikelab.harness.exchange.sa import IkeSa
 
 
-def ask_mode(sa: IkeSa) -> list[Any]:
-    """What a request adds to ask for transport mode."""
-    if sa.config.mode != "transport":
+def ask_mode(sa: IkeSa, old: Child | None = None) -> list[Any]:
+    """What a request adds to ask for transport mode: for a rekey, if the old child has it."""
+    # RFC 7296 1.3.3: usually the same notifications as in the original exchange.
+    if (old.mode if old else sa.config.mode) != "transport":
         return []
     return [IKEv2_Notify(type=Notify.USE_TRANSPORT_MODE)]
 
 
-def mode_of(it: Inbound) -> str:
-    """The mode that a response settles: transport only where it repeats the notify."""
-    return "transport" if it.notify(Notify.USE_TRANSPORT_MODE) is not None else "tunnel"
+def mode_of(it: Inbound, request: Inbound) -> str:
+    """The mode that a response settles: transport only where both have the notify."""
+    asked = request.notify(Notify.USE_TRANSPORT_MODE) is not None
+    granted = it.notify(Notify.USE_TRANSPORT_MODE) is not None
+    return "transport" if asked and granted else "tunnel"
 
 
 def answer_mode(sa: IkeSa, it: Inbound) -> tuple[list[Any], str]:

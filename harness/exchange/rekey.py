@@ -141,7 +141,7 @@ def succeed(sa: IkeSa, spis: Spis, keys: IkeKeys, *, initiator: bool) -> IkeSa:
     made = type(sa)(sa.config, initiator=initiator, entropy=sa.entropy, spi_i=spis.i)
     made.spi_r = spis.r
     made.local, made.remote, made.nat = sa.local, sa.remote, sa.nat
-    made.peer_id, made.heard = sa.peer_id, sa.heard
+    made.peer_id, made.heard, made.given = sa.peer_id, sa.heard, sa.given
     if not sa.conduct.restart_ids:
         made.window.expected = sa.window.expected + 1
     made.fragments = sa.fragments

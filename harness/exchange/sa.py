@@ -37,6 +37,7 @@ from ikelab.harness.exchange.window import Answer, Outstanding, Reply, Window
 from ikelab.harness.model import (
     IKE_PORT,
     NATT_PORT,
+    TS,
     Datagram,
     Identity,
     Nat,
@@ -101,6 +102,7 @@ class IkeSa:
         self.keepalives = 0  # received
         self.offered_spi = b""  # ours, in the child that IKE_AUTH asks for
         self.configuration: list[tuple[int, bytes]] = []  # what CP(CFG_REPLY) gave us
+        self.given: tuple[TS, ...] = ()  # the addresses that we gave the peer, for its selectors
         self.heard = 0.0  # when the peer last proved to be alive
         self.applied: list[Binding] = []  # every edit of what we sent, for the record
         self.fragments = False  # whether both sides announced RFC 7383
