@@ -18,6 +18,7 @@ from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.model import Datagram, Identity
 from ikelab.harness.peer.addresses import Side
 from ikelab.harness.peer.external import Entry, ExternalPeer
+from ikelab.harness.tested import Tested
 from ikelab.harness.transport.udp import UdpTransport
 
 PATIENCE = 5.0
@@ -29,8 +30,6 @@ class OutsideRig:
     topology = "external"
 
     def __init__(self, entry: Entry, seed: int | None) -> None:
-        from ikelab.harness.rig import Tested
-
         self.name = entry.name
         self._seed = seed
         config = entry.config

@@ -25,6 +25,10 @@ HALF_OPEN = 20  # more IKE SAs than this are too many for a peer with that fault
 STRAY_SPI = b"\x5a" * 8  # an SPIr where there should be none, by conduct
 
 
+SWEEP = 64  # datagrams between two looks at what can be forgotten
+PATIENCE = 60.0  # seconds that a half-open SA, or one that is over, is kept for repeated requests
+
+
 class Listener:
     """Makes an IkeSa for each initiator, and answers what needs none.
 
@@ -46,6 +50,7 @@ class Listener:
         self.turned_away: list[Step] = []  # requests that made no SA, and their answers
         self._out: list[Datagram] = []
         self._stuck = False  # by a planted fault
+        self._received = 0
 
     def add(self, sa: IkeSa) -> None:
         """Take care of an SA, and of the one that succeeds it."""
@@ -57,6 +62,9 @@ class Listener:
     def receive(self, datagram: Datagram, now: float) -> None:
         """Give the datagram to its SA, make one for it, or answer without."""
         kind, data = arrived(datagram)
+        self._received += 1
+        if self._received % SWEEP == 0:
+            self._sweep(now)
         if self._stuck or any(sa.stuck for sa in self.sas):
             return
         if kind != "ike" or len(data) < sk.HEADER:
@@ -76,6 +84,15 @@ class Listener:
             owner.receive(datagram, now)
         elif packet.exch_type == Exchange.IKE_SA_INIT or not self.config.conduct.check_exchange:
             self._first(packet, data, datagram, now)
+
+    def _sweep(self, now: float) -> None:
+        """Forget SAs that never came up, or are over, and that nobody has spoken to for long."""
+
+        def stale(sa: IkeSa) -> bool:
+            said = sa.transcript.steps[-1].now if sa.transcript.steps else now
+            return sa.state in (State.INIT_DONE, State.CLOSED) and now - said > PATIENCE
+
+        self.sas[:] = [sa for sa in self.sas if not stale(sa)]
 
     def _keepalive(self, kind: str, datagram: Datagram, now: float) -> None:
         for sa in self.sas:

@@ -83,5 +83,8 @@ def measured(tree: IKEv2, keys: sk.SkKeys | None) -> IKEv2:
     last = tree.payloads[-1] if tree.payloads else None
     if isinstance(last, IKEv2_Decrypted) and keys is not None:
         data = sk.seal(tree, keys, bytes)
-        return sk.open(IKEv2(data), keys, data)
+        try:
+            return sk.open(IKEv2(data), keys, data)
+        except sk.Refusal as refusal:
+            raise ConfigError(f"an earlier edit leaves nothing to count from: {refusal}") from None
     return IKEv2(bytes(tree))

@@ -15,7 +15,7 @@ from ikelab.harness.endpoint import Initiator
 from ikelab.harness.model import Suite, Transform
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Protocol, TransformType
 
 CIPHERS = [t for t in transforms(TransformType.ENCR) if computable(t) is None and for_ike(t)]

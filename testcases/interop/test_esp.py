@@ -10,7 +10,7 @@ from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.esp.ping import ping
 from ikelab.harness.model import Suite
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Protocol
 from ikelab.testcases.tunnels import ATTEMPTS, SILENCE, behind_nat
 

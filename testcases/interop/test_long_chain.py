@@ -10,7 +10,7 @@ from ikelab.harness.edits import Plan
 from ikelab.harness.endpoint import Initiator, Responder, Session
 from ikelab.harness.pki import Certificates, Pki
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Payload
 
 PATH = 576  # octets of an IP datagram

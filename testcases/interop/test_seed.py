@@ -12,7 +12,7 @@ from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Nat, Suite, selectors
 from ikelab.harness.profiles import ios_seed
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Protocol
 
 IKE = "3des-aes128-sha1-modp1024"

@@ -6,7 +6,7 @@ from ikelab.harness.endpoint import Initiator, Session
 from ikelab.harness.esp.ping import ping
 from ikelab.harness.model import Datagram, Nat
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange
 from ikelab.layers.message import INITIATOR, RESPONSE
 from ikelab.testcases.tunnels import ATTEMPTS, SILENCE, behind_nat, observable

@@ -16,7 +16,7 @@ from ikelab.harness.esp.replay import LEAST_WINDOW
 from ikelab.harness.esp.seal import Kind
 from ikelab.harness.esp.tunnel import Tunnel
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.esp import IpProtocol
 from ikelab.layers.iana import Exchange, Notify
 from ikelab.testcases.tunnels import SILENCE, observable

@@ -8,7 +8,7 @@ from ikelab.harness.esp.ping import ping
 from ikelab.harness.exchange.table import State
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify
 from ikelab.testcases.tunnels import SILENCE, observable
 

@@ -17,7 +17,7 @@ from ikelab.harness.model import Identity
 from ikelab.harness.pki import Certificates
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.reply import Reply
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import CertEncoding, IdType, Payload
 
 AUTH = "SK.AUTH.load"

@@ -11,7 +11,7 @@ from ikelab.harness.endpoint import Initiator, Responder, Session
 from ikelab.harness.exchange.configuration import Pool
 from ikelab.harness.model import TS, selectors
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import CfgAttr, CfgType, Notify, Payload
 
 POOL, ONE, DNS = "10.3.0.0/24", "10.3.0.5/32", "10.2.0.53"

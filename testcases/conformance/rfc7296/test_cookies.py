@@ -10,7 +10,7 @@ from ikelab.harness.exchange.config import Conduct
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.reply import Reply
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Notify, Payload
 
 HEADER = 28  # octets of the IKE header

@@ -8,7 +8,7 @@ from ikelab.harness.edits import at, drop
 from ikelab.harness.endpoint import Initiator, Responder, Session
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify, Payload
 
 PLAIN = "aes128gcm16"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ikelab.harness.endpoint import Initiator
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Payload, Protocol
 
 

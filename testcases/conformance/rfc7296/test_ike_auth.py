@@ -6,7 +6,7 @@ from ikelab.harness.endpoint import Initiator
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import selectors
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify, Payload
 
 

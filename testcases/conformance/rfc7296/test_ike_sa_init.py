@@ -10,7 +10,7 @@ from ikelab.harness.exchange.negotiate import offers
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.reply import Reply
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify, Payload
 
 # What every peer of ours can do; both proposals of a test come from here.

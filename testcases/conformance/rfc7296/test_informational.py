@@ -9,7 +9,7 @@ from ikelab.harness.endpoint import Initiator, Session
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Datagram
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Notify, Payload, Protocol
 from ikelab.layers.message import IKEv2, message
 from ikelab.layers.payloads import IKEv2_Delete

@@ -9,7 +9,7 @@ from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange.config import Conduct
 from ikelab.harness.exchange.negotiate import offers
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.harness.transcript import Step
 from ikelab.layers.iana import Exchange, Payload
 

@@ -9,7 +9,7 @@ from ikelab.harness.edits import at
 from ikelab.harness.endpoint import Initiator
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Payload
 
 MODP, ECP, X25519 = "aes128-sha256-modp2048", "aes128-sha256-ecp256", "aes128-sha256-x25519"

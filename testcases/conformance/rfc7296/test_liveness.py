@@ -7,7 +7,7 @@ import pytest
 from ikelab.harness.edits import insert, notify
 from ikelab.harness.endpoint import Initiator, Session
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.harness.transcript import Step
 from ikelab.layers.iana import Exchange, Notify, Protocol
 from ikelab.layers.message import message

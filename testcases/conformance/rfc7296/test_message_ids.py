@@ -5,7 +5,7 @@ from __future__ import annotations
 from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 
 
 @case("MID-01")

@@ -7,7 +7,7 @@ from ikelab.harness.endpoint import Initiator
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Nat
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 
 SOURCE = "N(NAT_DETECTION_SOURCE_IP).notify"
 DESTINATION = "N(NAT_DETECTION_DESTINATION_IP).notify"

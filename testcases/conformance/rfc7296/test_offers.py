@@ -10,7 +10,7 @@ from ikelab.harness.exchange.negotiate import offers
 from ikelab.harness.model import Suite
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.reply import Reply
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify, Payload
 
 CBC = "aes128-sha256-modp2048"

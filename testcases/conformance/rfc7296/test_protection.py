@@ -7,7 +7,7 @@ import pytest
 from ikelab.harness.edits import Edit, at, plain, sealed, wire
 from ikelab.harness.endpoint import Initiator, Session
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.harness.transcript import Step
 
 CBC, GCM = "aes128-sha256-modp2048", "aes256gcm16-prfsha256-ecp256"

@@ -9,7 +9,7 @@ from ikelab.harness.endpoint import Initiator, Session
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.reply import Reply
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify, Payload
 
 UNASSIGNED = 100  # a payload type that IANA has not given away

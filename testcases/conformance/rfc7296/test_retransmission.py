@@ -8,7 +8,7 @@ import pytest
 
 from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Notify
 from ikelab.layers.notify import IKEv2_Notify
 

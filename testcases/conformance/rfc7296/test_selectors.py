@@ -10,7 +10,7 @@ from ikelab.harness.exchange.table import State
 from ikelab.harness.model import TS, selectors
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify, Payload
 
 WIDE = ("0.0.0.0/0", "::/0")

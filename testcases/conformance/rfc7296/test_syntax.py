@@ -8,7 +8,7 @@ from ikelab.harness.edits import Edit, at, drop, duplicate, sealed, wire
 from ikelab.harness.endpoint import Initiator, Session
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.harness.transcript import Step
 from ikelab.layers.iana import Exchange, Notify, Payload
 

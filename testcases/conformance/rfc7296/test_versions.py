@@ -8,7 +8,7 @@ from ikelab.harness.edits import at, insert, unknown
 from ikelab.harness.endpoint import Initiator
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify, Payload
 
 WAIT = 0.8  # seconds of silence that stand for "no answer"

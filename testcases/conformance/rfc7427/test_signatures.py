@@ -14,7 +14,7 @@ from ikelab.harness.exchange.table import State
 from ikelab.harness.pki import Certificates
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.reply import Reply
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import AuthMethod, Hash, Notify, Payload
 
 DIGITAL, RSA = AuthMethod.DIGITAL_SIGNATURE, AuthMethod.RSA_DIGITAL_SIGNATURE

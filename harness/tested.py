@@ -1,0 +1,166 @@
+"""The peer under test as a case sees it: defaults filled in, and its own view as a witness."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ikelab.harness.endpoint import Session
+from ikelab.harness.model import Identity, selectors, suites
+from ikelab.harness.peer.addresses import Side
+from ikelab.harness.peer.base import ChildView, IkeView, Peer, PeerConfig, PeerView, Unsupported
+from ikelab.layers.iana import Protocol as ProtocolId
+
+# What both sides have when a case says nothing: suites of RFC 8247's MUST and SHOULD+ lists.
+IKE = suites(["aes256gcm16-prfsha256-x25519-ecp256", "aes128-sha256-modp2048"])
+ESP = suites(["aes128gcm16"], ProtocolId.ESP)
+PSK = b"ikelab"
+# How often, and after how many seconds each, a peer's view is read again before it counts.
+SETTLING, MOMENT = 20, 0.05
+
+
+class Tested:
+    """The peer under test as a case sees it: defaults filled in, its own view as a witness."""
+
+    def __init__(self, driver: Peer, us: Side, them: Side) -> None:
+        self.driver = driver
+        self.us, self.them = us, them
+        self.name = driver.name
+        self.capabilities = driver.capabilities
+        self._config: PeerConfig | None = None
+        self.observed: list[str] = []
+        self.fixed: PeerConfig | None = None  # of a gateway that somebody else configures
+
+    def observe(self, text: str) -> None:
+        """Record what the peer did where no rule judges it."""
+        self.observed.append(text)
+
+    def defaults(self) -> PeerConfig:
+        """What the peer is told when a case says nothing."""
+        if self.fixed is not None:
+            return self.fixed
+        return PeerConfig(
+            local_address=self.them.address,
+            remote_address=self.us.address,
+            local_id=Identity.parse(self.them.address),
+            remote_id=Identity.parse(self.us.address),
+            psk=PSK,
+            ike=IKE,
+            esp=ESP,
+            local_ts=self.them.subnet,
+            remote_ts=self.us.subnet,
+        )
+
+    def start(self, **options: Any) -> PeerConfig:
+        """Bring the peer up; words as in `Endpoint.config`, from the peer's point of view."""
+        values: dict[str, Any] = {}
+        for name, value in options.items():
+            match name:
+                case "ike":
+                    value = suites(_several(value))
+                case "esp":
+                    value = suites(_several(value), ProtocolId.ESP)
+                case "local_ts" | "remote_ts":
+                    value = selectors(value)
+                case "psk":
+                    value = value.encode() if isinstance(value, str) else value
+                case "local_id" | "remote_id":
+                    value = Identity.parse(value) if isinstance(value, str) else value
+            values[name] = value
+        self._config = replace(self.defaults(), **values)
+        self.driver.start(self._config)
+        return self._config
+
+    def needs(self, *capabilities: str) -> None:
+        """Unsupported where the peer lacks one of these."""
+        for capability in capabilities:
+            if capability not in self.capabilities:
+                reasons: dict[str, str] = getattr(self.driver, "lacks", {})
+                reason = f": {reasons[capability]}" if capability in reasons else ""
+                raise Unsupported(f"{self.name} lacks {capability!r}{reason}")
+
+    def initiate(self) -> None:
+        """Make the peer start an IKE SA with us."""
+        self.needs("initiator")
+        self.driver.initiate()
+
+    def view(self) -> PeerView:
+        """What the peer says of its SAs."""
+        return self.driver.view()
+
+    def sa(self, session: Session) -> IkeView | None:
+        """The peer's own view of a session's IKE SA; None where it has none."""
+        return self.view().sa(session.spis)
+
+    def child(self, session: Session) -> ChildView:
+        """The peer's own view of a session's first child; Unsupported where it can have none."""
+        view = self.sa(session)
+        if view is not None and view.child is not None:
+            return view.child
+        self.needs("child")
+        raise AssertionError(f"the peer has no CHILD_SA in {view}\n{session}")
+
+    @property
+    def tells(self) -> bool:
+        """Whether the peer says anything of its own SAs; a gateway outside does not."""
+        return "view" in self.capabilities
+
+    def alive(self) -> bool:
+        """Whether the peer still runs."""
+        return self.driver.alive()
+
+    def disagreements(self, session: Session) -> list[str]:
+        """Where the peer's own view differs from the wire: SPIs, suite, selectors, children.
+
+        A peer that is still at work on our last message gets a moment to end it.
+        """
+        if "view" not in self.capabilities:
+            return []
+        found: list[str] = []
+        for _ in range(SETTLING):
+            found = self._differences(session)
+            if not found:
+                break
+            session.wait(lambda: False, MOMENT)
+        return found
+
+    def _differences(self, session: Session) -> list[str]:
+        view = self.sa(session)
+        if view is None:
+            return [f"the peer has no IKE SA {session.spis}"]
+        found = []
+        chosen = session.chosen
+        if view.suite is not None and chosen is not None and view.suite.keyed() != chosen.keyed():
+            found.append(f"IKE suite: peer {view.suite}, wire {chosen}")
+        if "child" not in self.capabilities:
+            return found
+        ours = {(c.spi_out, c.spi_in) for c in session.children}
+        # A daemon may show for a while what it has deleted, to explain packets that come late.
+        there = [c for c in view.children if not c.state.startswith("DELET")]
+        theirs = {(c.spi_in, c.spi_out) for c in there}
+        if ours != theirs:
+            found.append(f"child SPIs: peer {_hex(theirs)}, wire {_hex(ours)}")
+            return found
+        for child in session.children:
+            seen = next(c for c in there if c.spi_in == child.spi_out)
+            local, remote = (child.tsr, child.tsi) if child.made_by_us else (child.tsi, child.tsr)
+            if set(seen.local_ts) != set(local) or set(seen.remote_ts) != set(remote):
+                found.append(
+                    f"selectors: peer {_words(seen.local_ts)} === {_words(seen.remote_ts)}, "
+                    f"wire {_words(local)} === {_words(remote)}"
+                )
+            if seen.suite.keyed() != child.suite.keyed():
+                found.append(f"child suite: peer {seen.suite}, wire {child.suite}")
+        return found
+
+
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _hex(pairs: set[tuple[bytes, bytes]]) -> str:
+    return ", ".join(sorted(f"{a.hex()}/{b.hex()}" for a, b in pairs)) or "none"
+
+
+def _words(selectors_: tuple[Any, ...]) -> str:
+    return ", ".join(map(str, selectors_))
