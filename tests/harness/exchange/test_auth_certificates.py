@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from itertools import permutations
 
 import pytest
@@ -15,7 +16,7 @@ from ikelab.harness.edits import drop
 from ikelab.harness.exchange.credentials import Send, Trust
 from ikelab.harness.exchange.events import Closed, NotAuthenticated
 from ikelab.harness.exchange.table import State
-from ikelab.harness.model import Identity
+from ikelab.harness.model import Datagram, Identity
 from ikelab.harness.pki import FLAWS, Pki
 from ikelab.layers.iana import CertEncoding, Exchange, IdType, Notify, Payload
 
@@ -155,6 +156,37 @@ def test_a_chain_of_eight_kilobytes() -> None:
     ).up()
     assert talk.i.state is State.ESTABLISHED
     assert max(len(s.data) for s in talk.i.transcript) > 8192
+
+
+WAYS: dict[str, Callable[[list[Datagram]], list[Datagram]]] = {
+    "backwards": lambda sent: sent[::-1],
+    "odd ones first": lambda sent: [*sent[::2], *sent[1::2]],
+    "each twice": lambda sent: [d for d in sent for _ in range(2)],
+    "backwards, each twice": lambda sent: [d for d in sent[::-1] for _ in range(2)],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_chain_of_eight_kilobytes_in_fragments_of_576_octets(way: str) -> None:
+    """RFC 7383: both ways, in any order, each fragment doubled."""
+    large = Pki(depth=2, bulk=2400)
+    left, right = large.member("initiator"), large.member("responder")
+    talk = Talk(
+        fragment=576,
+        local_id=left.identity,
+        remote_id=right.identity,
+        i={"own": left.credential(), "trust": large.trust(AT)},
+        r={"own": right.credential(), "trust": large.trust(AT)},
+    ).init()
+    talk.i.start_auth(talk.now)
+    there = talk.sent()
+    talk.to_responder(WAYS[way](there))
+    here = talk.answered()
+    talk.to_initiator(WAYS[way](here))
+    assert talk.i.state is talk.r.state is State.ESTABLISHED
+    assert not talk.i.violations and not talk.r.violations
+    for sent in (there, here):
+        assert len(sent) > 16 and max(len(d.data) for d in sent) <= 576 - 28
 
 
 # -- identities ----------------------------------------------------------------------------------
