@@ -20,7 +20,6 @@ from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, IkelabError
 from ikelab.harness.model import Verdict
 from ikelab.harness.peer import external
-from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.faults import fault
 from ikelab.harness.record import CaseFolder, RunFolder, vacant
 from ikelab.harness.rig import REFERENCE, Rig, Settings, check, open_rig, topology_of
@@ -122,7 +121,7 @@ class Suite:
         role = role_of(item)
         if role not in rig.peer.capabilities:
             rig.end()  # no test follows that would
-            raise Unsupported(f"{rig.name} cannot be {role}")
+            rig.peer.needs(role)
 
     def end(self, rig: Rig, item: Any) -> None:
         """Write what the test left: conversation, capture, keys, the peer's side."""

@@ -14,10 +14,12 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 from ikelab.harness.errors import LabError
 from ikelab.harness.peer import leftovers
@@ -57,6 +59,7 @@ class Daemon:
         self._binds = [(folder, FOLDER, True), *binds]
         self._sandbox: Sandbox | None = None
         self._directory = -1
+        self._pump: _Pump | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -87,44 +90,54 @@ class Daemon:
             raise self.death(f"does not answer ({name} took {ANSWER_TIMEOUT:.0f} s)") from None
         return int(process.returncode), str(said)
 
-    def launch(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        """Start the daemon and wait for its READY=1; LabError when it ends or stays silent."""
+    def launch(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        ready: re.Pattern[str] | None = None,
+    ) -> None:
+        """Start the daemon and wait until it is ready; LabError when it ends or stays silent.
+
+        It says so by READY=1 to NOTIFY_SOCKET; or, with `ready`, in what it prints.
+        """
         sandbox = self.sandbox
+        told = dict(env or {})
+        if ready is not None:
+            self._start(argv, sandbox, told, subprocess.PIPE)
+            self._pump = _Pump(self.process, self.folder / "output", ready)
+            self._await(self._pump.ready, lambda: True)
+            return
         (self.folder / _READY).unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
-            ready.bind(self._short(_READY))
-            told = {"NOTIFY_SOCKET": f"{FOLDER}/{_READY}", **(env or {})}
-            self._start(argv, sandbox, told)
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard,
+            (self.folder / "output").open("wb") as output,
+        ):
+            heard.bind(self._short(_READY))
+            told["NOTIFY_SOCKET"] = f"{FOLDER}/{_READY}"
+            self._start(argv, sandbox, told, output)
+            self._await(heard.fileno(), lambda: b"READY=1" in heard.recv(4096))
 
-            def heard() -> bool:
-                return b"READY=1" in ready.recv(4096)
+    def _start(
+        self, argv: Sequence[str], sandbox: Sandbox, env: Mapping[str, str], output: IO[bytes] | int
+    ) -> None:
+        self.process = self.host.popen(
+            argv,
+            sandbox=sandbox,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
 
-            self._await(ready, heard)
-
-    def spawn(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        """Start the daemon and wait for nothing."""
-        self._start(argv, self.sandbox, dict(env or {}))
-
-    def _start(self, argv: Sequence[str], sandbox: Sandbox, env: Mapping[str, str]) -> None:
-        with (self.folder / "output").open("wb") as output:
-            self.process = self.host.popen(
-                argv,
-                sandbox=sandbox,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def _await(self, ready: socket.socket, heard: Callable[[], bool]) -> None:
+    def _await(self, ready: int, heard: Callable[[], bool]) -> None:
         assert self.process is not None
         end = os.pidfd_open(self.process.pid)
         deadline = time.monotonic() + START_TIMEOUT
         try:
             while True:
                 left = max(0.0, deadline - time.monotonic())
-                found = select.select([ready.fileno(), end], [], [], left)[0]
-                if ready.fileno() in found and heard():
+                found = select.select([ready, end], [], [], left)[0]
+                if ready in found and heard():
                     return
                 if end in found:
                     raise self.death("died at start")
@@ -144,6 +157,9 @@ class Daemon:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
+            if self._pump is not None:
+                self._pump.close()
+                self._pump = None
             self.host.call(leftovers.flush_ipsec)
 
     def close(self) -> None:
@@ -176,6 +192,38 @@ class Daemon:
     def _short(self, name: str) -> str:
         """A path to a file of the folder that fits into a socket address (108 octets)."""
         return f"/proc/self/fd/{self._directory}/{name}"
+
+
+class _Pump:
+    """Writes what a process prints to a file; `ready` is readable once a pattern has come."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes] | None, place: Path, pattern: re.Pattern[str]
+    ) -> None:
+        assert process is not None and process.stdout is not None
+        self.ready = os.eventfd(0, os.EFD_CLOEXEC)
+        self._source = process.stdout
+        self._place, self._pattern = place, pattern
+        place.write_bytes(b"")
+        self._thread = threading.Thread(target=self._copy, daemon=True)
+        self._thread.start()
+
+    def _copy(self) -> None:
+        text, waiting = "", True
+        with self._place.open("ab", buffering=0) as output:
+            while data := os.read(self._source.fileno(), 65536):
+                output.write(data)
+                if waiting:
+                    text += data.decode("ascii", "replace")
+                    if self._pattern.search(text):
+                        waiting = False
+                        os.eventfd_write(self.ready, 1)
+
+    def close(self) -> None:
+        """Take what is left to read; the process has ended."""
+        self._thread.join(ANSWER_TIMEOUT)
+        self._source.close()
+        os.close(self.ready)
 
 
 def _undated(line: str) -> str:

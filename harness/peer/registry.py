@@ -45,6 +45,12 @@ def _libreswan(entry: cache.Entry, host: Host, folder: Path) -> Peer:
     return Libreswan(entry, host, folder)
 
 
+def _openiked(entry: cache.Entry, host: Host, folder: Path) -> Peer:
+    from ikelab.harness.peer.openiked.control import OpenIked
+
+    return OpenIked(entry, host, folder)
+
+
 DRIVERS: dict[str, Driver] = {
     "strongswan": Driver(
         debian.Recipe(
@@ -80,6 +86,16 @@ DRIVERS: dict[str, Driver] = {
             ),
         ),
         _libreswan,
+    ),
+    "openiked": Driver(
+        debian.Recipe(
+            name="openiked",
+            releases=("bookworm", "trixie"),
+            packages=("openiked",),
+            main="openiked",
+            present=("adduser", "base-passwd", "debconf", "dpkg", "init-system-helpers", "passwd"),
+        ),
+        _openiked,
     ),
 }
 
