@@ -20,7 +20,7 @@ from ikelab.harness.endpoint import Endpoint, Initiator, Responder, Session
 from ikelab.harness.entropy import entropy
 from ikelab.harness.errors import ConfigError, nearest
 from ikelab.harness.exchange.config import IkeConfig
-from ikelab.harness.model import Datagram, Identity
+from ikelab.harness.model import Datagram, Identity, Suite
 from ikelab.harness.peer.addresses import V4, V6, Side
 from ikelab.harness.peer.base import Peer
 from ikelab.harness.peer.external import Entry
@@ -131,6 +131,7 @@ class _Endpoints:
     patience: float
     needs: Callable[[str], None] = lambda _: None
     children: bool = True
+    esp: tuple[Suite, ...] = ESP
     made: list[Endpoint] = field(default_factory=list)
 
     def base(self) -> IkeConfig:
@@ -141,7 +142,7 @@ class _Endpoints:
             remote_id=Identity.parse(self.them.address),
             psk=PSK,
             ike=IKE,
-            esp=ESP,
+            esp=self.esp,
             local_ts=self.us.subnet,
             remote_ts=self.them.subnet,
             plan=Plan(),
@@ -263,8 +264,16 @@ class NamespaceRig:
         self._test.callback(transport.close)
         own = entropy(self._settings.seed, "tester", label)
         peer = self.peer
-        able = "child" in peer.capabilities
-        self._ends = _Endpoints(self._us, self._them, transport, own, PATIENCE, peer.needs, able)
+        self._ends = _Endpoints(
+            self._us,
+            self._them,
+            transport,
+            own,
+            PATIENCE,
+            peer.needs,
+            "child" in peer.capabilities,
+            peer.esp,
+        )
 
     def initiator(self) -> Initiator:
         return self._ends.initiator()
