@@ -76,7 +76,7 @@ def by_outbound(sa: IkeSa, protocol: int, spi: bytes) -> Child | None:
     return next(found, None)
 
 
-def receive(sa: IkeSa, it: Inbound, waiting: Outstanding) -> None:
+def receive(sa: IkeSa, waiting: Outstanding) -> None:
     """Our request was answered: what we deleted is gone."""
     for delete in waiting.request.all(Payload.D):
         for spi in delete.SPI:
@@ -84,5 +84,4 @@ def receive(sa: IkeSa, it: Inbound, waiting: Outstanding) -> None:
             if child is not None:
                 sa.drop_child(child)
     if waiting.closes:
-        sa.move("recv", it.exchange, "response")
         sa.end("deleted by us")

@@ -445,14 +445,22 @@ class IkeSa:
         self._take_window(it)
         if it.exchange == Exchange.IKE_AUTH:
             auth.receive(self, it, seen, waiting.request, now)
-        elif it.exchange == Exchange.CREATE_CHILD_SA and waiting.context is not None:
+        else:
+            self._take_answer(it, seen, waiting, now)
+        self.note(Answered(it.exchange, it.message_id))
+
+    def _take_answer(self, it: Inbound, seen: Step, waiting: Outstanding, now: float) -> None:
+        """A response to what was asked after authentication."""
+        fatal = it.notify(Notify.INVALID_SYNTAX) is not None
+        outcome = "refused" if fatal else "delete" if waiting.closes else ""
+        self.move("recv", it.exchange, "response", outcome)
+        if it.exchange == Exchange.CREATE_CHILD_SA and waiting.context is not None:
             create.receive(self, it, seen, waiting, now)
         else:
-            info.receive(self, it, waiting)
-        if it.notify(Notify.INVALID_SYNTAX) is not None:
-            # RFC 7296 2.21.3: fatal in both peers, without a Delete.
+            info.receive(self, waiting)
+        if fatal:
+            # RFC 7296 2.21.3: in both peers, and without a Delete.
             self.end("the peer answered INVALID_SYNTAX")
-        self.note(Answered(it.exchange, it.message_id))
 
     def _receive_request(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
         kept = self.window.answers.get(it.message_id)
@@ -532,13 +540,11 @@ class IkeSa:
             outcome=reply.outcome,
         )
         self.window.keep(it.message_id, Answer(seen.data, wire))
-        if reply.outcome == "refused":
-            self.end(reply.reason)
         if not self.conduct.survive_refusals and any(is_error(p) for p in reply.payloads):
             self.stuck = True
         self.move("send", it.exchange, "response", reply.outcome)
-        if reply.outcome == "delete":
-            self.end("deleted by the peer")
+        if reply.outcome:
+            self.end("deleted by the peer" if reply.outcome == "delete" else reply.reason)
         self.note(Requested(it.exchange, it.message_id))
 
     # -- what the exchange files use ---------------------------------------------------------

@@ -73,11 +73,21 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     (S.CLOSING, H("recv", _INFO, "request")): S.CLOSING,
     (S.CLOSING, H("send", _INFO, "response")): S.CLOSING,
     (S.CLOSING, H("send", _INFO, "response", "delete")): S.CLOSED,
-    (S.CLOSING, H("recv", _INFO, "response")): S.CLOSED,
+    (S.CLOSING, H("recv", _INFO, "response")): S.CLOSING,  # to what was asked before
+    (S.CLOSING, H("recv", _INFO, "response", "delete")): S.CLOSED,
     # RFC 7296 2.25: what crosses our delete is refused with TEMPORARY_FAILURE
     (S.CLOSING, H("recv", _CHILD, "request")): S.CLOSING,
     (S.CLOSING, H("send", _CHILD, "response")): S.CLOSING,
     (S.CLOSING, H("recv", _CHILD, "response")): S.CLOSING,
+    # RFC 7296 2.21.3: INVALID_SYNTAX is the end for both
+    (S.ESTABLISHED, H("send", _CHILD, "response", "refused")): S.CLOSED,
+    (S.ESTABLISHED, H("recv", _CHILD, "response", "refused")): S.CLOSED,
+    (S.ESTABLISHED, H("send", _INFO, "response", "refused")): S.CLOSED,
+    (S.ESTABLISHED, H("recv", _INFO, "response", "refused")): S.CLOSED,
+    (S.CLOSING, H("send", _CHILD, "response", "refused")): S.CLOSED,
+    (S.CLOSING, H("recv", _CHILD, "response", "refused")): S.CLOSED,
+    (S.CLOSING, H("send", _INFO, "response", "refused")): S.CLOSED,
+    (S.CLOSING, H("recv", _INFO, "response", "refused")): S.CLOSED,
     # RFC 7296 2.21.2: the initiator that rejects the response deletes with INFORMATIONAL
     (S.AUTH_SENT, H("send", _INFO, "request", "delete")): S.CLOSING,
 }
@@ -89,10 +99,17 @@ def step(state: State, happening: Happening) -> State | None:
 
 
 def diagram() -> str:
-    """The table as a Mermaid state diagram."""
+    """The table as a Mermaid state diagram; what leads from one state to another is one arrow."""
     return "\n".join(["stateDiagram-v2", "    [*] --> IDLE", *_arrows(), "    CLOSED --> [*]", ""])
 
 
 def _arrows() -> Iterator[str]:
+    ways: dict[tuple[State, State], list[str]] = {}
     for (state, happening), following in TRANSITIONS.items():
-        yield f"    {state} --> {following}: {happening}"
+        ways.setdefault((state, following), []).append(str(happening))
+    for (state, following), labels in ways.items():
+        yield f"    {state} --> {following}: {'<br/>'.join(labels)}"
+
+
+if __name__ == "__main__":
+    print(diagram(), end="")
