@@ -66,8 +66,10 @@ def announce(sa: IkeSa, request: Inbound | None = None) -> list[Any]:
 
     `request` is what a responder answers. Nothing where signatures play no part.
     """
-    trust = trust_of(sa)
     found: list[Any] = []
+    if sa.config.own is None and sa.config.trust is None:
+        return found
+    trust = trust_of(sa)
     if not trust.anchors and not isinstance(own_credential(sa), CertCredential):
         return found
     if request is not None:
@@ -81,8 +83,8 @@ def announce(sa: IkeSa, request: Inbound | None = None) -> list[Any]:
 
 def certificate_requests(sa: IkeSa) -> list[Any]:
     """CERTREQ with the hashes of our trust anchors (RFC 7296 3.7), and that URLs are welcome."""
-    trust = trust_of(sa)
-    if not trust.anchors or not trust.certreq:
+    trust = sa.config.trust
+    if trust is None or not trust.anchors or not trust.certreq:
         return []
     authority = certs.request(map(peer_certs.anchor, trust.anchors))
     found: list[Any] = [IKEv2_CERTREQ(cert_encoding=X509, cert_authority=authority)]
