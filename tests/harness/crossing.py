@@ -29,15 +29,19 @@ NONCE = 40  # octets: a length that nothing else is drawn with, so nonces can be
 
 
 class Rigged:
-    """Entropy whose next nonces are what a test wants (`lead` is how each begins)."""
+    """Entropy whose next nonces are what a test wants (`lead` is how each begins).
+
+    A nonce is told by its length, `octets`.
+    """
 
     def __init__(self, seed: int, label: str) -> None:
         self._stream = entropy(seed, label)
+        self.octets = NONCE
         self.lead: deque[bytes] = deque()
 
     def __call__(self, octets: int) -> bytes:
         drawn = self._stream(octets)
-        if octets >= NONCE and self.lead:
+        if octets == self.octets and self.lead:
             drawn = (self.lead.popleft() + drawn)[:octets]
         return drawn
 
@@ -56,6 +60,7 @@ class Crossing:
         common = config(nonce_length=NONCE, **both)
         self.entropy = {"a": Rigged(seed, "a"), "b": Rigged(seed, "b")}
         ours, theirs = overridden(common, **(a or {})), overridden(mirrored(common), **(b or {}))
+        self.entropy["a"].octets, self.entropy["b"].octets = ours.nonce_length, theirs.nonce_length
         self.ends = {
             "a": Listener(ours, self.entropy["a"]),
             "b": Listener(theirs, self.entropy["b"]),
