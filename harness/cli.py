@@ -15,12 +15,29 @@ from typing import Any
 
 import click
 
-from ikelab.harness.errors import ConfigError, IkelabError
-
-INTERRUPTED = 130
+from ikelab.harness.errors import ConfigError, IkelabError, Stopped, Terminated
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """The commands; what stops one of them is an error of ours that says so."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with contextlib.suppress(ValueError):  # a thread called us: its process has the say
+            signal.signal(signal.SIGTERM, _terminate)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
+            raise Stopped("stopped", number) from None
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise Terminated
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="ikelab", prog_name="ikelab")
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 def cli(debug: bool) -> None:
@@ -167,6 +184,57 @@ def coverage(runs: tuple[Path, ...], vectors: Path | None, out: Path | None) -> 
     return 0
 
 
+@cli.command()
+@click.option("--peer", default="reference", metavar="NAME", help="Peer under test.")
+@click.option("--target", "targets", multiple=True, metavar="EXCHANGE", help="Repeatable; all.")
+@click.option("--cases", type=click.IntRange(1), metavar="N", help="End after N cases; 1000.")
+@click.option("--time", "seconds", type=float, metavar="SECONDS", help="End after that long.")
+@click.option("--seed", type=int, metavar="N", help="Same seed, same cases.")
+@click.option("--out", default="", metavar="DIR", help="Run folder; below runs/ by default.")
+@click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
+@click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
+def fuzz(fault: str | None, topology: str, **options: Any) -> int:
+    """Send a peer changed messages in every state, inside SK too; keep what breaks it."""
+    from ikelab.harness.fuzz import command
+
+    request = command.Request(**options)
+    settings = _settings(request.peer, fault, topology)
+    return command.fuzz(request, settings, ("ikelab", *sys.argv[1:]))[0]
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="FINDING|PLAN")
+@click.option("--peer", default="", metavar="NAME", help="Peer; the recorded one by default.")
+@click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
+@click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
+def replay(path: Path, peer: str, fault: str | None, topology: str) -> int:
+    """Play a plan, or a finding's or a case's folder, against a peer; exit 1 if it shows again."""
+    from ikelab.harness.fuzz import command
+
+    settings = _settings(command.peer_of(path, peer), fault, topology)
+    return command.replay(path, peer, settings)
+
+
+def _settings(peer: str, fault: str | None, topology: str) -> Any:
+    """Settings for one peer, which is fetched, in a world where it needs one."""
+    from ikelab.harness.peer import external, faults
+    from ikelab.harness.rig import Settings, check, needs_world
+
+    planted = faults.fault(fault) if fault else None
+    settings = Settings(topology=topology, fault=planted, outside=external.find())
+    if not peer:
+        return settings
+    check(peer, settings)
+    if peer in settings.outside:
+        raise ConfigError(f"{peer} is a gateway outside: it is not fuzzed from here")
+    if needs_world([peer], settings):
+        _provision(peer)
+        from ikelab.netns import world
+
+        world.enter()
+    return settings
+
+
 @cli.group(invoke_without_command=True)
 @click.pass_context
 def peers(context: click.Context) -> None:
@@ -288,9 +356,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort) as stopped:
-        place = f"; what was recorded is in {stopped}" if str(stopped) else ""
-        return _fail(f"stopped{place}", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE

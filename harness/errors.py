@@ -27,6 +27,18 @@ class LabError(IkelabError):
     exit_status = 3
 
 
+class Stopped(IkelabError):
+    """The user or the system stopped the program; the exit status tells by which signal."""
+
+    def __init__(self, text: str, signal: int) -> None:
+        super().__init__(text)
+        self.exit_status = 128 + signal
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, on its way out like Ctrl-C: what is going on gets the chance to clean up."""
+
+
 class UnsupportedAlgorithm(IkelabError):
     """A known code point that ikelab itself cannot compute; the text gives the reason."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from ikelab.harness.model import Verdict
 
@@ -22,25 +22,28 @@ STYLES = {
 
 
 class Progress:
-    """Prints a line a test; on a terminal a bar below them."""
+    """Prints a line a test; on a terminal a bar below them.
+
+    It writes to where standard output went when it was made: pytest takes that away during a test,
+    and a bar has to move then too.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self.total = 0
-        self.done = 0
         self.collect_errors: list[str] = []
-        self.broken: BaseException | None = None
+        self._shared = sys.stdout
+        self._out = _own(sys.stdout)
         self._bar: Any = None
         self._task: Any = None
 
     def pytest_collection_finish(self, session: Any) -> None:
-        self.total = len(session.items)
-        if sys.stdout.isatty() and not self.quiet:
+        if self._out.isatty() and not self.quiet:
+            from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-            self._bar = Progress(*columns, transient=True)
-            self._task = self._bar.add_task("", total=self.total)
+            self._bar = Progress(*columns, transient=True, console=Console(file=self._out))
+            self._task = self._bar.add_task("", total=len(session.items))
             self._bar.start()
 
     def pytest_collectreport(self, report: Any) -> None:
@@ -53,7 +56,6 @@ class Progress:
             self._bar.update(self._task, description=nodeid.rpartition("::")[2])
 
     def pytest_ikelab_result(self, verdict: Verdict, item: Any, reason: str, peer: str) -> None:
-        self.done += 1
         marker = item.get_closest_marker("case")
         label = marker.args[0] if marker else ""
         name = item.originalname.removeprefix("test_").replace("_", " ")
@@ -70,14 +72,14 @@ class Progress:
         elif not self.quiet or verdict not in (Verdict.PASS, Verdict.UNSUPPORTED):
             self._print(f"{verdict:<11} {text}")
 
-    @staticmethod
-    def _print(text: str) -> None:
+    def _print(self, text: str) -> None:
         """A line for the pipe; whoever stops reading does not stop the run."""
         try:
-            print(text, flush=True)
+            print(text, file=self._out, flush=True)
         except BrokenPipeError:
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
+            for stream in (self._out, self._shared):
+                os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
 
     def stop(self) -> None:
@@ -87,3 +89,11 @@ class Progress:
 
     def pytest_sessionfinish(self) -> None:
         self.stop()
+
+
+def _own(stream: TextIO) -> TextIO:
+    """A stream of our own to the same place; the stream itself where it has no descriptor."""
+    try:
+        return os.fdopen(os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        return stream

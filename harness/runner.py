@@ -7,15 +7,24 @@ import io
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ikelab.harness.errors import ConfigError, LabError
+import pytest
+
+from ikelab.harness import pytest_plugin
+from ikelab.harness.errors import ConfigError, LabError, Stopped, Terminated
 from ikelab.harness.peer import external, faults
+from ikelab.harness.progress import Progress
 from ikelab.harness.rig import REFERENCE, Settings, check, needs_world
 from ikelab.harness.verdicts import exit_status
+
+if TYPE_CHECKING:
+    from ikelab.harness.suite import Suite
 
 _SYNTAX = re.compile(r'File "(.*)", line (\d+)')
 CASES = Path(__file__).resolve().parent.parent / "testcases"
@@ -92,55 +101,57 @@ class Outcome:
     complaint: str = ""
 
 
+class Reporting:
+    """Takes the place of pytest's terminal reporter, and of its words about broken runs."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.suite: Suite | None = None
+        self.broken: BaseException | None = None
+        self.interrupt: BaseException | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.pluginmanager.unregister(name="terminalreporter")
+        config.pluginmanager.register(self.progress, "ikelab-progress")
+        self.suite = config.pluginmanager.get_plugin(pytest_plugin.PLUGIN)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        self.broken = excinfo.value
+        return True
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.interrupt = excinfo.value
+
+
 def run(request: Request) -> Outcome:
-    """Run the cases. ConfigError where there is nothing to run, LabError where the record broke;
-    KeyboardInterrupt with the run folder's name where the user stopped it.
+    """Run the cases. ConfigError where there is nothing to run, LabError where the record broke,
+    Stopped with the run folder's name where the user stopped it.
     """
-    import pytest
-
-    from ikelab.harness import pytest_plugin
-    from ikelab.harness.progress import Progress
-
-    progress = Progress(quiet=request.quiet)
-    configs: list[pytest.Config] = []
-
-    class Reporting:
-        """Exchanges pytest's terminal reporter for ours."""
-
-        @pytest.hookimpl(trylast=True)
-        def pytest_configure(self, config: pytest.Config) -> None:
-            terminal = config.pluginmanager.get_plugin("terminalreporter")
-            if terminal is not None:
-                config.pluginmanager.unregister(terminal)
-            config.pluginmanager.register(progress, "ikelab-progress")
-            configs.append(config)
-
-        @pytest.hookimpl(tryfirst=True)
-        def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-            progress.broken = excinfo.value
-            return True
-
+    reporting = Reporting(Progress(quiet=request.quiet))
     with _plugins(hermetic=not request.paths) as extra, _heard() as said:
-        plugins = [Reporting(), *([] if _loads_itself() and not extra else [pytest_plugin])]
+        plugins = [reporting, *([] if _loads_itself() and not extra else [pytest_plugin])]
         status = pytest.main([*extra, *request.options()], plugins=plugins)
-    progress.stop()
-    suite = configs[0].pluginmanager.get_plugin(pytest_plugin.PLUGIN) if configs else None
-    if isinstance(progress.broken, Exception):
-        raise progress.broken
-    if progress.collect_errors:
-        raise ConfigError(_unreadable(progress.collect_errors[0]))
+    reporting.progress.stop()
+    if isinstance(reporting.broken, Exception):
+        raise reporting.broken
+    if reporting.progress.collect_errors:
+        raise ConfigError(_unreadable(reporting.progress.collect_errors[0]))
     if status == pytest.ExitCode.USAGE_ERROR:
         raise ConfigError(_usage(said.getvalue()))
+    suite = reporting.suite
+    if reporting.interrupt is not None:
+        number = signal.SIGTERM if isinstance(reporting.interrupt, Terminated) else signal.SIGINT
+        place = f"; what was recorded is in {suite.place}" if suite and suite.made else ""
+        raise Stopped(f"stopped{place}", number)
     if suite is None:
         raise LabError(f"pytest ended with {int(status)} before it began")
     if suite.failure is not None:
         raise suite.failure
-    if status == pytest.ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt(str(suite.place) if suite.made else "")
     if not suite.counts:
         raise ConfigError(_nothing(request))
-    errors = [error for error, _ in suite.errors]
-    code = exit_status(suite.counts.elements(), errors)
+    code = exit_status(suite.counts.elements(), [error for error, _ in suite.errors])
     return Outcome(code, suite.place, _complaint([why for _, why in suite.errors]))
 
 

@@ -30,9 +30,13 @@ def test_first(peer, initiator):
 def test_second(peer, initiator):
     peer.start()
     sa = initiator.establish()
+    open("waiting", "w").close()
     sa.wait(lambda: False, 90)
 """
-"""A test file whose second test, on a network that keeps time, has to be interrupted."""
+"""A test file whose second test, on a network that keeps time, has to be interrupted.
+
+It makes the file `waiting` when it has an SA.
+"""
 
 
 @dataclass(frozen=True, slots=True)
