@@ -25,7 +25,7 @@ from ikelab.harness.transcript import SENT
 from ikelab.layers.iana import Payload
 from ikelab.layers.message import demux
 
-NONCE = 40  # octets: a length that nothing else is drawn with, so nonces can be told apart
+NONCE = 47  # octets: a length that nothing else is drawn with, so nonces can be told apart
 
 
 class Rigged:

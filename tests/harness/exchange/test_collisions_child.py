@@ -74,9 +74,9 @@ def test_both_rekey_and_the_responses_are_sent_before_any_request_was_noticed(lo
 def test_lowest_is_by_octets_and_an_end_counts_as_lower() -> None:
     """2.8.1: octet by octet, and where one nonce ends, that one is the lower."""
     for spare_a, a_loses in ((0, True), (9, False)):
-        x = Crossing(a={"nonce_length": 40 + spare_a}, b={"nonce_length": 44})
-        x.entropy["a"].lead.extend([b"\x7f" * 40 + b"\xff" * 9, b"\x80"])
-        x.entropy["b"].lead.extend([b"\x7f" * 44, b"\x80"])
+        x = Crossing(a={"nonce_length": 45 + spare_a}, b={"nonce_length": 49})
+        x.entropy["a"].lead.extend([b"\x7f" * 45 + b"\xff" * 9, b"\x80"])
+        x.entropy["b"].lead.extend([b"\x7f" * 49, b"\x80"])
         req1, req2 = x.begin(x.a.rekey_child, x.a.child), x.begin(x.b.rekey_child, x.b.child)
         resp2, resp1 = x.deliver(req2), x.deliver(req1)
         x.settle(resp1, resp2)
