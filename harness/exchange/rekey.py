@@ -84,6 +84,8 @@ def _made(sa: IkeSa, it: Inbound, context: create.Asked) -> tuple[IkeSa, bytes]:
     suite = answer[0].suite.keyed()
     if match(suite, suite) is None:
         raise ConfigError(f"{suite} is no IKE suite")
+    if {suite.ke.id if suite.ke else 0, key.group} != {context.pair.group}:
+        raise ConfigError(f"it is not of group {context.pair.group} throughout")
     nr, spi_r = bytes(nonce.nonce), answer[0].spi
     shared = context.pair.shared(bytes(key.ke))
     keys = rekey_ike(suite, sa.keys, shared, context.ni, nr, context.spi, spi_r)
