@@ -54,6 +54,9 @@ class Conduct:
     authenticate_first: bool = True  # 1.2: no child before IKE_AUTH
     delete_once: bool = True  # 1.4.1: what is not there is not deleted
     survive_refusals: bool = True  # a refused request does not end the service
+    take_any_order: bool = True  # RFC 7383 2.6: fragments come in any order
+    keep_good_fragments: bool = True  # RFC 7383 2.6: a bad fragment is dropped alone
+    restart_fragments: bool = True  # RFC 7383 2.6: a larger total starts anew, a smaller is dropped
     reassemble: bool = True  # RFC 7383 2.6: fragments are put together
     forget_refused: bool = True  # 2.21.1: no state is kept for a refused IKE_SA_INIT
     skip_unknown_transforms: bool = True  # 3.3.6: other transforms of the type are looked at

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from ikelab.harness import sk
 from ikelab.harness.crypto.cipher import cipher
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.exchange.inbound import RESPONSE, Inbound
+from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
 from ikelab.harness.model import Datagram
 from ikelab.harness.transcript import Step
 from ikelab.layers.encrypted import IKEv2_Decrypted, IKEv2_SKF
-from ikelab.layers.iana import Notify, Payload
-from ikelab.layers.message import IKEv2, build_payloads, parse_payloads
+from ikelab.layers.iana import Exchange, Notify, Payload
+from ikelab.layers.message import IKEv2, build_payloads, message, parse_payloads
 from ikelab.layers.notify import IKEv2_Notify
 
 if TYPE_CHECKING:
@@ -110,6 +110,35 @@ def _fragment(
     return bytes(sealed)
 
 
+def piece(
+    sa: IkeSa,
+    message_id: int,
+    numbers: tuple[int, int],
+    text: bytes,
+    *,
+    first: int = 0,
+    exchange: int = Exchange.INFORMATIONAL,
+    edit_sealed: sk.SealedEdit | None = None,
+) -> bytes:
+    """One fragment of a request of ours: (number, total), its part of the chain, the first type.
+
+    Nothing is asked of the numbers: that is what a test case makes one for.
+    """
+    keys = sa.keys
+    assert keys is not None and keys.suite.encr is not None
+    sk_e, sk_a = (keys.sk_ei, keys.sk_ai) if sa.initiator else (keys.sk_er, keys.sk_ar)
+    tree = message(
+        [],
+        init_SPI=sa.spi_i,
+        resp_SPI=sa.spi_r,
+        exch_type=exchange,
+        flags=INITIATOR if sa.initiator else 0,
+        id=message_id,
+    )
+    sealing = sk.SkKeys(keys.suite.encr, keys.suite.integ, sk_e, sk_a)
+    return _fragment(tree, [], (first, *numbers), text, sealing, sa.entropy, edit_sealed)
+
+
 def _outer(before: list[Any]) -> bytes:
     """The octets of the payloads before SKF; the last one names it."""
     return build_payloads([*before, IKEv2_SKF()])[:-SKF_HEADER] if before else b""
@@ -130,19 +159,40 @@ def take(
                 seen.note = "came again"
                 sa.answer_again(kept, datagram, now)
             return None
+        if not sa.conduct.survive_oddities and _odd(sa, packet):
+            sa.stuck = True
         if not sa.conduct.reassemble:
             raise Unwanted("a fragment")
         if response and packet.id not in window.waiting:
             raise Unwanted("a fragment that answers nothing that is outstanding")
         if not response and not window.takes(packet.id):
             raise Unwanted(f"a fragment of message ID {packet.id}, expected {window.expected}")
+        at = _key(packet)
+        known = sa.reassembly.sets.get(at)
+        skf = packet.payloads[-1]
+        following = len(known.parts) + 1 if known else 1
+        if not sa.conduct.take_any_order and skf.frag_number != following:
+            raise Unwanted("a fragment out of order")
+        if not sa.conduct.restart_fragments and known and skf.frag_total != known.total:
+            del sa.reassembly.sets[at]
+            raise Unwanted("a fragment of another set")
         return sa.reassembly.add(packet, seen, keys, negotiated=sa.fragments)
     except Unwanted as unwanted:
         sa.ignore(seen, str(unwanted))
     except sk.Refusal as refusal:
         # RFC 7383 2.6: only a fragment whose ICV is right is kept, the others stay.
         sa.ignore(seen, f"fragment refused: {refusal}")
+        if not sa.conduct.keep_good_fragments:
+            sa.reassembly.sets.clear()
     return None
+
+
+def _odd(sa: IkeSa, packet: IKEv2) -> bool:
+    """Whether a fragment is one that no honest peer would have sent."""
+    skf = packet.payloads[-1]
+    number, total = skf.frag_number, skf.frag_total
+    later = number > 1 and skf.next_payload
+    return bool(not sa.fragments or not 1 <= number <= total < LAST_FRAGMENT or later)
 
 
 def _again(sa: IkeSa, packet: IKEv2, seen: Step, keys: sk.SkKeys) -> None:

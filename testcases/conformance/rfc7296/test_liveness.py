@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from ikelab.harness.edits import insert, notify
@@ -9,7 +11,7 @@ from ikelab.harness.endpoint import Initiator, Session
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.tested import Tested
 from ikelab.harness.transcript import Step
-from ikelab.layers.iana import Exchange, Notify, Protocol
+from ikelab.layers.iana import Exchange, Notify, Payload, Protocol
 from ikelab.layers.message import message
 from ikelab.layers.notify import IKEv2_Notify
 from ikelab.layers.payloads import IKEv2_Delete
@@ -122,6 +124,40 @@ def test_unprotected_requests_change_nothing(peer: Tested, initiator: Initiator,
     sa = initiator.establish()
 
     throw_stray(sa, name, response=False)
+
+    assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
+    assert len(sa.children) == 1
+    assert peer.disagreements(sa) == []
+
+
+FORGED = {
+    "a payload that is too short": (Payload.N, bytes.fromhex("0000000200004000")),
+    "a payload that is too long": (Payload.SA, bytes.fromhex("0000ffff00000000")),
+    "SK of nothing": (Payload.SK, bytes.fromhex("29000004")),
+    "SK of noise": (Payload.SK, bytes.fromhex("29000064") + bytes(range(96))),
+    "SKF of noise": (Payload.SKF, bytes.fromhex("2900006800010001") + bytes(range(96))),
+    "a critical unknown payload": (100, bytes.fromhex("0080000861626364")),
+}
+
+
+@case("INF-06")
+@rfc(7296, "2.4", "2.21.3", "2.21.4", "3.10.1")
+@pytest.mark.parametrize("exchange", [Exchange.CREATE_CHILD_SA, Exchange.INFORMATIONAL],
+                         ids=lambda e: e.name)  # fmt: skip
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_requests_change_nothing(
+    peer: Tested, initiator: Initiator, exchange: Exchange, name: str
+) -> None:
+    """A request that nobody who has the keys has made ends no IKE SA, however it is broken."""
+    peer.start()
+    sa = initiator.establish()
+    kind, body = FORGED[name]
+    header = struct.pack(
+        "!8s8sBBBBII", sa.spis.i, sa.spis.r, kind, 0x20, exchange, INITIATOR,
+        sa.sa.window.next_request, 28 + len(body),
+    )  # fmt: skip
+
+    sa.throw(header + body, patience=0.3)
 
     assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
     assert len(sa.children) == 1
