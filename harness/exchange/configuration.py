@@ -93,25 +93,25 @@ def attributes(cp: Any) -> list[tuple[int, bytes]]:
 def answer(sa: IkeSa, it: Inbound) -> Given:
     """Give what was asked for and is there; unknown attributes are ignored (3.15.1)."""
     cp, pool = it.one(Payload.CP), sa.config.pool
-    if pool is None:
-        return Given()
     if cp is None or cp.CFGType != CfgType.CFG_REQUEST:
         # 2.19: a responder that expects CP refuses the child without it.
         insists = sa.config.require_request and sa.conduct.insist_on_request
         return Given(error=Notify.FAILED_CP_REQUIRED) if insists else Given()
+    if pool is None:
+        return Given()  # 3.15.4: who gives nothing away ignores the payload
     asked = [kind for kind, _ in attributes(cp)]
     if not sa.conduct.ignore_attributes and any(lookup(CfgAttr, k) is None for k in asked):
         return Given(error=Notify.INTERNAL_ADDRESS_FAILURE)
     given: list[tuple[int, bytes]] = []
     ends: list[TS] = []
     failed = False
-    for kind in asked:
+    for kind in dict.fromkeys(asked):
         version = ADDRESSES.get(kind)  # type: ignore[call-overload]
         # 3.15.4: a type of address that is not there to give is ignored.
         there = version is not None and (pool.has(version) or not sa.conduct.skip_versions)
         if version is None or not there:
             continue
-        address = pool.lease(version, str(sa.peer_id))
+        address = pool.lease(version, _who(sa))
         if address is None:
             if not sa.conduct.skip_versions:
                 return Given(error=Notify.INTERNAL_ADDRESS_FAILURE)
@@ -127,6 +127,11 @@ def answer(sa: IkeSa, it: Inbound) -> Given:
         attributes=[ConfigurationAttribute(type=kind, value=value) for kind, value in given],
     )
     return Given([reply], tuple(ends))
+
+
+def _who(sa: IkeSa) -> str:
+    """The peer's identity as the key of its leases: the same text of another type is another."""
+    return f"{sa.peer_id.type}:{sa.peer_id}" if sa.peer_id else ""
 
 
 def _rest(pool: Pool, asked: Iterable[int]) -> list[tuple[int, bytes]]:
