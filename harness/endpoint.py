@@ -372,7 +372,7 @@ class Session:
     def _need_child(self) -> None:
         """A peer without means for a child says TEMPORARY_FAILURE, or was refused one by us.
 
-        A peer that lacks nothing is judged by what it said.
+        Such a peer tells us nothing more; one that lacks nothing is judged by what it said.
         """
         if self._postponed or self.sa.config.most_children < 1:
             self.endpoint.needs("child")
@@ -381,9 +381,9 @@ class Session:
         """Let what follows by itself (the delete of what was rekeyed) come to its end."""
         self.endpoint.pump(lambda: not self.sa.window.waiting)
 
-    def close(self, *, edits: Sequence[Edit] = ()) -> Reply:
+    def close(self, *, edits: Sequence[Edit] = (), patience: float | None = None) -> Reply:
         """Delete the IKE SA."""
-        return self._ask(lambda: self.sa.close(self._now(), edits), None)
+        return self._ask(lambda: self.sa.close(self._now(), edits), patience)
 
     def tunnel(self, child: Child | None = None) -> Tunnel:
         """The data plane of a child; ESP goes inside UDP where a NAT was found (RFC 3948).

@@ -17,7 +17,7 @@ from ikelab.harness.edits import Binding, Plan
 from ikelab.harness.endpoint import Initiator, Session
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.fuzz import oracles
-from ikelab.harness.fuzz.drive import ORDER, Answer, drive, informational
+from ikelab.harness.fuzz.drive import ORDER, PATIENCE, Answer, drive, informational
 from ikelab.harness.fuzz.operators import Maker, Target, target
 from ikelab.harness.record import CaseFolder, RunFolder
 from ikelab.harness.rig import Rig
@@ -126,7 +126,7 @@ class Campaign:
             self._found(plan, answer, seen)
             self._restart()
         elif session.established:
-            session.close()
+            session.close(patience=PATIENCE)
         if self._initiator is not None:
             self._initiator.sessions.clear()
 

@@ -16,7 +16,17 @@ from ikelab.layers.iana import Notify, Payload
 from ikelab.layers.wire import Wire
 
 BOUNDARIES = (0, 1, 2, 3, 4, 5, 7, 8, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0xFFFFFFFF)
-DICTIONARY = (b"", b"\0", b"\0" * 16, b"\xff" * 16, b"%n%s%x", b"A" * 64, b"A" * 1024, b"\0\0\0\x01")
+DICTIONARY = (
+    b"",
+    b"\0",
+    b"\0" * 16,
+    b"\xff" * 16,
+    b"%n%s%x",
+    b"A" * 64,
+    b"A" * 1024,
+    b"\0\0\0\x01",
+)
+STRUCTURE = ("drop", "swap", "duplicate")
 HEADER = ("init_SPI", "resp_SPI", "next_payload", "version", "exch_type", "flags", "id", "length")
 
 
@@ -90,7 +100,9 @@ class Maker:
         count = self._random.choice((1, 1, 1, 1, 2, 3))
         edits = [self._random.choice(self._kinds)() for _ in range(count)]
         # Values are fitted to the field as the edits change it; structure comes last.
-        edits.sort(key=lambda e: (e.stage is not Stage.MESSAGE, e.op in ("drop", "swap", "duplicate")))
+        edits.sort(
+            key=lambda e: (e.stage is not Stage.MESSAGE, e.op in ("drop", "swap", "duplicate"))
+        )
         # The first such message alone: what follows it is honest again.
         return Plan(tuple(Binding(self.where.exchange, False, edit, 0) for edit in edits))
 
@@ -133,7 +145,7 @@ class Maker:
         data = self._random.choice(DICTIONARY)
         match self._random.randrange(3):
             case 0:
-                kind = self._random.choice([*Payload][1:] + [1, 100, 127, 200, 255])
+                kind = self._random.choice([*[*Payload][1:], 1, 100, 127, 200, 255])
                 critical = self._random.random() < 0.3
                 return insert(chain, payload=unknown(int(kind), data, critical=critical))
             case 1:
@@ -172,5 +184,3 @@ class Maker:
 
     def _bit(self) -> int:
         return self._random.randrange(8)
-
-

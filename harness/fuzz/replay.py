@@ -1,4 +1,4 @@
-"""`ikelab replay`: a plan, or the folder of a finding or a case, played against a peer once more."""
+"""`ikelab replay`: a plan, or the folder of a finding or a case, played once more."""
 
 from __future__ import annotations
 
