@@ -19,8 +19,9 @@ from ikelab.harness.errors import IkelabError
 if TYPE_CHECKING:
     from ikelab.harness.endpoint import Initiator, Responder
     from ikelab.harness.pki import Certificates
-    from ikelab.harness.rig import Rig, Tested
+    from ikelab.harness.rig import Rig
     from ikelab.harness.suite import Suite
+    from ikelab.harness.tested import Tested
 
 CASES = Path(__file__).resolve().parent.parent / "testcases"
 PLUGIN = "ikelab-suite"

@@ -43,7 +43,9 @@ class Target:
 def target(exchange: str, payloads: Sequence[Any], *, sealed: bool) -> Target:
     """The places of a message with these payloads (those inside SK where it is sealed)."""
     prefix = "SK." if sealed else ""
-    fields = [(f"header.{name}", bytes if "SPI" in name else int) for name in HEADER]
+    fields: list[tuple[str, type]] = [
+        (f"header.{name}", bytes if "SPI" in name else int) for name in HEADER
+    ]
     elements: list[str] = []
     seen: dict[str, int] = {}
     for payload in payloads:

@@ -8,7 +8,7 @@
     local_ts = "10.2.0.0/24"
     remote_ts = "10.1.0.0/24"
 
-`local_ts` is what lies behind the gateway. Nothing is configured by us, so a case that wants another
+`local_ts` is what lies behind the gateway. We configure nothing, so a case that wants another
 configuration is UNSUPPORTED. Commands are optional: `initiate` makes the gateway start an IKE SA.
 """
 

@@ -56,9 +56,7 @@ def test_a_long_chain_of_ours_arrives(peer: Tested, initiator: Initiator, order:
     both = Certificates(pki(), "initiator")
     peer.start(fragment=PATH, **both.theirs())
 
-    sa = initiator.establish(
-        fragment=PATH, plan=plan("IKE_AUTH/request: ", order), **both.ours()
-    )
+    sa = initiator.establish(fragment=PATH, plan=plan("IKE_AUTH/request: ", order), **both.ours())
 
     assert_carried(peer, sa)
 
