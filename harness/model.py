@@ -252,6 +252,12 @@ class TS:
                 if ports:
                     low, _, high = ports.partition("-")
                     first_port, last_port = int(low), int(high or low)
+            if start.version != end.version:
+                raise ValueError("addresses of two families")
+            if protocol not in range(256):
+                raise ValueError("a protocol is one octet")
+            if any(port not in range(65536) for port in (first_port, last_port)):
+                raise ValueError("a port is 0 to 65535")
         except ValueError as error:
             raise ConfigError(
                 f"not a traffic selector: {text!r} ({error}); write 10.1.0.0/24, "
