@@ -14,6 +14,8 @@ from ikelab.harness.model import Address, Datagram
 from ikelab.harness.transport.raw import MakeSocket, RawSocket
 
 UDP = 17
+AT_ONCE = 32
+"""How many datagrams of a socket are read before somebody looks at them."""
 
 
 def bound(address: Address, make: MakeSocket = socket.socket) -> socket.socket:
@@ -98,8 +100,10 @@ class UdpTransport:
         self._selector.register(sock, selectors.EVENT_READ, address)
 
     def _read(self, sock: socket.socket, local: Address) -> None:
-        try:
-            data, source = sock.recvfrom(65535)
-        except OSError:  # an ICMP error; silence is what the endpoint sees
-            return
-        self._inbox.append(Datagram(data, (source[0], source[1]), local, self.clock()))
+        """Take what has come, some of it: a flood must not keep the caller from its work."""
+        for _ in range(AT_ONCE):
+            try:
+                data, source = sock.recvfrom(65535)
+            except OSError:  # nothing more, or an ICMP error: silence is what the endpoint sees
+                return
+            self._inbox.append(Datagram(data, (source[0], source[1]), local, self.clock()))
