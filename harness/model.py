@@ -134,7 +134,10 @@ class Suite:
 
     def one(self, kind: int) -> Transform | None:
         """The only (or first) transform of a type, None where there is none."""
-        return next((t for t in self.transforms if t.type == kind), None)
+        for transform in self.transforms:  # asked for all the time: no generator
+            if transform.type == kind:
+                return transform
+        return None
 
     @property
     def encr(self) -> Transform | None:

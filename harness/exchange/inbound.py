@@ -24,8 +24,8 @@ class Inbound:
     Who opened it elsewhere (fragments, a capture) gives the payloads that were `inner`.
     """
 
-    __slots__ = ("_by_kind", "_fault", "_inner", "_offers", "_selectors", "exchange", "flags",
-                 "message", "message_id", "outer")  # fmt: skip
+    __slots__ = ("_by_kind", "_fault", "_inner", "_marked", "_offers", "_selectors", "exchange",
+                 "flags", "message", "message_id", "outer")  # fmt: skip
 
     def __init__(self, message: IKEv2, inner: list[Any] | None = None) -> None:
         self.message = message
@@ -38,6 +38,7 @@ class Inbound:
         self.flags = int(header.get("flags", 0))
         self._by_kind: dict[int, list[Any]] | None = None
         self._fault: tuple[str | None] | None = None
+        self._marked: list[Any] | None = None
         self._offers: list[Offered] | None = None
         self._selectors: dict[int, tuple[TS, ...]] = {}
 
@@ -55,6 +56,13 @@ class Inbound:
     def every(self) -> list[Any]:
         """All payloads, those outside SK first."""
         return self.outer if self._inner is None else [*self.outer, *self._inner]
+
+    @property
+    def marked(self) -> list[Any]:
+        """The payloads with the critical bit or a reserved one, wherever they stand."""
+        if self._marked is None:
+            self._marked = [payload for payload in self.every if bits_of(payload)]
+        return self._marked
 
     @property
     def readable(self) -> list[Any]:

@@ -123,7 +123,7 @@ def initiator_flag_names_the_original_initiator(seen: Seen) -> str | None:
 @rule("3.2")
 def critical_bit_is_clear_on_known_payloads(seen: Seen) -> str | None:
     """Senders clear the critical bit on payload types that RFC 7296 defines."""
-    for payload in seen.it.every:
+    for payload in seen.it.marked:
         if bits_of(payload) & 0x80 and Payload.SA <= payload.kind <= Payload.EAP:
             return f"{Payload(payload.kind).notation} carries the critical bit"
     return None
@@ -132,7 +132,7 @@ def critical_bit_is_clear_on_known_payloads(seen: Seen) -> str | None:
 @rule("2.5")
 def critical_bit_is_clear_in_responses(seen: Seen) -> str | None:
     """Payloads of a response do not have the critical bit, whatever their type."""
-    for payload in seen.it.every if seen.it.response else ():
+    for payload in seen.it.marked if seen.it.response else ():
         if bits_of(payload) & 0x80:
             return f"payload type {payload.kind} of a response carries the critical bit"
     return None
@@ -141,7 +141,7 @@ def critical_bit_is_clear_in_responses(seen: Seen) -> str | None:
 @rule("3.2")
 def reserved_bits_of_payloads_are_zero(seen: Seen) -> str | None:
     """The RESERVED bits of a generic payload header are sent as zero."""
-    for payload in seen.it.every:
+    for payload in seen.it.marked:
         if bits_of(payload) & 0x7F:
             return f"payload type {payload.kind} has flags {bits_of(payload):#04x}"
     return None
