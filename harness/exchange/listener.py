@@ -27,6 +27,7 @@ STRAY_SPI = b"\x5a" * 8  # an SPIr where there should be none, by conduct
 
 SWEEP = 64  # datagrams between two looks at what can be forgotten
 PATIENCE = 60.0  # seconds that a half-open SA, or one that is over, is kept for repeated requests
+MOST_OVER = 50  # SAs that are over and kept all the same, the latest ones
 
 
 class Listener:
@@ -92,7 +93,9 @@ class Listener:
             said = sa.transcript.steps[-1].now if sa.transcript.steps else now
             return sa.state in (State.INIT_DONE, State.CLOSED) and now - said > PATIENCE
 
-        self.sas[:] = [sa for sa in self.sas if not stale(sa)]
+        over = [sa for sa in self.sas if sa.over]
+        outdated = set(over[:-MOST_OVER])
+        self.sas[:] = [sa for sa in self.sas if sa not in outdated and not stale(sa)]
 
     def _keepalive(self, kind: str, datagram: Datagram, now: float) -> None:
         for sa in self.sas:

@@ -157,6 +157,8 @@ class IkeSa:
 
     def datagrams(self, now: float) -> list[Datagram]:
         """The datagrams that are due by now; one with a later `now` stays (edits can delay)."""
+        if not self._out:
+            return []
         due = [d for d in self._out if d.now <= now]
         self._out = deque(d for d in self._out if d.now > now)
         return due
