@@ -96,10 +96,10 @@ class RunFolder:
 
 def merge_peers(facts: dict[str, Any], rows: Iterable[dict[str, Any]]) -> bool:
     """Add the peers that the facts lack; whether there was one."""
-    known = {peer["name"] for peer in facts["peers"]}
-    fresh = [row for row in rows if row["name"] not in known]
-    facts["peers"] += fresh
-    return bool(fresh)
+    known = {peer["name"]: peer for peer in facts["peers"]}
+    merged = {row["name"]: row for row in rows} | known
+    facts["peers"] = [*known.values(), *(merged[name] for name in merged if name not in known)]
+    return len(merged) > len(known)
 
 
 def finish_shared(path: Path, peers: Iterable[dict[str, Any]], *, whole: bool) -> None:
