@@ -7,6 +7,7 @@ network namespaces for daemons (and for the reference peer, where asked to).
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,8 +35,9 @@ from ikelab.harness.transport.udp import UdpTransport
 REFERENCE = "reference"
 TOPOLOGIES = ("memory", "direct", "direct6")
 
-# Seconds that a real peer may take for an answer; it asks the kernel for modules the first time.
-PATIENCE = 5.0
+# Seconds that a real peer may take for an answer. In a guest kernel everything takes its time, and
+# the first child more than that: the kernel asks for its modules one by one.
+PATIENCE = 8.0 if "IKELAB_GUEST" in os.environ else 2.5
 
 
 @dataclass(frozen=True, slots=True)
