@@ -6,10 +6,11 @@ the catalogue ids that must FAIL with it. A case without a fault proves nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, nearest
+from ikelab.harness.peer import manners
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,7 +437,7 @@ FAULTS: dict[str, Fault] = dict(
         ),
         _fault(
             "dies-of-who-it-refuses",
-            "AUT-09 AUT-10 AUT-13 AUT-19",
+            "AUT-09 AUT-10 AUT-13 AUT-19 AUT-26",
             "after AUTHENTICATION_FAILED nothing is answered any more",
             conduct=("survive_refusals",),
         ),
@@ -447,6 +448,12 @@ FAULTS: dict[str, Fault] = dict(
             conduct=("reassemble",),
         ),
     ]
+)
+
+FAULTS.update(_fault(*row) for row in manners.ROWS)
+FAULTS.update(
+    (name, replace(FAULTS[name], cases=FAULTS[name].cases + tuple(more.split())))
+    for name, more in manners.ALSO.items()
 )
 
 

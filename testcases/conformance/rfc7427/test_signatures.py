@@ -13,9 +13,9 @@ from ikelab.harness.endpoint import Initiator, Responder, Session
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pki import Certificates
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.reply import Reply
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import AuthMethod, Hash, Notify, Payload
+from ikelab.testcases.conformance.refusals import refused
 
 DIGITAL, RSA = AuthMethod.DIGITAL_SIGNATURE, AuthMethod.RSA_DIGITAL_SIGNATURE
 SILENCE = drop("N(SIGNATURE_HASH_ALGORITHMS)")
@@ -39,16 +39,6 @@ def identifier(auth: Any) -> bytes:
     """The AlgorithmIdentifier of a digital signature."""
     load = bytes(auth.load)
     return load[1 : 1 + load[0]] if load else b""
-
-
-def refused(peer: Tested, sa: Session, reply: Reply) -> None:
-    """Nobody was let in."""
-    assert sa.state is not State.ESTABLISHED, f"the peer accepted it\n{sa}"
-    assert not reply.has(Payload.AUTH), f"the response authenticates the peer\n{sa}"
-    assert reply.silent or reply.protected, f"the refusal came in clear\n{sa}"
-    seen = peer.sa(sa)
-    dropped = reply.silent and seen is not None and seen.state != "ESTABLISHED"
-    assert seen is None or dropped, "the peer keeps an IKE SA that failed to authenticate"
 
 
 @case("AUT-06", "feature")

@@ -5,27 +5,16 @@ from __future__ import annotations
 import pytest
 
 from ikelab.harness.edits import at
-from ikelab.harness.endpoint import Initiator, Session
+from ikelab.harness.endpoint import Initiator
 from ikelab.harness.exchange.credentials import NullCredential, Trust
-from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Identity
 from ikelab.harness.pki import Certificates
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.reply import Reply
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import AuthMethod, IdType, Payload
+from ikelab.testcases.conformance.refusals import refused
 
 NOBODY = Identity(IdType.ID_NULL, b"")
-
-
-def refused(peer: Tested, sa: Session, reply: Reply) -> None:
-    """Nobody was let in."""
-    assert sa.state is not State.ESTABLISHED, f"the peer accepted it\n{sa}"
-    assert not reply.has(Payload.AUTH), f"the response authenticates the peer\n{sa}"
-    assert reply.silent or reply.protected, f"the refusal came in clear\n{sa}"
-    seen = peer.sa(sa)
-    dropped = reply.silent and seen is not None and seen.state != "ESTABLISHED"
-    assert seen is None or dropped, "the peer keeps an IKE SA that nobody authenticated"
 
 
 @case("AUT-20")
