@@ -7,7 +7,7 @@ as a test says.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -68,6 +68,7 @@ class Crossing:
         self.sas: dict[str, list[IkeSa]] = {"a": [], "b": []}  # every one there ever was
         for name, end in self.ends.items():
             end.on_new = self.sas[name].append
+        self.sent_to: Counter[str] = Counter()  # for whoever counts
         self.now = 0.0
         self.a = IkeSa(ours, initiator=True, entropy=self.entropy["a"])
         self.ends["a"].add(self.a)
