@@ -412,6 +412,7 @@ class Session:
         return self.endpoint.pump(done, patience)
 
     def _ask(self, start: Callable[[], None], patience: float | None) -> Reply:
+        assert self.sa.keys is not None, f"IKE_SA_INIT did not succeed: there are no keys\n{self}"
         self.sa.last_response = None
         start()
         sa = self.sa

@@ -110,11 +110,12 @@ def _note(sa: IkeSa, failed: NotProven, seen: Step | None = None) -> None:
 def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     """Answer IKE_AUTH: refuse who cannot prove it, otherwise IDr, AUTH and the child."""
     auth, identity = it.one(Payload.AUTH), it.one(Payload.IDI)
-    if auth is None or identity is None:
+    trusting = auth is None and not sa.conduct.insist_on_payloads
+    if identity is None or (auth is None and not trusting):
         return _refused(sa, Notify.INVALID_SYNTAX, "no IDi or no AUTH")
     own = sa.config.local_id
     try:
-        broken = proof.check(sa, it, identity, auth)
+        broken = [] if trusting else proof.check(sa, it, identity, auth)
         mine = proof.authenticate(sa, own)
     except NotProven as failed:
         _note(sa, failed, sa.transcript.steps[-1])

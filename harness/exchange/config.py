@@ -91,6 +91,14 @@ class Conduct:
     insist_on_request: bool = True  # 2.19: FAILED_CP_REQUIRED where an address is needed
     ignore_attributes: bool = True  # 3.15.1: unknown configuration attributes are ignored
     skip_versions: bool = True  # 3.15.4: an address type that it does not have is ignored
+    ignore_unknown_selectors: bool = True  # 2.9: selectors of unknown types are ignored
+    repeat_requests: bool = True  # 2.1: a request without a response is sent again
+    honour_window: bool = True  # 2.3: takes as many requests as it announced
+    say_little: bool = True  # 2.21.4: strangers hear INVALID_IKE_SPI at most
+    take_any_iv: bool = True  # 3.14: recipients accept any IV
+    fresh_iv: bool = True  # 3.14: each message has an IV of its own
+    match_any_hash: bool = True  # 2.23: one source hash of several is enough
+    no_hash_no_nat: bool = True  # 2.23: without hashes nothing is encapsulated
     take_padding: bool = True  # 3.14: padding of any value and any length
     keep_own_selectors: bool = True  # RFC 4301 4.4.1: an answer does not widen its policy
     keep_first_choice: bool = True  # 2.9: the initiator's first selectors are in the subset

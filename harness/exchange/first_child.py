@@ -72,6 +72,8 @@ def answer(sa: IkeSa, it: Inbound) -> list[Any]:
     tsi, tsr = it.selectors(Payload.TSI), it.selectors(Payload.TSR)
     if sa.config.lenient:
         tsi, tsr = misread.kept(sa.conduct, tsi), misread.kept(sa.conduct, tsr)
+    if not sa.conduct.insist_on_payloads:
+        tsi, tsr = tsi or sa.config.remote_ts, tsr or sa.config.local_ts
     if sa.conduct.narrow:
         tsi = narrow(tsi, sa.given or sa.config.remote_ts)
         tsr = narrow(tsr, sa.config.local_ts)

@@ -192,7 +192,7 @@ def _odd(sa: IkeSa, packet: IKEv2) -> bool:
     skf = packet.payloads[-1]
     number, total = skf.frag_number, skf.frag_total
     later = number > 1 and skf.next_payload
-    return bool(not sa.fragments or not 1 <= number <= total < LAST_FRAGMENT or later)
+    return bool(not sa.fragments or not 1 <= number <= total <= 1000 or later)
 
 
 def _again(sa: IkeSa, packet: IKEv2, seen: Step, keys: sk.SkKeys) -> None:

@@ -267,7 +267,9 @@ def _translated(
     ):
         hashes = [bytes(n.notify) for n in it.notifies(kind)]
         expected = nat_detection(sa.spi_i, spi_r, *address)
-        found.append(expected not in hashes if hashes else None)
+        hashes = hashes if sa.conduct.match_any_hash else hashes[:1]
+        unknown = None if sa.conduct.no_hash_no_nat else True
+        found.append(expected not in hashes if hashes else unknown)
     return found[0], found[1]
 
 

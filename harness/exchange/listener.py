@@ -85,6 +85,8 @@ class Listener:
             owner.receive(datagram, now)
         elif packet.exch_type == Exchange.IKE_SA_INIT or not self.config.conduct.check_exchange:
             self._first(packet, data, datagram, now)
+        elif not self.config.conduct.say_little:
+            self._answer(packet, IKEv2_Notify(type=Notify.INVALID_SYNTAX), datagram, now)
 
     def _sweep(self, now: float) -> None:
         """Forget SAs that never came up, or are over, and that nobody has spoken to for long."""

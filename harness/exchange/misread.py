@@ -21,12 +21,8 @@ from ikelab.layers.iana import TRANSFORMS, Encr, Exchange, Notify, Payload, Tran
 from ikelab.layers.message import IKEv2
 
 _MANY = frozenset({Payload.CERT, Payload.CERTREQ, Payload.N, Payload.D, Payload.V})
-_ORDER = {
-    kind: place
-    for place, kind in enumerate(
-        (Payload.SA, Payload.KE, Payload.IDI, Payload.NONCE, Payload.IDR, Payload.AUTH)
-    )
-}
+_ORDERED = ((Payload.SA, Payload.NONCE), (Payload.IDI, Payload.AUTH))
+"""Which payload goes before which in the figures of RFC 7296 1.2 and 1.3."""
 
 
 def refuses(conduct: Conduct, it: Inbound) -> str | None:
@@ -53,6 +49,8 @@ def refuses(conduct: Conduct, it: Inbound) -> str | None:
         len(it.selectors(k)) > 1 for k in (Payload.TSI, Payload.TSR)
     ):
         return "more than one selector"
+    if not conduct.ignore_unknown_selectors and _strange_selectors(it):
+        return "a selector of an unknown type"
     if not conduct.take_padding and _padded(it):
         return "more padding than it would send"
     return None
@@ -67,6 +65,11 @@ def _reserved(it: Inbound) -> bool:
     )
 
 
+def _strange_selectors(it: Inbound) -> bool:
+    both = [*it.all(Payload.TSI), *it.all(Payload.TSR)]
+    return any(t.TS_type not in (7, 8) for p in both for t in p.traffic_selector)
+
+
 def _number(value: Any) -> int:
     return int.from_bytes(value, "big") if isinstance(value, bytes) else int(value or 0)
 
@@ -78,17 +81,19 @@ def _padded(it: Inbound) -> bool:
 
 
 def _disordered(found: Sequence[Any]) -> bool:
-    places = [_ORDER[p.kind] for p in found if p.kind in _ORDER]
-    return places != sorted(places)
+    kinds = [p.kind for p in found]
+    return any(
+        first in kinds and second in kinds and kinds.index(first) > kinds.index(second)
+        for first, second in _ORDERED
+    )
 
 
 def offered(conduct: Conduct, payload: Any, fine: list[Offered]) -> list[Offered]:
     """The proposals as a faulty reader has them; `fine` is what an honest one read."""
     found = list(fine)
     if not conduct.refuse_unknown_attributes:
-        found = [
-            replace(o, suite=suite_of(p)) for o, p in zip(found, payload.proposal, strict=True)
-        ]
+        pairs = zip(found, payload.proposal, strict=False)
+        found = [replace(o, suite=suite_of(p)) for o, p in pairs]
     if not conduct.refuse_unknown_types:
         found = [_mapped(o, [t for t in o.suite.transforms if t.type <= 13]) for o in found]
     if not conduct.skip_unknown_transforms:
@@ -126,6 +131,9 @@ def odd(it: Inbound, data: bytes = b"") -> bool:
         return True
     if lookup(Exchange, it.exchange) is None or not any(message.init_SPI) or it.flags & 0xC7:
         return True
+    first = it.exchange == Exchange.IKE_SA_INIT and not it.response
+    if first and (not it.from_initiator or it.message_id or any(message.resp_SPI)):
+        return True
     if it.malformed() or len(it.payloads) > 30:
         return True
     kinds = Counter(p.kind for p in it.payloads)
@@ -146,6 +154,8 @@ def _odd_payload(payload: Any) -> bool:
             return len(payload.ke) not in (32, 64, 256) or not any(payload.ke[:31])
         case Payload.NONCE:
             return not 16 <= len(payload.nonce) <= 256
+        case Payload.N:
+            return payload.type == Notify.COOKIE and not 1 <= len(payload.notify) <= 64
         case Payload.V:
             return not 1 <= len(payload.vendorID) <= 1000
         case Payload.D:

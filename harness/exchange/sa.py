@@ -107,6 +107,7 @@ class IkeSa:
         self.applied: list[Binding] = []  # every edit of what we sent, for the record
         self.fragments = False  # whether both sides announced RFC 7383
         self.reassembly = frag.Reassembly()
+        self.ivs: frozenset[bytes] = frozenset()  # kept by a planted fault only
         self._sent: Counter[tuple[int, bool]] = Counter()
         self._out: deque[Datagram] = deque()
         self._events: deque[Event] = deque()
@@ -281,9 +282,8 @@ class IkeSa:
             self.applied += [Binding(name, response, edit) for edit in edits]
             measure = partial(outbox.measured, keys=self._out_keys)
             tree = apply.on_message(tree, edits, measure, lenient=lenient)
-        built = outbox.build(
-            tree, self._out_keys, self.entropy, edits, self._room(), lenient=lenient
-        )
+        ivs = self.entropy if self.conduct.fresh_iv else bytes
+        built = outbox.build(tree, self._out_keys, ivs, edits, self._room(), lenient=lenient)
         if exchange == Exchange.IKE_SA_INIT:
             init.remember(self, built.messages[0], response, edited=bool(edits))
         marker = NON_ESP_MARKER if encapsulated(self.local, self.remote) else b""
@@ -330,7 +330,8 @@ class IkeSa:
             self.note(TimedOut(waiting.exchange, waiting.message_id))
             self.end("no response")
             return
-        self._resend(waiting.wire, now)
+        if self.conduct.repeat_requests:
+            self._resend(waiting.wire, now)
         waiting.tries += 1
         waits = (*self.config.retransmit, self.config.give_up)
         waiting.due = now + waits[waiting.tries if self.conduct.back_off else 0]
@@ -395,6 +396,7 @@ class IkeSa:
         except sk.Refusal as refusal:
             if response and refusal.kind == "absent" and self._answers_auth(packet):
                 self.judged(Inbound(packet), seen, self.window.waiting.get(packet.id))
+            self.stuck = refusal.kind == "padding" and not self.conduct.survive_oddities
             self.ignore(seen, f"SK refused: {refusal}")
             return
         seen.first_inner = opened.payloads[-1].next_payload
@@ -412,17 +414,26 @@ class IkeSa:
         if not self.conduct.survive_oddities and misread.odd(it):
             self.stuck = True
             return
+        if not self.conduct.take_any_iv and self._repeats_an_iv(it):
+            self.ignore(seen, "an IV that came before")
+            return
         if it.response:
             self._receive_response(it, seen, now)
         else:
             self._receive_request(it, seen, datagram, now)
+
+    def _repeats_an_iv(self, it: Inbound) -> bool:
+        """A fault: whether the IV is one that came before."""
+        iv, known = bytes(getattr(it.outer[-1], "iv", b"")), self.ivs
+        self.ivs = known | {iv}
+        return iv in known
 
     def _heeds_the_unprotected(self, packet: IKEv2) -> str | None:
         """A fault: what came without protection ends the IKE SA."""
         if self.conduct.require_protection:
             return None
         clear = Inbound(packet)
-        found = clear.errors() or clear.all(Payload.D)
+        found = clear.errors() or clear.all(Payload.D) or clear.malformed()
         return "an unprotected message said so" if found else None
 
     def _answers_auth(self, packet: IKEv2) -> bool:
@@ -479,7 +490,8 @@ class IkeSa:
             self.ignore(seen, f"message ID {it.message_id}, expected {self.window.expected}")
             return
         happening = Happening("recv", _known(it.exchange), "request")
-        if step(self.state, happening) is None and self.conduct.authenticate_first:
+        early = step(self.state, happening) is None and self.conduct.check_exchange
+        if early and self.conduct.authenticate_first:
             self.ignore(seen, f"{seen.text().split()[0]} in state {self.state}")
             return
         self.heard = now
@@ -510,6 +522,9 @@ class IkeSa:
         if not self.conduct.skip_unknown and it.unknown():
             return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", "unknown payload")
         self._take_window(it)
+        if not self.conduct.check_exchange and it.has(Payload.AUTH):
+            self.state = State.ESTABLISHED
+            return auth.serve(self, it, now)
         if it.exchange == Exchange.IKE_AUTH:
             return auth.serve(self, it, now)
         if it.exchange == Exchange.CREATE_CHILD_SA:
@@ -521,7 +536,7 @@ class IkeSa:
         size = self.config.window
         if size <= 1:
             return []
-        self.window.size = size
+        self.window.size = size if self.conduct.honour_window else 1
         return [IKEv2_Notify(type=Notify.SET_WINDOW_SIZE, notify=size.to_bytes(4, "big"))]
 
     def _take_window(self, it: Inbound) -> None:

@@ -27,7 +27,7 @@ def given(sa: Session, kind: int) -> list[bytes]:
 
 def address_of(sa: Session) -> TS:
     """The one IPv4 address that was given, as a selector; AssertionError where there is none."""
-    [value] = given(sa, ADDRESS) or [b""]
+    value = b"".join(given(sa, ADDRESS))
     assert len(value) == 4, f"the address is {value.hex() or 'missing'}\n{sa}"
     return TS.parse(str(ipaddress.ip_address(value)))
 
@@ -84,8 +84,9 @@ def test_uses_the_address_that_it_was_given(peer: Tested, responder: Responder) 
     peer.initiate()
     sa = responder.accept()
 
-    [step] = [s for s in sa.sent() if s.inner() and any(p.kind == Payload.CP for p in s.inner())]
-    reply = next(p for p in step.inner() or [] if p.kind == Payload.CP)
+    sent = [p for s in sa.sent() for p in s.inner() or [] if p.kind == Payload.CP]
+    assert len(sent) == 1, f"the peer asked for no address\n{sa}"
+    reply = sent[0]
     address = TS.parse(str(ipaddress.ip_address(bytes(reply.attributes[0].value))))
     assert sa.child.remote_ts == (address,), f"{sa}"
     assert sa.violations == []
