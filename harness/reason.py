@@ -42,7 +42,7 @@ def one_line(error: BaseException) -> str:
     lines = [line for line in text.splitlines() if not _CONVERSATION.match(line)]
     if not lines:
         return text.splitlines()[0] if text else "an assertion without a word failed"
-    line = _own_words(lines[0], lines[1:])
+    line = _own_words(lines[0].strip(), lines[1:])
     if line.startswith(_GOT) and (source := _source(error)):
         line += f"  [{source}]"
     return _shortened(line)
