@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import json
 import os
+import shlex
 import signal
 import sys
 import termios
@@ -31,7 +32,8 @@ _MODULES = """veth tun af_packet af_key xfrm_user xfrm_algo esp4 esp6 ah4 ah6 ip
 xfrm4_tunnel xfrm6_tunnel sch_netem sch_tbf iptable_nat ip6table_nat xt_MASQUERADE xt_nat nf_tables
 authenc echainiv seqiv gcm ccm ctr cbc hmac sha1_generic sha256_generic sha512_generic md5
 des_generic aes_generic camellia_generic blowfish_generic cast5_generic chacha20poly1305
-chacha_generic poly1305_generic xcbc cmac ghash_generic crypto_null deflate"""
+chacha_generic poly1305_generic xcbc cmac ghash_generic crypto_null deflate
+rmd160 serpent_generic twofish_generic"""
 
 
 def main(spec_file: str) -> NoReturn:
@@ -58,19 +60,29 @@ def _set_up(folder: Path) -> None:
     modules = Modules(folder)
     for name in _MODULES.split():
         modules.load(name)
-    _answer_the_kernel(folder)
+    _answer_the_kernel(modules)
     world.raise_loopback()
 
 
-def _answer_the_kernel(folder: Path) -> None:
-    """Let the kernel's own requests for modules come here, because no modprobe knows the place."""
-    helper = Path("/run/modprobe")
+def _answer_the_kernel(modules: Modules) -> None:
+    """Let the kernel's own requests for modules come here, because no modprobe knows the place.
+
+    Most requests are for what there is not (a PF_KEY socket asks for every algorithm that it has
+    heard of), and Python takes a second to start: a list answers those.
+    """
+    helper, names = Path("/run/modprobe"), set(modules.names())
+    names |= {name.replace("_", "-") for name in names}
+    known = "|".join(sorted(shlex.quote(name) for name in names))
     code = (
         "import sys; from pathlib import Path; from ikelab.netns.modules import Modules; "
-        f"[Modules(Path({str(folder)!r})).load(n) for n in sys.argv[1:] if n[0] != '-']"
+        f"Modules(Path({str(modules.folder)!r})).load(sys.argv[1])"
     )
     (Path("/run") / "modprobe.py").write_text(code + "\n")
-    helper.write_text(f'#!/bin/sh\nexec "{sys.executable}" /run/modprobe.py "$@"\n')
+    helper.write_text(
+        "#!/bin/sh\nfor name; do :; done\n"
+        f"case $name in {known}) ;; *) exit 1 ;; esac\n"
+        f'exec "{sys.executable}" /run/modprobe.py "$name"\n'
+    )
     helper.chmod(0o755)
     with contextlib.suppress(OSError):
         Path("/proc/sys/kernel/modprobe").write_text(str(helper))

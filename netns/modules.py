@@ -43,6 +43,14 @@ class Modules:
         loaded = [self._load(path) for path in names]  # every one, whatever the first says
         return any(loaded)
 
+    def names(self) -> Iterator[str]:
+        """What `load` finds by its exact name: modules, and aliases without wildcards."""
+        yield from self._files
+        for line in (self.folder / "modules.alias").read_text().splitlines():
+            words = line.split()
+            if len(words) == 3 and words[0] == "alias" and not set(words[1]) & set("*?["):
+                yield words[1]
+
     def _aliases(self, alias: str) -> Iterator[str]:
         """The modules that answer to an alias, which is how the kernel asks for them."""
         for line in (self.folder / "modules.alias").read_text().splitlines():
