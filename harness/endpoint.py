@@ -110,7 +110,8 @@ class Endpoint:
                 self._tick()
 
     def _sas(self) -> list[IkeSa]:
-        return [s.sa for s in self.sessions]
+        """The SAs that may have something to do."""
+        return [s.sa for s in self.sessions if not s.sa.asleep]
 
     def _timer(self) -> float | None:
         times = [t for t in (sa.timer() for sa in self._sas()) if t is not None]

@@ -131,6 +131,12 @@ class IkeSa:
         """Whether we are the side that a NAT translates."""
         return bool(self.nat.initiator if self.initiator else self.nat.responder)
 
+    @property
+    def asleep(self) -> bool:
+        """Whether it is over and waits for nothing: only a datagram or an intent can wake it."""
+        busy = self._out or self.window.waiting or self.keepalive_due is not None
+        return self.over and not busy
+
     # -- the five verbs ----------------------------------------------------------------------
 
     def receive(self, datagram: Datagram, now: float) -> None:
@@ -158,6 +164,8 @@ class IkeSa:
 
     def datagrams(self, now: float) -> list[Datagram]:
         """The datagrams that are due by now; one with a later `now` stays (edits can delay)."""
+        if not self._out:
+            return []
         if not self._out:
             return []
         due = [d for d in self._out if d.now <= now]

@@ -122,3 +122,14 @@ def test_what_belongs_to_no_conversation_is_counted(net):
 
     assert len(list(many.run(mixed()))) == 2
     assert many.strays == 1
+
+
+def test_who_is_over_sleeps_until_somebody_asks_it_for_more(net):
+    [talk] = Many(net).run(talks(1))
+    sa = talk.sa
+    assert sa.asleep
+    sa.inform([], net.clock())
+    assert not sa.asleep
+    assert len(sa.datagrams(net.clock())) == 1
+    assert not sa.asleep  # it waits for the answer
+    assert sa.timer() is not None
