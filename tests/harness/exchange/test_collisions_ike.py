@@ -238,6 +238,18 @@ def test_close_after_a_rekey_was_answered() -> None:
     assert a.initiator and len(a.children) == 1
 
 
+def test_close_behind_a_rekey_of_ours() -> None:
+    """The old SA is closed once, whoever asked for it first; the successor stays."""
+    x = Crossing(window=4)
+    rekey, close = x.begin(x.a.rekey), x.begin(x.a.close)
+    answer = x.deliver(rekey)
+    assert x.deliver(answer) == []  # its delete is under way already
+    x.settle(close)
+
+    a, _ = survivors(x)
+    assert a.initiator and len(a.children) == 1 and x.a.over and x.b.over
+
+
 def test_both_close_at_once() -> None:
     """2.25.2: each is answered as usual, and each forgets its own."""
     x = Crossing()

@@ -288,10 +288,12 @@ def test_a_nat_and_its_keepalives_go_over() -> None:
     """2.23: the successor lives on the same ports and keeps the same mapping; the old one rests."""
     x = Crossing(local=("10.0.0.1", 4500), remote=("10.0.0.2", 4500))
     x.a.keepalive_due = x.now + 20.0
-    x.settle(x.begin(x.a.rekey))
+    delete = x.deliver(x.deliver(x.begin(x.a.rekey)))
+    assert not x.a.over and x.a.keepalive_due is None
+    x.settle(delete)
     a, b = ends(x)
     assert (a.local, a.remote, a.nat) == (x.a.local, x.a.remote, x.a.nat)
     assert (b.local, b.remote) == (x.b.local, x.b.remote)
-    assert a.keepalive_due is not None and x.a.keepalive_due is None
+    assert a.keepalive_due is not None
     x.settle(x.begin(a.inform, []))
     assert not a.window.waiting
