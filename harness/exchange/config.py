@@ -101,7 +101,6 @@ class Conduct:
     no_hash_no_nat: bool = True  # 2.23: without hashes nothing is encapsulated
     take_padding: bool = True  # 3.14: padding of any value and any length
     keep_own_selectors: bool = True  # RFC 4301 4.4.1: an answer does not widen its policy
-    keep_first_choice: bool = True  # 2.9: the initiator's first selectors are in the subset
     insist_on_payloads: bool = True  # 1.2: a message without its payloads makes no SA
     check_chain: bool = True  # 3.2: a chain that does not parse makes no SA
     check_exchange: bool = True  # 3.1: only IKE_SA_INIT starts an IKE SA

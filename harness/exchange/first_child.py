@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ikelab.harness.exchange import configuration, misread
+from ikelab.harness.exchange import configuration
 from ikelab.harness.exchange.child import Nonces, fresh_spi, install
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
@@ -70,8 +70,6 @@ def answer(sa: IkeSa, it: Inbound) -> list[Any]:
         return [IKEv2_Notify(type=given.error)]
     sa.given = given.selectors
     tsi, tsr = it.selectors(Payload.TSI), it.selectors(Payload.TSR)
-    if sa.config.lenient:
-        tsi, tsr = misread.kept(sa.conduct, tsi), misread.kept(sa.conduct, tsr)
     if not sa.conduct.insist_on_payloads:
         tsi, tsr = tsi or sa.config.remote_ts, tsr or sa.config.local_ts
     if sa.conduct.narrow:

@@ -9,6 +9,7 @@ from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.window import Outstanding, Reply
 from ikelab.layers.iana import Notify, Payload, Protocol
+from ikelab.layers.notify import IKEv2_Notify
 from ikelab.layers.payloads import IKEv2_Delete
 
 if TYPE_CHECKING:
@@ -37,10 +38,20 @@ def serve(sa: IkeSa, it: Inbound) -> Reply | None:
         # RFC 7296 2.25.2: our own rekey of this SA, if any, is forgotten; theirs has the children.
         rekey.inherit(sa)
         return Reply([], "delete" if sa.conduct.forget_deleted else "")
+    if any(map(_misfit, deletes)):
+        # 3.11, 2.21.3: SPIs of ESP and AH have four octets, and there are as many as announced.
+        outcome = "refused" if sa.conduct.end_on_syntax_error else ""
+        return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], outcome, "a Delete payload")
     answer: list[Any] = []
     for delete in deletes:
         answer += _paired(sa, delete)
     return Reply(answer)
+
+
+def _misfit(delete: Any) -> bool:
+    """Whether the sizes inside a Delete payload of ESP or AH do not add up."""
+    sizes = {len(spi) for spi in delete.SPI} | {delete.SPIsize}
+    return sizes != {4} or delete.SPInum != len(delete.SPI)
 
 
 def _paired(sa: IkeSa, delete: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from ikelab.harness.exchange.config import Conduct
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import Offered
-from ikelab.harness.model import TS, Suite, Transform
+from ikelab.harness.model import Suite, Transform
 from ikelab.harness.notation import suite_of
 from ikelab.layers.chain import IKEv2_Malformed
 from ikelab.layers.iana import TRANSFORMS, Encr, Exchange, Notify, Payload, TransformType, lookup
@@ -117,11 +117,6 @@ def _usual_length(transform: Transform) -> Transform:
     if transform.type != TransformType.ENCR or transform.id != Encr.ENCR_AES_CBC:
         return transform
     return transform if transform.key_bits in (192, 256) else replace(transform, key_bits=128)
-
-
-def kept(conduct: Conduct, offer: tuple[TS, ...]) -> tuple[TS, ...]:
-    """The selectors that are looked at."""
-    return offer[1:] if not conduct.keep_first_choice and len(offer) > 1 else offer
 
 
 def odd(it: Inbound, data: bytes = b"") -> bool:

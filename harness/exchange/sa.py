@@ -391,7 +391,7 @@ class IkeSa:
         if self._in_keys is None:
             self.ignore(seen, "no keys yet")
             return
-        response = bool(int(packet.flags) & RESPONSE)
+        response = bool(packet.fields["flags"] & RESPONSE)
         if frag.is_fragment(packet):
             self._receive_fragment(packet, seen, datagram, now)
             return

@@ -314,12 +314,6 @@ ROWS: list[Row] = [
     _conduct("repeats-its-iv", "INF-14", "every message has the same IV", "fresh_iv"),
     # Selectors
     _conduct(
-        "drops-the-first-selector",
-        "TS-04",
-        "the first of several selectors is left out",
-        "keep_first_choice",
-    ),
-    _conduct(
         "takes-one-selector",
         "TS-04 TS-07 TS-09",
         "more than one selector in a payload is refused",
@@ -364,7 +358,7 @@ ROWS: list[Row] = [
     ),
     _conduct(
         "minds-unknown-attributes",
-        "CP-02 CP-05",
+        "CP-02",
         "a request with an unknown attribute gets no address",
         "ignore_attributes",
     ),
@@ -423,5 +417,11 @@ ROWS: list[Row] = [
         "NAT-06",
         "responses go to port 500 whatever port asked",
         _INIT + "wire.to_port(500)",
+    ),
+    _wire(
+        "forgets-the-marker",
+        "NAT-06",
+        "responses on port 4500 come without the non-ESP marker",
+        _INIT + "wire.marker(b'')",
     ),
 ]
