@@ -6,9 +6,9 @@ Each function gives the misfit in words, None where there is none or where nobod
 from __future__ import annotations
 
 from ikelab.harness.exchange.inbound import Inbound
-from ikelab.harness.exchange.negotiate import Offered
+from ikelab.harness.exchange.negotiate import MAY_BE_NONE, Offered
 from ikelab.harness.model import Transform
-from ikelab.layers.iana import Exchange, Integ, Payload, TransformType, lookup
+from ikelab.layers.iana import Exchange, Payload, TransformType, lookup
 
 
 def misfit(answer: Inbound, request: Inbound) -> str | None:
@@ -82,10 +82,7 @@ def _unlike(offered: Offered, answer: Offered, exchange: int) -> str | None:
 
 
 def _is_none(transform: Transform) -> bool:
-    optional = (TransformType.INTEG, TransformType.KE)
-    return transform.id == Integ.NONE and (
-        transform.type in optional or transform.type > TransformType.SN
-    )
+    return transform.id == 0 and transform.type in MAY_BE_NONE
 
 
 def _type(kind: int) -> str:

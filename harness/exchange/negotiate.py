@@ -118,6 +118,12 @@ MANDATORY = {
 }
 
 
+# The types that have a NONE (RFC 7296 3.3.2, RFC 9370 2.2.1); a type that nobody knows has none.
+MAY_BE_NONE = frozenset(
+    (TransformType.INTEG, TransformType.KE, *range(TransformType.ADDKE1, TransformType.ADDKE7 + 1))
+)
+
+
 def choose(
     offered: Iterable[Offered], policy: Sequence[Suite], *, strict_aead: bool = True
 ) -> Choice | None:
@@ -160,9 +166,7 @@ def match(offered: Suite, wanted: Suite, *, strict_aead: bool = True) -> Suite |
 
 def _optional(kind: int, wanted: Suite) -> tuple[Transform, ...]:
     """What a type that the policy does not name may be: only its NONE."""
-    if kind in (TransformType.INTEG, TransformType.KE) or kind > TransformType.SN:
-        return (Transform(kind, 0),)
-    return ()
+    return (Transform(kind, 0),) if kind in MAY_BE_NONE else ()
 
 
 def _may_lack(kind: int, wanted: Suite, picked: dict[int, Transform]) -> bool:
@@ -170,7 +174,7 @@ def _may_lack(kind: int, wanted: Suite, picked: dict[int, Transform]) -> bool:
     encr = picked.get(TransformType.ENCR)
     if kind == TransformType.INTEG and encr and Suite((encr,)).aead:
         return True
-    return any(t.id == 0 for t in wanted.of(kind)) and kind != TransformType.SN
+    return kind in MAY_BE_NONE and any(t.id == 0 for t in wanted.of(kind))
 
 
 def _integrity_fits(encr: Transform, integ: Transform | None, protocol: int) -> bool:
