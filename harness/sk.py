@@ -173,7 +173,8 @@ def _plain(sk: IKEv2_Decrypted, block: int) -> Plain:
 def _clear(message: IKEv2, payloads: list[Any], sk: IKEv2_Decrypted, length: int) -> bytes:
     """Header, payloads before SK, and SK's generic header, with `length` for the SK payload."""
     stated = length if sk.length is None else sk.length
-    head = IKEv2_SK(next_payload=first_inner(sk), flags=sk.flags, length=stated)
+    flags = sk.getfieldval("flags")
+    head = IKEv2_SK(next_payload=first_inner(sk), flags=flags, length=stated)
     outer = build_payloads([*payloads[:-1], head])
     # What SK holds is not built yet: the header counts it all the same.
     total = len(outer) - _SK_HEADER + length
@@ -219,7 +220,7 @@ def unseal(
     inner = parse_payloads(sk.next_payload, text[:end])
     opened = IKEv2_Decrypted(
         next_payload=sk.next_payload,
-        flags=sk.flags,
+        flags=sk.getfieldval("flags"),
         length=sk.length,
         iv=iv,
         inner=inner,
@@ -279,4 +280,4 @@ def rebuild(message: IKEv2, payloads: list[Any]) -> IKEv2:
         "id",
         "length",
     )
-    return make_message(payloads, **{name: getattr(message, name) for name in names})
+    return make_message(payloads, **{name: message.getfieldval(name) for name in names})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from scapy.fields import Field, FlagValue, PacketListField, RawVal
@@ -213,7 +214,7 @@ class Address(Octets):
         return x if isinstance(x, str) else octets_repr(bytes(x))
 
     def octets(self, pkt: Packet | None, x: Any) -> bytes:
-        return ipaddress.ip_address(x).packed if isinstance(x, str) else Octets.octets(self, pkt, x)
+        return _address(x) if isinstance(x, str) else Octets.octets(self, pkt, x)
 
     def randval(self) -> Any:
         return RandBin(self.size)
@@ -311,8 +312,13 @@ def address_repr(data: bytes) -> str:
     return octets_repr(data)
 
 
+@lru_cache(maxsize=1024)
+def _address(text: str) -> bytes:
+    return ipaddress.ip_address(text).packed
+
+
 def _packed(text: str) -> bytes:
     try:
-        return ipaddress.ip_address(text).packed
+        return _address(text)
     except ValueError:
         return text.encode()
