@@ -8,7 +8,7 @@ help:
 	@echo 'make demo    run the suite against the built-in peer and a strongSwan, print the page'
 	@echo 'make test    the tests of the project itself, and make lint'
 	@echo 'make lint    ruff, mypy and the import contracts'
-	@echo 'make bench   the layers against scapy.contrib.ikev2, and how quickly the command starts'
+	@echo 'make bench   start-up, the layers against scapy.contrib.ikev2, handshakes with strongSwan'
 	@echo 'make coverage-table  docs/coverage.md anew: vectors, then a run of each of PEERS'
 	@echo 'make format  let ruff format the code'
 	@echo 'make lock    resolve the dependencies of pyproject.toml anew'
@@ -40,6 +40,7 @@ format: venv
 bench: venv
 	$(BIN)/python tests/bench/bench_startup.py
 	$(BIN)/python tests/bench/bench_layers.py
+	$(BIN)/python tests/bench/bench_handshake.py
 
 PEERS = reference strongswan@bookworm strongswan@trixie
 COVER = build/coverage
