@@ -402,7 +402,7 @@ def test_a_payload_that_cannot_be_made_says_what_can(text: str, says: str) -> No
         init(Edit.parse(f"insert(payload={text})"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(anything, min_size=1, max_size=3))
 def test_any_edits_make_a_message_or_a_config_error(edits: list[Edit]) -> None:
     for stage in (init, auth):

@@ -81,7 +81,7 @@ def test_critical_and_unknown_and_unreadable_payloads_are_shown() -> None:
     assert "malformed" in str(shown["text"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=400), st.one_of(st.none(), st.binary(max_size=200)), st.integers(0, 255))
 def test_any_octets_can_be_written_down(data: bytes, inner: bytes | None, first: int) -> None:
     transcript = Transcript([step(data, plain=inner, first_inner=first)])
@@ -92,7 +92,7 @@ def test_any_octets_can_be_written_down(data: bytes, inner: bytes | None, first:
     assert transcript.text().startswith("#")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(33, 54), st.binary(max_size=60), st.integers(34, 250))
 def test_any_body_of_any_payload_can_be_written_down(kind: int, body: bytes, exchange: int) -> None:
     payload = b"\0\0" + (4 + len(body)).to_bytes(2, "big") + body

@@ -127,7 +127,7 @@ def survives(sa: Any, datagram: Datagram) -> None:
         assert one.transcript.jsonl() is not None
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.one_of(st.binary(max_size=200), mutated()), st.sampled_from(list(State)),
        st.sampled_from([500, 4500]), st.booleans())  # fmt: skip
 def test_an_sa_survives_any_octets_in_any_state(
@@ -139,7 +139,7 @@ def test_an_sa_survives_any_octets_in_any_state(
     survives(sa, Datagram(data, sa.remote, (sa.local[0], port)))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.one_of(st.binary(max_size=200), mutated()), st.sampled_from([500, 4500]), st.booleans())
 def test_a_listener_survives_any_octets(data: bytes, port: int, known: bool) -> None:
     talk = _talk(State.ESTABLISHED)
@@ -148,7 +148,7 @@ def test_a_listener_survives_any_octets(data: bytes, port: int, known: bool) -> 
     survives(talk.listener, Datagram(data, ("10.0.0.1", port), ("10.0.0.2", port)))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.lists(st.one_of(st.binary(max_size=100), mutated()), max_size=4), st.booleans())
 def test_a_station_survives_any_octets(datagrams: list[bytes], initiates: bool) -> None:
     station = Station(mirrored(config(**OPTIONS)), entropy(1))
@@ -206,7 +206,7 @@ inner = st.one_of(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(inner, st.sampled_from(EXCHANGES), st.sampled_from(["init", "up", "rekeying", "closing"]))
 def test_a_responder_survives_any_protected_request(
     content: tuple[int, bytes], exchange: int, state: str
@@ -223,7 +223,7 @@ def test_a_responder_survives_any_protected_request(
     survives(talk.listener, datagram)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(inner, st.sampled_from(["auth", "liveness", "child", "rekey child", "rekey ike", "delete"]),
        st.sampled_from([None, *EXCHANGES]))  # fmt: skip
 def test_an_initiator_survives_any_protected_response(
@@ -244,7 +244,7 @@ def test_an_initiator_survives_any_protected_response(
     survives(talk.i, datagram)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.data())
 def test_an_initiator_survives_any_first_answer(data: st.DataObject) -> None:
     """IKE_SA_INIT in clear, every field of an honest answer set to anything, and then on."""
