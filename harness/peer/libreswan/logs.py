@@ -23,7 +23,9 @@ _MOVED = re.compile(r"\| (?:parent|child) state #(\d+): ")
 _IKE_KEYS = re.compile(
     r"\| ikev2 ([IR]) 0x([0-9a-f]{16}) 0x([0-9a-f]{16}) \S+?:?(?:0x([0-9a-f]+))? \S+:0x([0-9a-f]+)$"
 )
-_FROM = re.compile(r'\| duplicating state object #(\d+) "[^"]*" as #(\d+)')
+_OUR_SPI = re.compile(r"\| our spi: ((?:[0-9a-f]{2} +){7}[0-9a-f]{2})$")
+_THEIR_SPI = "| remote SPI"
+_FROM = re.compile(r"\| duplicating state object #(\d+) .* as #(\d+)")
 _ROW = re.compile(r"\|   ((?:[0-9a-f]{2} {1,2})+[0-9a-f]{2}|[0-9a-f]{2})(?:   .*)?$")
 _END = re.compile(r"\| NAT_TRAVERSAL (this|that) end is (NOT )?behind NAT")
 _SUITE = re.compile(r"\{(?:auth=\S+ )?cipher=(\S+) integ=(\S+) prf=(\S+) group=(\w+)")
@@ -47,6 +49,8 @@ class State:
     ike: bool = True
     initiator: bool = False
     spis: Spis | None = None
+    own_spi: bytes = b""  # of an IKE SA that succeeds another one, before it says anything
+    other_spi: bytes = b""
     cipher: tuple[str, str, str, str] | None = None  # cipher, integrity, PRF, group
     remote_id: str = ""
     here: bool | None = None  # behind a NAT
@@ -123,6 +127,10 @@ class _Reader:
             state.initiator = bool(re.search(r"_I\d?$", match[3]))
         elif match := _MOVED.match(line):
             self.current = int(match[1])
+        elif match := _OUR_SPI.match(line):
+            self._successor(own=bytes.fromhex(match[1]))
+        elif line.startswith(_THEIR_SPI) and len(dump) == 8:
+            self._successor(other=dump)
         elif match := _IKE_KEYS.match(line):
             self._ike_keys(match)
         elif match := _FROM.match(line):
@@ -145,11 +153,22 @@ class _Reader:
         elif match := _KEY.match(line):
             self._key(self._state(self.current), match[1] in _CIPHER, dump)
 
+    def _successor(self, own: bytes = b"", other: bytes = b"") -> None:
+        """One of the two SPIs that proposals for a new IKE SA carry (RFC 7296 1.3.2)."""
+        state = self._state(self.current)
+        state.own_spi, state.other_spi = own or state.own_spi, other or state.other_spi
+        if state.own_spi and state.other_spi:
+            state.ike = True  # it begins as a child of the old one
+            ends = (state.own_spi, state.other_spi)
+            state.spis = Spis(*(ends if state.initiator else reversed(ends)))
+
     def _ike_keys(self, match: re.Match[str]) -> None:
         """The keys of the IKE SA that has just come up, which also tells its SPIs."""
         state = self._state(self.current)
-        state.ike = True  # the successor of an IKE SA begins as its child
-        state.spis = Spis(bytes.fromhex(match[2]), bytes.fromhex(match[3]))
+        spis = Spis(bytes.fromhex(match[2]), bytes.fromhex(match[3]))
+        if any(s.spis == spis and s is not state for s in self.states.values()):
+            return  # 4.3 tells the old keys again when it rekeys
+        state.ike, state.spis = True, spis
         who = match[1].lower()
         state.keys[f"SK_e{who}"] = bytes.fromhex(match[5])
         if match[4]:

@@ -19,7 +19,7 @@ from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import FOLDER, Daemon, abilities
 from ikelab.harness.peer.openiked import logs, parse
 from ikelab.harness.peer.openiked.render import render
-from ikelab.layers.iana import Encr, Protocol, TransformType
+from ikelab.layers.iana import Encr, Protocol, Sn, TransformType
 from ikelab.netns.host import Host
 
 _ETC = "/etc/iked"
@@ -60,6 +60,8 @@ class OpenIked:
     def start(self, config: PeerConfig) -> None:
         """Run iked with this configuration and no SA; wait until it listens."""
         files = render(config)
+        if any(t.id == Sn.ESN for s in config.esp for t in s.of(TransformType.SN)):
+            raise Unsupported("OpenIKED has no ESN over PF_KEY")
         if "responder" in self.lacks:
             raise Unsupported(f"{self.name} cannot run: {self.lacks['responder']}")
         self._daemon.kill()
@@ -88,7 +90,7 @@ class OpenIked:
     def knows(self, transform: Transform, protocol: int) -> bool:
         """Whether iked keeps a proposal with this transform."""
         if transform.type == TransformType.SN:
-            return protocol != Protocol.IKE
+            return protocol != Protocol.IKE and transform.id == Sn.NO_ESN
         return self._accepts(transform, protocol)
 
     def child_keys(self) -> frozenset[Keys]:
@@ -119,7 +121,7 @@ class OpenIked:
         if any(address.version == 6 for address in self._host.addresses):
             found.add("ipv6")
         if self._daemon_kernel("esp"):
-            found |= {"child", "kernel-esp", "esn"}
+            found |= {"child", "kernel-esp"}
         return frozenset(found - set(self.lacks))
 
     @staticmethod
