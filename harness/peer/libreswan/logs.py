@@ -20,8 +20,10 @@ _SENT = re.compile(r"\| sending \d+ bytes for .* \(for #(\d+)\)")
 _FOUND = re.compile(r"\| State DB: found IKEv2 state #(\d+) in")
 _CREATED = re.compile(r"\| (parent|child) state #(\d+): UNDEFINED\(\w+\) => (\w+)")
 _MOVED = re.compile(r"\| (?:parent|child) state #(\d+): ")
+_OCTETS = r"0x((?:[0-9a-f]{2})+)"
 _IKE_KEYS = re.compile(
-    r"\| ikev2 ([IR]) 0x([0-9a-f]{16}) 0x([0-9a-f]{16}) \S+?:?(?:0x([0-9a-f]+))? \S+:0x([0-9a-f]+)$"
+    r"\| ikev2 ([IR]) 0x([0-9a-f]{16}) 0x([0-9a-f]{16}) "
+    rf"\S+?:?(?:{_OCTETS})? \S+:{_OCTETS}$"
 )
 _OUR_SPI = re.compile(r"\| our spi: ((?:[0-9a-f]{2} +){7}[0-9a-f]{2})$")
 _THEIR_SPI = "| remote SPI"
