@@ -159,7 +159,7 @@ def test_forged_requests_change_nothing(
 
     sa.throw(header + body, patience=0.3)
 
-    assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
+    assert not sa.inform(patience=1.2).silent, f"the IKE SA does not answer any more\n{sa}"
     assert len(sa.children) == 1
     assert peer.disagreements(sa) == []
 
