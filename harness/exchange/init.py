@@ -51,21 +51,39 @@ class InitState:
 
 
 def remember(sa: IkeSa, data: bytes, response: bool, *, edited: bool) -> None:
-    """Keep our own IKE_SA_INIT message as sent: AUTH signs it (RFC 7296 2.15).
-
-    A nonce that edits changed is the nonce: the peer has no other to compute with.
-    """
-    state = sa.init
-    nonce = Inbound(IKEv2(data)).one(Payload.NONCE) if edited else None
+    """Keep our own IKE_SA_INIT message as sent: AUTH signs it (RFC 7296 2.15)."""
     if response:
-        state.response = data
-        if nonce is not None and bytes(nonce.nonce) != state.nr and sa.chosen is not None:
-            state.nr = bytes(nonce.nonce)
-            _take_keys(sa, sa.chosen)
+        sa.init.response = data
     else:
-        state.request = data
-        if nonce is not None:
-            state.ni = bytes(nonce.nonce)
+        sa.init.request = data
+    if edited:
+        _follow(sa, Inbound(IKEv2(data)), response)
+
+
+def _follow(sa: IkeSa, left: Inbound, response: bool) -> None:
+    """Go on with the nonce and the suite that edits made: the peer has no others to compute with.
+
+    Where they leave a choice the peer may take another suite than we do, hence the doubt.
+    """
+    state, nonce = sa.init, left.one(Payload.NONCE)
+    if not response:
+        state.ni = state.ni if nonce is None else bytes(nonce.nonce)
+        return
+    if sa.chosen is None:
+        return
+    state.nr = state.nr if nonce is None else bytes(nonce.nonce)
+    choice = fit.choice(left)
+    suite = choice.suite.keyed() if choice else sa.chosen
+    several = len({t.type for t in suite.transforms}) < len(suite.transforms)
+    try:
+        _take_keys(sa, sa.chosen if several or not _usable(suite) else suite)
+    except (ConfigError, UnsupportedAlgorithm):
+        _take_keys(sa, sa.chosen)
+    sa.doubtful = True
+
+
+def _usable(suite: Suite) -> bool:
+    return bool(suite.encr and suite.prf and (suite.aead or suite.integ))
 
 
 # -- initiator -------------------------------------------------------------------------------
@@ -190,7 +208,7 @@ def _accept(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram) -> None:
     sa.spi_r = bytes(it.message.resp_SPI)
     state.nr, state.response = bytes(nonce.nonce), seen.data
     chosen = answer[0].suite.keyed()
-    if not chosen.encr or not chosen.prf or not (chosen.aead or chosen.integ):
+    if not _usable(chosen):
         sa.end(f"the answer {chosen} lacks a cipher, a PRF or integrity")
         return
     try:

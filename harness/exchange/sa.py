@@ -94,6 +94,7 @@ class IkeSa:
         self.last_response: Inbound | None = None
         self.collisions = create.Collisions()
         self.over = False
+        self.doubtful = False  # whether the peer may have other keys, after what our edits did
         self.stuck = False  # by a planted fault
         self.successor: IkeSa | None = None  # the IKE SA that inherited our children
         self.rekeyed_by_peer: tuple[bytes, IkeSa] | None = None  # lowest nonce, successor
@@ -422,6 +423,13 @@ class IkeSa:
         if not self.conduct.survive_oddities and misread.odd(it):
             self.stuck = True
             return
+        if self.doubtful:
+            reason = it.malformed()
+            if reason:
+                # In CBC the ICV says nothing of SK_e: this may be our own wrong key.
+                self.ignore(seen, f"{reason}; after our edits the peer may have other keys")
+                return
+            self.doubtful = False
         if not self.conduct.take_any_iv and self._repeats_an_iv(it):
             self.ignore(seen, "an IV that came before")
             return

@@ -196,6 +196,34 @@ def test_an_edited_nonce_is_the_nonce() -> None:
     assert talk.i.state is talk.r.state is State.ESTABLISHED
 
 
+@pytest.mark.parametrize("suite", ["aes128-aes256-sha256-x25519", "aes256-aes128-sha256-x25519"])
+def test_an_edited_answer_is_the_answer(suite: str) -> None:
+    """A responder that was made to choose another key length goes on with that one."""
+    edits = plan("IKE_SA_INIT/response: SA.proposal[0].transform[0].key_length ^= 0x180")
+    talk = Talk(ike=[suite], r={"plan": edits}).init().auth()
+
+    assert talk.i.chosen == talk.r.chosen
+    assert talk.i.state is talk.r.state is State.ESTABLISHED
+
+
+@pytest.mark.parametrize("theirs", [0, 1])
+def test_an_answer_that_leaves_a_choice_accuses_nobody(theirs: int) -> None:
+    """The peer may take either cipher; with the other key what it says looks like nonsense."""
+    edits = plan(
+        "IKE_SA_INIT/response: duplicate('SA.proposal[0].transform[0]')\n"
+        "IKE_SA_INIT/response: SA.proposal[0].transform[1].key_length = 256"
+    )
+    conduct = Talk().i.config.conduct.but("insist_on_offer")
+    talk = Talk(ike=["aes128-aes256-sha256-x25519"], r={"plan": edits}, i={"conduct": conduct})
+    if theirs:
+        edits += plan("IKE_SA_INIT/response: swap('SA[0].transform[0]', 'SA[0].transform[1]')")
+        talk.listener.config = replace(talk.listener.config, plan=edits)
+    talk.init().auth()
+
+    assert talk.r.violations == []
+    assert talk.r.state is (State.INIT_DONE if theirs else State.ESTABLISHED)
+
+
 def test_an_unknown_payload_is_skipped_and_a_critical_one_named() -> None:
     skipped = Talk().init(insert(after="Nonce", payload=unknown(200, b"x")))
     refused = Talk().init(insert(after="Nonce", payload=unknown(201, critical=True)))
