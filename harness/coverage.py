@@ -63,7 +63,7 @@ def coverage(runs: Sequence[Run], vectors: Path | None = None) -> str:
 
 
 def _command(run: Run) -> str:
-    """The command line of a run, without the folder that it wrote to."""
+    """The command line of a run in Markdown, without the folder that it wrote to."""
     found: list[str] = []
     rest = iter(run.command or ("ikelab", "run"))
     for part in rest:
@@ -71,7 +71,7 @@ def _command(run: Run) -> str:
             next(rest, "")
         elif not part.startswith("--out="):
             found.append(part if found else Path(part).name)
-    return " ".join(found)
+    return f"`{' '.join(found)}`" + ("" if run.finished else " (stopped before its end)")
 
 
 def read_vectors(path: Path) -> Vectors:

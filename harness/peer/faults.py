@@ -79,6 +79,12 @@ FAULTS: dict[str, Fault] = dict(
             conduct=("refuse_aead_with_integ",),
         ),
         _fault(
+            "answers-aead-with-integrity",
+            "INIT-05",
+            "an integrity algorithm that nobody offered comes back beside a combined-mode cipher",
+            _INIT + "SA.proposal[0].transform[1].transform_type = 3",
+        ),
+        _fault(
             "asks-for-a-group-never-offered",
             "INIT-12",
             "INVALID_KE_PAYLOAD names a group outside the offer",
@@ -374,7 +380,7 @@ FAULTS: dict[str, Fault] = dict(
         ),
         _fault(
             "signs-what-it-received",
-            "AUT-06 AUT-07 AUT-08 AUT-09 AUT-18 AUT-20",
+            "AUT-01 AUT-06 AUT-07 AUT-08 AUT-09 AUT-18 AUT-20",
             "AUTH covers the other side's first message",
             conduct=("sign_own_octets",),
         ),

@@ -278,7 +278,7 @@ ROWS: list[Row] = [
     ),
     _wire(
         "proves-nothing",
-        "INF-15",
+        "AUT-01 INF-15",
         "AUTH of the responder does not verify",
         _AUTH + "SK.AUTH.load ^= b'\\x01'",
     ),

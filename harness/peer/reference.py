@@ -31,7 +31,18 @@ from ikelab.harness.peer.gateway import Gateway
 from ikelab.layers.iana import Protocol
 
 CAPABILITIES = frozenset(
-    {"responder", "initiator", "view", "cookies", "ipv6", "nat-d-honest", "child", "plan", "keys"}
+    {
+        "responder",
+        "initiator",
+        "view",
+        "cookies",
+        "ipv6",
+        "nat-d-honest",
+        "child",
+        "plan",
+        "fragment-size",
+        "keys",
+    }
 )
 
 

@@ -1,9 +1,9 @@
 """Run the shipped cases with planted faults: `python fault_matrix.py OUT.json FAULT...`.
 
-All in one process, because starting costs more than running. A fault meets its own cases, and of
-all other tests every eighth one, another eighth for each fault; the fault "" is none and meets all.
-Of a test with many variants a few are run. OUT.json: {fault: [{"test", "case", "verdict",
-"reason"}]}.
+One session of pytest for all faults, because starting and collecting cost more than running. A
+fault meets its own cases, and of all other tests every 32nd one, other ones for each fault;
+the fault "" is none and meets one variant of every test. OUT.json: {fault: [{"test", "case",
+"verdict", "reason"}]}.
 """
 
 from __future__ import annotations
@@ -12,76 +12,93 @@ import json
 import os
 import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from ikelab.harness import frames, pytest_plugin, record
 from ikelab.harness.peer.faults import FAULTS
+from ikelab.harness.rig import MemoryRig, Settings
 from ikelab.harness.runner import Request
 
-OTHERS = 8
-OWN_VARIANTS = 6
+OTHERS = 32
+OWN_VARIANTS = 8  # of one test
 QUIET = ["-p", "no:faulthandler", "--disable-plugin-autoload", "-s"]
 
 
-class Selection:
-    """Keeps the tests that a fault meets; says nothing."""
+class Faults:
+    """Runs the collected tests fault by fault and keeps what they say."""
 
-    def __init__(self, fault: str) -> None:
-        self.fault = fault
-        self.share = sorted(FAULTS).index(fault) if fault else 0
+    def __init__(self, faults: list[str]) -> None:
+        self.found: dict[str, list[dict[str, str]]] = {fault: [] for fault in faults}
+        self.settings = Settings()
+        self._now: list[dict[str, str]] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         config.pluginmanager.unregister(name="terminalreporter")
+        self.settings = config.pluginmanager.get_plugin(pytest_plugin.PLUGIN).settings
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        variants: Counter[str] = Counter()
-        kept = []
-        for item in items:
-            name = item.nodeid.partition("[")[0]
-            variants[name] += 1
-            if variants[name] <= self.wanted(item, len(variants)):
-                kept.append(item)
-        items[:] = kept
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        honest = self.settings
+        for fault, rows in self.found.items():
+            self._now = rows
+            self.settings = replace(honest, fault=FAULTS[fault]) if fault else honest
+            for item in met(session.items, fault):
+                item._initrequest()  # as for any test that is run again
+                runtestprotocol(item, log=False, nextitem=Whatever(session))
+        return True
 
-    def wanted(self, item: pytest.Item, number: int) -> int:
-        """How many variants of the test with this number are run."""
+    def pytest_ikelab_result(self, verdict: Any, item: Any, reason: str) -> None:
         marker = item.get_closest_marker("case")
-        if self.fault and marker and marker.args[0] in FAULTS[self.fault].cases:
-            return OWN_VARIANTS
-        return int(not self.fault or (number + self.share) % OTHERS == 0)
+        test = item.nodeid.rpartition("/")[2].partition("[")[0]
+        case = marker.args[0] if marker else ""
+        row = {"test": test, "case": case, "verdict": str(verdict), "reason": reason}
+        self._now.append(row)
 
 
-def verdicts(fault: str, folder: Path) -> list[dict[str, str]]:
-    """What the cases say of a peer with this fault."""
-    request = Request(fault=fault, out=str(folder), seed=1)
-    pytest.main([*QUIET, *request.options()], plugins=[pytest_plugin, Selection(fault)])
-    rows = map(json.loads, (folder / "results.jsonl").open())
-    return [
-        {
-            "test": row["id"].rpartition("/")[2].partition("[")[0],
-            "case": row["case"] or "",
-            "verdict": row["verdict"],
-            "reason": row["reason"],
-        }
-        for row in rows
-    ]
+class Whatever:
+    """Stands for the next test: of what was set up, only the session's own stays."""
+
+    def __init__(self, session: pytest.Session) -> None:
+        self.session = session
+
+    def listchain(self) -> list[pytest.Session]:
+        return [self.session]
+
+
+def met(items: list[pytest.Item], fault: str) -> Iterator[Any]:
+    """The tests that a fault meets."""
+    variants = defaultdict(list)
+    for item in items:
+        variants[item.nodeid.partition("[")[0]].append(item)
+    share = sorted(FAULTS).index(fault) if fault else 0
+    for number, same in enumerate(variants.values()):
+        marker = same[0].get_closest_marker("case")
+        if fault and marker and marker.args[0] in FAULTS[fault].cases:
+            yield from same[:OWN_VARIANTS]
+        elif not fault or (number + share) % OTHERS == 0:
+            yield same[0]
 
 
 def main() -> None:
     out, *faults = sys.argv[1:]
     os.environ.pop("PYTEST_ADDOPTS", None)
-    # Verdicts are all that is wanted: the evidence costs a third of the time.
+    runner = Faults(faults)
+    # The peer's fault changes from test to test; evidence nobody reads is not written.
+    MemoryRig._settings = property(lambda rig: runner.settings, lambda rig, value: None)
     record.CaseFolder.write = lambda folder, sas: None
     frames.write = lambda path, datagrams, start: None
-    found = {}
     with tempfile.TemporaryDirectory() as folder:
-        for number, fault in enumerate(faults):
-            found[fault] = verdicts(fault, Path(folder, str(number)))
-    Path(out).write_text(json.dumps(found))
+        request = Request(out=str(Path(folder, "run")), seed=1)
+        pytest.main([*QUIET, *request.options()], plugins=[pytest_plugin, runner])
+    Path(out).write_text(json.dumps(runner.found))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,14 @@ def test_the_page_is_the_same_every_time_and_names_no_place(run, page):
     assert again == page
     assert str(run) not in page
     assert "- `ikelab run -q -k right_key or asks_for_the_group`" in page
+
+
+def test_a_run_that_was_stopped_is_marked(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    facts = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps(facts | {"finished": ""}))
+    assert "asks_for_the_group` (stopped before its end)" in coverage([load_run(copy)])
 
 
 def test_vectors_prove_what_nothing_negotiated(run, tmp_path):

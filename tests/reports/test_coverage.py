@@ -135,7 +135,7 @@ def test_the_page_has_counts_tables_and_no_times(build_run, talk):
     made = build_run("r", "strongswan@trixie")
     made.test("a", steps=talk())
     row = Row("12", "AES | CBC", "RFC 3602", "daemon", "", (f"IKE {OUT}",), "")
-    page = render(seen_in(made), ["ikelab run", "ikelab run"], [Section("Ciphers", (row,))])
+    page = render(seen_in(made), ["`ikelab run`", "`ikelab run`"], [Section("Ciphers", (row,))])
     lines = page.splitlines()
     assert lines.count("- `ikelab run`") == 1
     assert "Peers: strongswan@trixie 6.0. Their runs:" in lines

@@ -27,15 +27,24 @@ _LOOPBACK = "127.0.0.1"
 _NOBODY = Identity.parse(_LOOPBACK)
 _NOTHING = PeerConfig(_LOOPBACK, _LOOPBACK, _NOBODY, _NOBODY, b"x", (), (), (), ())
 _NOISE = ("error reading hosts", "/etc/resolv.conf", "has been replaced by", "weak secret")
+_TAKEN = re.compile(r"bind\(.*Address already in use")
 _TRAFFIC = re.compile(r"received \d+ bytes from|initiating IKEv2")
 
 
-def _no_esp() -> str:
-    why = abilities()["esp"].why
-    return (
-        f"the kernel has no ESP ({why}) and Libreswan has none of its own; "
-        "'ikelab run --kernel guest' has one"
-    )
+def _reason(said: str) -> str:
+    """The last line that is not about something else, less its time."""
+    lines = [line for line in said.splitlines() if not any(n in line for n in _NOISE)]
+    return re.sub(r"^[A-Z][a-z]{2} +\d+ [\d:.]+: ", "", lines[-1]).strip() if lines else ""
+
+
+def _lacks(build: Build) -> dict[str, str]:
+    """What cannot be had without ESP in the kernel, and why."""
+    why = f"the kernel has no ESP ({abilities()['esp'].why}) and Libreswan has none of its own"
+    remedy = "; 'ikelab run --kernel guest' has one"
+    found = dict.fromkeys(("child", "keys"), why + remedy)
+    if build.version < (4, 10):
+        found["responder"] = f"{why}: with the child it drops the IKE SA{remedy}"
+    return found
 
 
 class Libreswan:
@@ -56,8 +65,8 @@ class Libreswan:
         major, minor = (int(n) for n in re.findall(r"\d+", self.version)[:2])
         self._build = Build((major, minor))
         self._algorithms = self._probe()
+        self.lacks = {} if self._kernel["esp"] else _lacks(self._build)
         self.capabilities = self._capabilities()
-        self.lacks = {} if self._kernel["esp"] else dict.fromkeys(("child", "keys"), _no_esp())
 
     def start(self, config: PeerConfig) -> None:
         """Run pluto with this configuration and no SA; wait until it listens.
@@ -71,7 +80,10 @@ class Libreswan:
             self._log_start = len(self._daemon.read("log"))
             return
         self._kill()
-        self._launch(files)
+        self._write(files)
+        if config.options:
+            self._readable()
+        self._launch()
         self._add()
         self._config = config
 
@@ -123,7 +135,8 @@ class Libreswan:
 
     def _probe(self) -> algorithms.Algorithms:
         """Start pluto once for its version and its algorithms."""
-        self._launch(render(_NOTHING, self._build))
+        self._write(render(_NOTHING, self._build))
+        self._launch()
         try:
             said = self._whack("--status")
         finally:
@@ -138,7 +151,7 @@ class Libreswan:
             found.add("ipv6")
         if self._kernel["esp"]:
             found |= {"child", "kernel-esp", "esn", "keys"}
-        return frozenset(found)
+        return frozenset(found - set(self.lacks))
 
     def _refuse(self, config: PeerConfig) -> None:
         """Unsupported for the algorithms that this pluto does not list."""
@@ -151,33 +164,45 @@ class Libreswan:
 
     # The process
 
-    def _launch(self, files: dict[str, str]) -> None:
-        """Write the files, make the NSS database once, start pluto and wait until it listens."""
+    def _write(self, files: dict[str, str]) -> None:
+        for name, text in files.items():
+            (self._daemon.folder / name).write_text(text)
+        self._files = files
+
+    def _launch(self) -> None:
+        """Make the NSS database once, start pluto and wait until it listens."""
         folder = self._daemon.folder
         shutil.rmtree(folder / "run", ignore_errors=True)
         (folder / "run").mkdir()
         for name in ("log", "output"):
             (folder / name).unlink(missing_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text)
-        self._files = files
         self._log_start = 0
         if not (folder / "nss").exists():
             (folder / "nss").mkdir()
             self._tool("/usr/bin/certutil", "-N", "-d", f"sql:{NSS}", "--empty-password")
-        self._daemon.launch(
-            [
-                f"{_LIBEXEC}/pluto",
-                *("--config", f"{FOLDER}/ipsec.conf"),
-                *("--secretsfile", f"{FOLDER}/ipsec.secrets"),
-                *("--nssdir", NSS),
-                *("--rundir", RUN),
-                *("--logfile", LOG),
-                "--nofork",
-            ]
-        )
-        if re.search(r"bind\(\) (?:failed|for)|EADDRINUSE", self._daemon.read("log")):
-            raise self._daemon.death("found its ports in use", about="bind")
+        argv = [
+            f"{_LIBEXEC}/pluto",
+            *("--config", f"{FOLDER}/ipsec.conf"),
+            *("--secretsfile", f"{FOLDER}/ipsec.secrets"),
+            *("--nssdir", NSS),
+            *("--rundir", RUN),
+            *("--logfile", LOG),
+            "--nofork",
+        ]
+        try:
+            self._daemon.launch(argv)
+        except LabError:
+            if taken := _TAKEN.search(self._daemon.read("log")):
+                said = f"{self.name}: pluto found its ports in use ({taken[0]})"
+                raise LabError(said) from None
+            raise
+
+    def _readable(self) -> None:
+        """Unsupported where the configuration has words that pluto does not know."""
+        argv = [f"{_LIBEXEC}/addconn", "--config", f"{FOLDER}/ipsec.conf", "--checkconfig"]
+        status, said = self._daemon.run(argv)
+        if status:
+            raise Unsupported(f"Libreswan {self.version} does not take this: {_reason(said)}")
 
     def _add(self) -> None:
         """Load the connection; what pluto refuses is Unsupported."""
@@ -192,12 +217,9 @@ class Libreswan:
         log = self._daemon.read("log")
         if status == 0 and f'"{CONNECTION}": added ' in log:
             return
-        lines = [line for line in said.splitlines() if not any(n in line for n in _NOISE)]
-        lines += [
-            line.partition(": ")[2] for line in log.splitlines() if f'"{CONNECTION}": fail' in line
-        ]
+        failed = [line for line in log.splitlines() if f'"{CONNECTION}": fail' in line]
+        why = _reason("\n".join([said, *failed])) or f"addconn ended with status {status}"
         self._kill()
-        why = lines[-1].strip() if lines else f"addconn ended with status {status}"
         raise Unsupported(f"Libreswan {self.version} does not take this: {why}")
 
     def _kill(self) -> None:

@@ -85,10 +85,10 @@ def ike_secrets(log: str) -> dict[Spis, dict[str, bytes]]:
 
 
 def child_keys(log: str) -> frozenset[Keys]:
-    """The keys of every child in a log, the initiator's SA first."""
+    """The keys of every child in a log that has both of its halves, the initiator's SA first."""
     found = set()
     for state in states(log).values():
-        if not state.ike and state.keys:
+        if {"in", "out"} <= {name.partition(" ")[0] for name in state.keys}:
             first, second = ("out", "in") if state.initiator else ("in", "out")
             names = (f"{way} {kind}" for way in (first, second) for kind in ("encr", "integ"))
             encr_i, integ_i, encr_r, integ_r = (state.keys.get(name, b"") for name in names)

@@ -178,6 +178,7 @@ class StrongSwan:
 
     def _capabilities(self) -> frozenset[str]:
         found = {"responder", "initiator", "initiate", "view", "cookies", "keys", "dpd"}
+        found |= {"fragment-size"}
         if any(address.version == 6 for address in self._host.addresses):
             found.add("ipv6")
         if self._kernel["esp"]:

@@ -259,6 +259,7 @@ def test_survives_very_many_fragments_without_an_end(peer: Tested, initiator: In
 @rfc(7383, "2.3", "2.5")
 def test_fragments_what_does_not_fit(peer: Tested, initiator: Initiator) -> None:
     """Both sides announce fragmentation, and no message is larger than the path."""
+    peer.needs("fragment-size")
     peer.start(fragment=SMALL)
 
     sa = initiator.establish(fragment=SMALL)
@@ -275,6 +276,7 @@ def test_fragments_what_does_not_fit(peer: Tested, initiator: Initiator) -> None
 @rfc(7296, "2.1")
 def test_repeats_all_fragments(peer: Tested, responder: Responder) -> None:
     """Without a response every fragment of the request comes again, bit for bit."""
+    peer.needs("fragment-size")
     peer.start(fragment=SMALL)
     responder.listen(fragment=SMALL, plan="IKE_AUTH/response: wire.drop()")
 

@@ -49,14 +49,24 @@ def tunnels(in_world: Callable[..., Any]) -> None:
         missing(f"no ESP in the kernel and no TUN device: {found['tun'].why}")
 
 
+@pytest.fixture(scope="session")
+def needed() -> Callable[[str], cache.Entry]:
+    """Provision a peer; skips, with the reason, where that cannot be."""
+
+    def call(name: str) -> cache.Entry:
+        try:
+            return registry.add(name)
+        except LabError as error:
+            missing(str(error))
+            raise
+
+    return call
+
+
 @pytest.fixture(scope="session", params=RELEASES)
-def strongswan(request: pytest.FixtureRequest) -> cache.Entry:
+def strongswan(request: pytest.FixtureRequest, needed: Callable[[str], cache.Entry]) -> cache.Entry:
     """A provisioned strongSwan of each release."""
-    try:
-        return registry.add(f"strongswan@{request.param}")
-    except LabError as error:
-        missing(str(error))
-        raise
+    return needed(f"strongswan@{request.param}")
 
 
 @pytest.fixture
