@@ -29,7 +29,7 @@ _KEYMAT = re.compile(r"ikev2_childsa_negotiate: key material length (\d+)")
 _STREAM = re.compile(r"ikev2_prfplus: Tn with (\d+) bytes")
 _ASKED = re.compile(r"type NAT_DETECTION_(SOURCE|DESTINATION)_IP")
 _NAT = re.compile(r"NAT_DETECTION_(SOURCE|DESTINATION)_IP detected NAT")
-_ROW = re.compile(r"^(?:[0-9a-f]{8} ?|[0-9a-f]{2,6}$)+$")
+_ROW = re.compile(r"^(?:[0-9a-f]{8} )*(?:[0-9a-f]{2}){1,4}$")
 
 
 @dataclass(slots=True)

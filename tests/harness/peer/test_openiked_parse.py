@@ -1,4 +1,4 @@
-"""What iked says, recorded from real ones in the guest kernel, as views and keys; and ugly things."""
+"""What iked says, recorded in the guest kernel, as views and keys; and ugly things."""
 
 from __future__ import annotations
 

@@ -64,7 +64,8 @@ def test_golden(name, wanted, active):
 @pytest.mark.parametrize(
     ("text", "protocol", "words"),
     [
-        ("aes128-sha1-modp2048", Protocol.IKE, "enc aes-128 prf hmac-sha1 auth hmac-sha1 group modp2048"),
+        ("aes128-sha1-modp2048", Protocol.IKE,
+         "enc aes-128 prf hmac-sha1 auth hmac-sha1 group modp2048"),
         ("aes256gcm16-prfsha384-x25519-ecp384", Protocol.IKE,
          "enc aes-256-gcm prf hmac-sha2-384 group curve25519 group ecp384"),
         ("3des-sha1", ESP, "enc 3des auth hmac-sha1 noesn"),
