@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from ikelab.harness.errors import LabError
-from ikelab.harness.model import Identity, Suite, Transform
+from ikelab.harness.model import Identity, Suite, Transform, selectors
 from ikelab.harness.peer import cache as store
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import FOLDER, Daemon, abilities
@@ -30,7 +30,8 @@ _PASSWD = "root:x:0:0:root:/:/bin/false\n_iked:x:0:0:OpenIKED:/var/empty:/bin/fa
 _GROUP = "root:x:0:\n_iked:x:0:\n"
 _READY = re.compile(r"received socket fd(?:.*\n)+?config_getstatic: (?:no )?stickyaddress\n")
 _NOBODY = Identity.parse("127.0.0.1")
-_PLAIN = PeerConfig("127.0.0.1", "127.0.0.2", _NOBODY, _NOBODY, b"x", (), (), (), ())
+_ANY = selectors("0.0.0.0/0")
+_PLAIN = PeerConfig("127.0.0.1", "127.0.0.2", _NOBODY, _NOBODY, b"x", (), (), _ANY, _ANY)
 
 
 class OpenIked:
