@@ -141,14 +141,14 @@ def run(request: Request) -> Outcome:
     if status == pytest.ExitCode.USAGE_ERROR:
         raise ConfigError(_usage(said.getvalue()))
     suite = reporting.suite
-    if reporting.interrupt is not None:
+    if suite is not None and suite.failure is not None:
+        raise suite.failure
+    if isinstance(reporting.interrupt, KeyboardInterrupt):
         number = signal.SIGTERM if isinstance(reporting.interrupt, Terminated) else signal.SIGINT
         place = f"; what was recorded is in {suite.place}" if suite and suite.made else ""
         raise Stopped(f"stopped{place}", number)
     if suite is None:
         raise LabError(f"pytest ended with {int(status)} before it began")
-    if suite.failure is not None:
-        raise suite.failure
     if not suite.counts:
         raise ConfigError(_nothing(request))
     code = exit_status(suite.counts.elements(), [error for error, _ in suite.errors])

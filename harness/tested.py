@@ -87,7 +87,9 @@ class Tested:
         self.driver.initiate()
 
     def view(self) -> PeerView:
-        """What the peer says of its SAs."""
+        """What the peer says of its SAs; Unsupported where it says nothing."""
+        if not self.tells:
+            raise Unsupported(f"{self.name} does not tell its own view, and the case asks for it")
         return self.driver.view()
 
     def sa(self, session: Session) -> IkeView | None:

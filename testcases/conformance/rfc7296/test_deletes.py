@@ -38,6 +38,7 @@ def test_answers_an_ike_delete_and_forgets_it(peer: Tested, initiator: Initiator
 
     assert not reply.silent, f"no answer to the delete\n{sa}"
     assert reply.protected and reply.names == [], f"the response holds {reply.names}\n{sa}"
-    gone = sa.wait(lambda: peer.sa(sa) is None)
-    assert gone, f"the peer still has {peer.sa(sa)}"
     assert sa.violations == []
+    if peer.tells:
+        gone = sa.wait(lambda: peer.sa(sa) is None)
+        assert gone, f"the peer still has {peer.sa(sa)}"

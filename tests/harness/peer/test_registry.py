@@ -18,7 +18,7 @@ def test_every_release_is_a_name():
         ("strongswam@trixie", "did you mean 'strongswan@trixie'"),
         ("strongswan@woody", "unknown release 'woody' of strongswan; there are"),
         ("strongswan", "which release of strongswan"),
-        ("zzz", "known: strongswan@bookworm"),
+        ("zzz", "known: strongswan@bullseye"),
     ],
 )
 def test_an_unknown_name_names_the_nearest(name, said):
