@@ -15,7 +15,7 @@ from tests.harness.command import Terminal, ikelab
 
 # The algorithms need time and no network; and a few cases of each kind, for more ways to run.
 FEW = "walk_through or right_key or cookie or float or port_4500 or as_original_initiator"
-LIMIT = 20.0  # seconds of a processor that a run against the built-in peer may take
+LIMIT = 90.0  # seconds of CPU: twenty are the aim on an idle machine, this catches what is far off
 
 
 def rows(folder: Path) -> list[dict]:
