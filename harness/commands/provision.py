@@ -1,0 +1,76 @@
+"""Fetching what a command needs, with progress on a terminal and plain lines in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ikelab.harness.errors import ConfigError
+
+
+def provision(name: str, *, refresh: bool = False) -> Any:
+    """Fetch a peer with a moving line on a terminal, plain lines in a pipe."""
+    from ikelab.harness.peer import cache, registry
+
+    if name == "reference":
+        return None
+    registry.driver(name)
+    if cache.find(name) is not None and not refresh:
+        return cache.find(name)
+    return shown(name, lambda progress: registry.add(name, progress=progress, refresh=refresh))
+
+
+def shown(name: str, work: Callable[[Callable[[str, float], None]], Any]) -> Any:
+    """Do long work with a moving line on a terminal, plain lines in a pipe."""
+    if not sys.stderr.isatty():
+        said: list[str] = []
+
+        def say(step: str, _done: float) -> None:
+            if step not in said:
+                said.append(step)
+                click.echo(f"{name}: {step}", err=True)
+
+        return work(say)
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=1.0)
+
+        def show(step: str, done: float) -> None:
+            bar.update(task, description=f"{name}: {step}", completed=done)
+
+        return work(show)
+
+
+def in_guest() -> int:
+    """This very command again, inside the guest kernel."""
+    from ikelab.harness.peer import kernel
+    from ikelab.netns import guest
+
+    entry = shown(kernel.NAME, lambda progress: kernel.add(progress=progress))
+    program = "import sys; from ikelab.harness.cli import main; sys.exit(main())"
+    return guest.run(entry.root, [sys.executable, "-c", program, *sys.argv[1:]])
+
+
+def settings_of(peer: str, fault: str | None, topology: str) -> Any:
+    """Settings for one peer, which is fetched, in a world where it needs one."""
+    from ikelab.harness.peer import external, faults
+    from ikelab.harness.rig import Settings, check, needs_world
+
+    planted = faults.fault(fault) if fault else None
+    settings = Settings(topology=topology, fault=planted, outside=external.find())
+    if not peer:
+        return settings
+    check(peer, settings)
+    if peer in settings.outside:
+        raise ConfigError(f"{peer} is a gateway outside: it is not fuzzed from here")
+    if needs_world([peer], settings):
+        provision(peer)
+        from ikelab.netns import world
+
+        world.enter()
+    return settings

@@ -1,0 +1,59 @@
+"""`ikelab report`, `ikelab diff` and `ikelab coverage`: what run folders say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the page.")
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
+def report(runs: tuple[Path, ...], html: Path | None, junit: Path | None) -> int:
+    """Make a page, a JUnit file or a summary from run folders."""
+    from ikelab.reports.junit import write_junit
+    from ikelab.reports.load import load_run
+    from ikelab.reports.page import write_page
+    from ikelab.reports.summary import summary
+
+    loaded = [load_run(path) for path in runs]
+    if html:
+        write_page(loaded, html)
+    if junit:
+        write_junit(loaded, junit)
+    if not html and not junit:
+        click.echo(summary(loaded).rstrip())
+    return 0
+
+
+@click.command()
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+def diff(run_a: Path, run_b: Path) -> int:
+    """Say what changed between two runs; exit 1 on a regression."""
+    from ikelab.reports.diff import diff_runs
+    from ikelab.reports.load import load_run
+
+    found = diff_runs(load_run(run_a), load_run(run_b))
+    click.echo(str(found).rstrip())
+    return 1 if found.regressions else 0
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--vectors", type=click.Path(path_type=Path, exists=True), metavar="FILE",
+              help="The list that 'pytest --vectors FILE' wrote.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the page.")
+def coverage(runs: tuple[Path, ...], vectors: Path | None, out: Path | None) -> int:
+    """Say of every code point what run folders prove of it, as a page in Markdown."""
+    from ikelab.harness.coverage import coverage as page
+    from ikelab.reports.load import load_run
+
+    text = page([load_run(path) for path in runs], vectors)
+    if out:
+        out.write_text(text, encoding="utf-8")
+    else:
+        click.echo(text.rstrip())
+    return 0

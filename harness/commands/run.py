@@ -1,0 +1,67 @@
+"""`ikelab run`: the suite against peers, into a run folder."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from ikelab.harness.commands.output import fail
+from ikelab.harness.commands.provision import in_guest, provision
+
+
+@click.command()
+@click.option("--peer", "peers", multiple=True, metavar="NAME", help="Peer under test; repeatable.")
+@click.option(
+    "--role",
+    type=click.Choice(["initiator", "responder"]),
+    help="Role of the peer under test; both by default.",
+)
+@click.option("--topology", metavar="NAME", help="memory, direct or direct6.")
+@click.option("-k", "expression", metavar="EXPR", help="Cases whose name matches.")
+@click.option("--out", metavar="DIR", help="Run folder; runs/<utc>-<peer> by default.")
+@click.option("--seed", type=int, metavar="N", help="Fix our randomness, to repeat a run.")
+@click.option("--peers-file", metavar="FILE", help="Gateways; ikelab.toml where there is one.")
+@click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
+@click.option("--expected", metavar="DIR", help="Known deviations, a file <peer>.toml each.")
+@click.option(
+    "--combine",
+    type=click.IntRange(1, 2),
+    metavar="N",
+    help="Algorithms: each one once (1, the default) or every pair of them (2).",
+)
+@click.option(
+    "--kernel",
+    type=click.Choice(["host", "guest"]),
+    default="host",
+    help="Run on the host's kernel, or inside user-mode Linux, which has ESP and AF_KEY.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print only what is not as it should be.")
+@click.argument("paths", nargs=-1, metavar="[TEST FILE]...")
+def run(kernel: str, **options: Any) -> int:
+    """Run the interop suite against peers and write a run folder."""
+    from ikelab.harness import runner
+    from ikelab.netns import guest
+
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    request = runner.Request(**given, command=("ikelab", *sys.argv[1:]))
+    request.check()
+    if request.in_world or kernel == "guest":
+        if not guest.inside():
+            for peer in request.peers:
+                provision(peer)
+        if kernel == "guest" and not guest.inside():
+            return in_guest()
+        from ikelab.netns import world
+
+        world.enter()
+    outcome = runner.run(request)
+    from ikelab.reports.load import load_run
+    from ikelab.reports.summary import summary
+
+    click.echo(summary([load_run(outcome.place)]).rstrip())
+    click.echo(f"run folder: {outcome.place}")
+    if outcome.complaint:
+        fail(outcome.complaint, outcome.status)
+    return outcome.status
