@@ -2,11 +2,12 @@
 BIN := .venv/bin
 LINK := build/typing/ikelab
 
-.PHONY: help demo test lint format bench coverage-table lock clean venv
+.PHONY: help demo test test-long lint format bench coverage-table lock clean venv
 
 help:
 	@echo 'make demo    run the suite against the built-in peer and a strongSwan, print the page'
 	@echo 'make test    the tests of the project itself, and make lint'
+	@echo 'make test-long  the tests that take longest, which CI runs too'
 	@echo 'make lint    ruff, mypy and the import contracts'
 	@echo 'make bench   start-up, the layers against scapy.contrib.ikev2, handshakes with strongSwan'
 	@echo 'make coverage-table  docs/coverage.md anew: vectors, then a run of each of PEERS'
@@ -21,6 +22,10 @@ demo:
 test: venv
 	$(BIN)/pytest -n 2 -q
 	@$(MAKE) --no-print-directory lint
+
+# Some seconds each: what CI and a release need, and a change to a line of code does not.
+test-long: venv
+	$(BIN)/pytest -n 2 -q -m long
 
 lint: venv $(LINK)
 	$(BIN)/ruff check .
