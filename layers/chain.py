@@ -107,7 +107,9 @@ class IKEv2_Malformed(Wire):
     def of(cls, data: bytes, reason: str, kind: int = 0) -> IKEv2_Malformed:
         """Hold `data` with the reason."""
         packet = new(cls)
-        packet.__dict__.update(fields={"reason": reason, "load": data}, kind=kind)
+        packet.__dict__.update(
+            raw_packet_cache=data, fields={"reason": reason, "load": data}, kind=kind
+        )
         return packet
 
     @property

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any
 
 from scapy.base_classes import Gen
@@ -86,6 +86,8 @@ class Wire(Shell):
     _ordered: Any = None
     _lists: tuple[str, ...] = ()
     _flags_at: int | None = None
+    _leaf = False
+    """Whether nothing changes in here but by setting a field."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Derive the tables: the leading numbers as one struct, then the rest field by field."""
@@ -96,6 +98,7 @@ class Wire(Shell):
         cls.default_fields = {f.name: f.default for f in cls.fields_desc}
         cls.packetfields = [f for f in cls.fields_desc if f.holds_packets]
         cls._lists = tuple(f.name for f in cls.fields_desc if f.islist)
+        cls._leaf = not cls._lists and cls._flags_at is None
         cls._literal = frozenset(f.name for f in cls.fields_desc if type(f).i2h is Field.i2h)
         head: list[Any] = []
         for field in cls.fields_desc:
@@ -247,8 +250,12 @@ class Wire(Shell):
             now = fields.get(name)
             if now.__class__ is not list or len(now) != len(before):
                 return False
-            for one, other in zip(now, before):  # noqa: B905 (of one length, and hot)
-                if one is not other or (isinstance(one, Wire) and not one.clean()):
+            if not all(map(is_, now, before)):
+                return False
+            for one in now if self.fieldtype[name].holds_packets else ():
+                if isinstance(one, Wire) and (
+                    one.raw_packet_cache is None if one._leaf else not one.clean()
+                ):
                     return False
         return True
 
