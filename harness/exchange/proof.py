@@ -133,7 +133,7 @@ def authenticate(sa: IkeSa, identity: Identity) -> IKEv2_AUTH:
     """
     own = own_credential(sa)
     body = id_body(identity, sa.config.id_reserved)
-    prf, octets, sk_p = _octets(sa, body, ours=sa.conduct.sign_own_octets)
+    prf, octets, sk_p = covered(sa, body, ours=sa.conduct.sign_own_octets)
     if isinstance(own, NullCredential):
         data = null_auth(prf, sk_p, octets)
         return IKEv2_AUTH(auth_type=AuthMethod.NULL_AUTHENTICATION, load=data)
@@ -188,7 +188,7 @@ def check(sa: IkeSa, it: Inbound, identity: Any, auth: Any) -> list[Violation]:
         raise NotProven(AuthFailure.STRANGER, f"{peer} is nobody we know, expected {wanted}")
     # RFC 7296 2.15: the body as it came, reserved octets included.
     body = bytes([identity.IDtype]) + identity.res2.to_bytes(3, "big") + bytes(identity.ID)
-    prf, octets, sk_p = _octets(sa, body, ours=False)
+    prf, octets, sk_p = covered(sa, body, ours=False)
     trust, data = trust_of(sa), bytes(auth.load)
     method = int(auth.auth_type)
     if method == AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE and trust.psk is not None:
@@ -239,7 +239,7 @@ def _negotiated(sa: IkeSa, method: int, scheme: Scheme) -> list[Violation]:
     return found
 
 
-def _octets(sa: IkeSa, body: bytes, *, ours: bool) -> tuple[int, bytes, bytes]:
+def covered(sa: IkeSa, body: bytes, *, ours: bool) -> tuple[int, bytes, bytes]:
     """(PRF, what AUTH of one side covers, that side's SK_p)."""
     keys, state = sa.keys, sa.init
     assert keys is not None and keys.suite.prf is not None
