@@ -109,6 +109,8 @@ class IkeRow:
     unchecked: int = 0
     prf: int | None = None
     sk_d: bytes = field(default=b"", repr=False)
+    sk_pi: bytes = field(default=b"", repr=False)
+    sk_pr: bytes = field(default=b"", repr=False)
     source: str = field(default="", compare=False)
 
     @classmethod
@@ -119,7 +121,8 @@ class IkeRow:
             raise ConfigError(f"no cipher in the suite {suite}, so no key to write")
         prf = suite.prf.id if suite.prf else None
         secrets = (keys.sk_ei, keys.sk_er, keys.sk_ai, keys.sk_ar)
-        return cls(spis, suite.encr, suite.integ, *secrets, prf=prf, sk_d=keys.sk_d)
+        others = {"sk_d": keys.sk_d, "sk_pi": keys.sk_pi, "sk_pr": keys.sk_pr}
+        return cls(spis, suite.encr, suite.integ, *secrets, prf=prf, **others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +222,9 @@ def _icv_octets(row: IkeRow | EspRow) -> int:
     return macs.icv_length(row.integ.id) if row.integ else row.unchecked
 
 
+_SECRETS = ("sk_ei", "sk_er", "sk_ai", "sk_ar", "sk_d", "sk_pi", "sk_pr")
+
+
 def own_line(row: IkeRow | EspRow) -> str:
     """The row as a line of keys.jsonl: numbers of IANA, octets in hex."""
     common: dict[str, Any] = {
@@ -227,7 +233,7 @@ def own_line(row: IkeRow | EspRow) -> str:
         "integ": int(row.integ.id) if row.integ else None,
     }
     if isinstance(row, IkeRow):
-        secrets = {n: getattr(row, n).hex() for n in ("sk_ei", "sk_er", "sk_ai", "sk_ar", "sk_d")}
+        secrets = {n: getattr(row, n).hex() for n in _SECRETS}
         prf = int(row.prf) if row.prf is not None else None
         ends = {"spi_i": row.spis.i.hex(), "spi_r": row.spis.r.hex()}
         return json.dumps({"sa": "ike", **ends, **common, "prf": prf, **secrets})

@@ -47,10 +47,14 @@ class _Wrong(ValueError):
 
 @dataclass(slots=True)
 class KeyRing:
-    """All rows that were given, by what they open; `notes` are oddities worth telling."""
+    """All rows that were given, by what they open; `notes` are oddities worth telling.
+
+    `psks` are shared keys: they open nothing, AUTH is verified with them.
+    """
 
     ike: dict[Spis, list[IkeRow]] = field(default_factory=dict)
     esp: list[EspRow] = field(default_factory=list)
+    psks: list[bytes] = field(default_factory=list, repr=False)
     notes: list[str] = field(default_factory=list)
 
     def add(self, row: IkeRow | EspRow) -> None:
@@ -231,6 +235,9 @@ def _own(line: str, note: Callable[[str], None]) -> IkeRow | EspRow:
             sk_ar=_hex("sk_ar", value["sk_ar"]),
             prf=value["prf"],
             sk_d=_hex("sk_d", value["sk_d"]),
+            # Folders of older runs have no SK_p.
+            sk_pi=_hex("sk_pi", value.get("sk_pi", "")),
+            sk_pr=_hex("sk_pr", value.get("sk_pr", "")),
         )
         return _checked(row, note)
     except _Wrong:
