@@ -8,8 +8,9 @@ other payload it picks the n-th payload of that type.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ikelab.harness.errors import ConfigError, nearest
@@ -38,13 +39,14 @@ class Name:
 Part = Name | int
 
 
-def parse(path: str) -> list[Part]:
+@lru_cache(maxsize=4096)
+def parse(path: str) -> tuple[Part, ...]:
     """Split a path into names and indices; ConfigError where it is none."""
     try:
         node = ast.parse(path, mode="eval").body
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise ConfigError(f"not a path: {path!r}") from None
-    return list(_walk(node, path))
+    return tuple(_walk(node, path))
 
 
 def _walk(node: ast.expr, path: str) -> Iterator[Part]:
@@ -137,7 +139,8 @@ class Tree:
             if len(parts) != 2 or not isinstance(parts[1], Name):
                 raise ConfigError(f"{path!r}: write header.FIELD")
             return _field(self.header, parts[1].text, self.header, path)
-        chain_, rest = self.outer, parts
+        chain_: list[Any] = self.outer
+        rest = parts
         if head == Name("SK") and len(parts) > 1 and _is_payload(parts[1]):
             chain_, rest = self.payloads("SK"), parts[1:]
         return _in_chain(chain_, rest, path)
@@ -171,7 +174,7 @@ def positions(payloads: list[Any], name: Name) -> list[int]:
     ]
 
 
-def _in_chain(payloads: list[Any], parts: list[Part], path: str) -> Place:
+def _in_chain(payloads: list[Any], parts: Sequence[Part], path: str) -> Place:
     name, rest = parts[0], parts[1:]
     if not isinstance(name, Name):
         raise ConfigError(f"{path!r} must start with a payload's name")
