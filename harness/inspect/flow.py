@@ -34,7 +34,8 @@ class Packet(NamedTuple):
     """What one frame (or the last fragment of several) carried.
 
     `kind` is ike, esp, ah, keepalive or unknown. `data` is the IKE message without the non-ESP
-    marker, or the ESP packet from its SPI on. Ports are 0 where there is no UDP.
+    marker, or the ESP packet from its SPI on. Ports are 0 where there is no UDP. `hops` is the time
+    to live that was left, 0 where nobody knows.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Packet(NamedTuple):
     src: tuple[str, int]
     dst: tuple[str, int]
     data: bytes
+    hops: int = 0
 
 
 class Flow:
@@ -53,6 +55,7 @@ class Flow:
         self.unknown_links: Counter[int] = Counter()
         self._records = records
         self._ports = ports
+        self._hops = 0  # of the IP header read last
         self._fragments = _Fragments()
 
     @property
@@ -74,7 +77,7 @@ class Flow:
             except (struct.error, IndexError):
                 continue
             if found is not None:
-                yield Packet(number, time, *found)
+                yield Packet(number, time, *found, self._hops)
 
     def _network(self, data: bytes, at: int, depth: int) -> _Found | None:
         version = data[at] >> 4
@@ -107,6 +110,7 @@ class Flow:
         dst, src, body = data[at + 16 : at + 20], data[at + 12 : at + 16], data[at + header : end]
         if len(dst) < 4:
             return _NOTHING
+        self._hops = data[at + 8]
         if fragment & 0x3FFF:
             key = (src, dst, protocol, ident)
             more = bool(fragment & 0x2000)
@@ -119,6 +123,7 @@ class Flow:
         src, dst = data[at + 8 : at + 24], data[at + 24 : at + 40]
         if len(dst) < 16:
             return _NOTHING
+        self._hops = data[at + 7]
         body = data[at + 40 : at + 40 + length if length else len(data)]
         protocol = data[at + 6]
         while protocol in _EXTENSIONS:

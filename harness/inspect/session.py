@@ -39,6 +39,7 @@ class Message:
     plain: bytes | None = None  # what SK or one SKF held, without padding
     refusal: str = ""
     repeated: bool = False
+    hops: int = 0  # the time to live that was left
 
     @classmethod
     def of(cls, packet: Packet) -> Message:
@@ -55,6 +56,7 @@ class Message:
             initiator,
             bool(flags & RESPONSE),
             locate(data),
+            hops=packet.hops,
         )
 
     @property
@@ -160,6 +162,7 @@ class Session:
     exchanges: list[Exchange] = field(default_factory=list)
     beyond_init: bool = False  # so that the responder's SPI is settled
     findings: Findings | None = None  # what `lint.examine` said
+    rows: list[IkeRow] = field(default_factory=list)  # the keys that were tried
     _index: dict[tuple[int, int, bool], list[Exchange]] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
@@ -198,6 +201,7 @@ class Session:
 
     def open(self, rows: list[IkeRow]) -> None:
         """Decrypt what the rows can, then put fragments together."""
+        self.rows = rows
         sealed = [m for m in self.messages if m.sealed is not None]
         sides = {flag: [m for m in sealed if m.initiator is flag] for flag in (True, False)}
         for flag, own in sides.items():
