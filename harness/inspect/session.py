@@ -83,15 +83,11 @@ class Half:
         """Whether it came in SKF payloads."""
         return bool(_fragments(self.first))
 
-    def takes(self, message: Message) -> bool:
-        """Take a retransmission or a further fragment in; False for another message."""
-        if any(message.data == known.data for known in self.messages):
-            message.repeated = True
-            self.retransmissions += 1
-        elif not (_fragments(message) and self.fragmented):
-            return False
+    def repeat(self, message: Message) -> None:
+        """Take in a message that has the octets of one that is here."""
+        message.repeated = True
+        self.retransmissions += 1
         self.messages.append(message)
-        return True
 
     def outer(self) -> list[Any]:
         """The payloads outside SK."""
@@ -146,6 +142,14 @@ class Exchange:
     request: Half | None = None
     response: Half | None = None
 
+    def put(self, half: Half, response: bool) -> Half:
+        """Fill the place of the request or of the response."""
+        if response:
+            self.response = half
+        else:
+            self.request = half
+        return half
+
     def halves(self) -> Iterator[Half]:
         """Those of the two that were captured."""
         yield from (half for half in (self.request, self.response) if half is not None)
@@ -164,34 +168,43 @@ class Session:
     findings: Findings | None = None  # what `lint.examine` said
     rows: list[IkeRow] = field(default_factory=list)  # the keys that were tried
     _index: dict[tuple[int, int, bool], list[Exchange]] = field(default_factory=dict)
+    _seen: dict[bytes, Half] = field(default_factory=dict)
+
+    def has(self, data: bytes) -> bool:
+        """Whether a message of these octets is here."""
+        return data in self._seen
 
     def add(self, message: Message) -> None:
         """Put a message where it belongs among the exchanges (RFC 7296 2.2)."""
         self.messages.append(message)
         self.beyond_init |= message.exchange != Type.IKE_SA_INIT
+        if (known := self._seen.get(message.data)) is not None:
+            known.repeat(message)
+            return
         by_initiator = message.initiator != message.response
         key = (message.exchange, message.id, by_initiator)
         entries = self._index.setdefault(key, [])
-        for entry in reversed(entries):
-            half = entry.response if message.response else entry.request
-            if half is not None and half.takes(message):
-                return
-        fresh = Half([message])
+        self._seen[message.data] = self._place(message, entries) or self._begin(message, entries)
+
+    def _place(self, message: Message, entries: list[Exchange]) -> Half | None:
+        """The request or response that a message belongs to, among the exchanges there are."""
+        if _fragments(message):
+            for entry in reversed(entries):
+                half = entry.response if message.response else entry.request
+                if half is not None and half.fragmented:
+                    half.messages.append(message)
+                    return half
         # COOKIE and INVALID_KE_PAYLOAD repeat message ID 0: the newest open place is the one.
         for entry in reversed(entries):
-            if message.response and entry.response is None:
-                entry.response = fresh
-                return
-            if not message.response and entry.request is None:
-                entry.request = fresh
-                return
-        entry = Exchange(message.exchange, message.id, by_initiator)
-        if message.response:
-            entry.response = fresh
-        else:
-            entry.request = fresh
+            if (entry.response if message.response else entry.request) is None:
+                return entry.put(Half([message]), message.response)
+        return None
+
+    def _begin(self, message: Message, entries: list[Exchange]) -> Half:
+        entry = Exchange(message.exchange, message.id, message.initiator != message.response)
         entries.append(entry)
         self.exchanges.append(entry)
+        return entry.put(Half([message]), message.response)
 
     def forget(self) -> None:
         """Let go of what was dissected, so that a big capture fits: octets are a tenth of it."""
@@ -277,7 +290,7 @@ class Sessions:
         candidates = self._starts.get(spi_i, [])
         ends = {packet.src[0], packet.dst[0]}
         for session in reversed(candidates):
-            if any(m.data == message.data for m in session.messages[:64]):
+            if session.has(message.data):
                 return session
         for session in reversed(candidates):
             here = {session.initiator[0], session.responder[0]} == ends
