@@ -302,9 +302,13 @@ class Session:
 
     def auth(self, *, edits: Sequence[Edit] = (), patience: float | None = None) -> Reply:
         """Send IKE_AUTH and wait for its answer."""
-        reply = self._ask(lambda: self.sa.start_auth(self._now(), edits), patience)
-        self._postponed = reply.postponed
-        return reply
+        sa = self.sa
+        self._ask(lambda: sa.start_auth(self._now(), edits), patience)
+        if sa.rounds.busy:  # EAP and further proofs: the last response is what counts
+            self.endpoint.pump(lambda: sa.state is not State.AUTH_SENT, patience)
+            self.reply = Reply(sa.last_response, sa.transcript)
+        self._postponed = self.reply.postponed
+        return self.reply
 
     def move_to_4500(self) -> None:
         """Go on from and to port 4500 (RFC 7296 2.23), whatever the hashes said."""

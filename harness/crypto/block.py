@@ -129,3 +129,8 @@ BUILDERS: dict[str, Callable[[Encr, bytes, bytes], _Cbc | _Counter | _Null]] = {
     "camellia-ctr": _Counter,
     "null": _Null,
 }
+
+
+def des_block(key: bytes, data: bytes) -> bytes:
+    """One block of eight octets under single DES: what MS-CHAP is made of (RFC 2759 8.6)."""
+    return Cipher(_des(key), modes.ECB()).encryptor().update(data)

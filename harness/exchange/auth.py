@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.edits import Edit
-from ikelab.harness.exchange import first_child, proof, rules
+from ikelab.harness.exchange import extensions, first_child, proof, rounds, rules
+from ikelab.harness.exchange.eap.message import EapFailed
 from ikelab.harness.exchange.events import Established, NotAuthenticated
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.peer_certs import AuthFailure, NotProven
@@ -15,7 +16,7 @@ from ikelab.harness.model import Identity
 from ikelab.harness.transcript import Step
 from ikelab.layers.iana import Exchange, Notify, Payload
 from ikelab.layers.notify import IKEv2_Notify
-from ikelab.layers.payloads import IKEv2_IDi, IKEv2_IDr
+from ikelab.layers.payloads import IKEv2_IDr
 
 if TYPE_CHECKING:
     from ikelab.harness.exchange.sa import IkeSa
@@ -27,29 +28,31 @@ if TYPE_CHECKING:
 def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
     """Send IDi, [CERT], [CERTREQ], [IDr], AUTH, SAi2, TSi, TSr."""
     config = sa.config
+    sa.rounds = rounds.Rounds()
+    named: list[Any] = proof.certificate_requests(sa)
+    if config.send_idr and config.remote_id is not None:
+        named.append(IKEv2_IDr(IDtype=config.remote_id.type, ID=config.remote_id.data))
     try:
-        auth = proof.authenticate(sa, config.local_id)
+        payloads = rounds.opening(sa, named)
     except NotProven as failed:
         _note(sa, failed)
         sa.end(f"we cannot authenticate ({failed.reason}): {failed}")
         return
-    own = IKEv2_IDi(IDtype=config.local_id.type, res2=config.id_reserved, ID=config.local_id.data)
-    payloads: list[Any] = [own, *proof.certificates(sa), *proof.certificate_requests(sa)]
-    if config.send_idr and config.remote_id is not None:
-        payloads.append(IKEv2_IDr(IDtype=config.remote_id.type, ID=config.remote_id.data))
-    payloads.append(auth)
     payloads += first_child.ask(sa)
     payloads += sa.announce_window()
+    payloads += extensions.auth_request(sa)
     sa.request(Exchange.IKE_AUTH, payloads, now, edits)
 
 
 def receive(sa: IkeSa, it: Inbound, seen: Step, request: Inbound, now: float) -> None:
     """The responder's IKE_AUTH: verify who it is, then take the child."""
+    sa.rounds.offer = sa.rounds.offer or request
+    if sa.rounds.busy:
+        _receive_round(sa, it, seen, now)
+        return
     auth, identity = it.one(Payload.AUTH), it.one(Payload.IDR)
     if auth is None or identity is None:
-        sa.move("recv", it.exchange, "response", "refused")
-        names = ", ".join(Notify(e).name if e in set(Notify) else str(e) for e in it.errors())
-        sa.end(f"IKE_AUTH refused: {names or 'no IDr or no AUTH'}")
+        _refused_by_peer(sa, it, "no IDr or no AUTH")
         return
     reason = _failed_entirely(sa, it)
     if reason is not None:
@@ -62,11 +65,41 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, request: Inbound, now: float) ->
         _reject(sa, seen, failed, now)
         return
     sa.peer_id = Identity(identity.IDtype, bytes(identity.ID))
+    sa.rounds.body = rounds.body_of(identity)
+    if not rounds.follow(sa, now):
+        _finish(sa, it, seen)
+
+
+def _finish(sa: IkeSa, it: Inbound, seen: Step) -> None:
+    """Both sides are who they should be: the response that says so has the child."""
     sa.move("recv", it.exchange, "response")
     sa.note(Established())
     _keep_mapping(sa, seen.now)
-    if it.has(Payload.SA):
-        first_child.take(sa, it, request)
+    if it.has(Payload.SA) and sa.rounds.offer is not None:
+        first_child.take(sa, it, sa.rounds.offer)
+
+
+def _receive_round(sa: IkeSa, it: Inbound, seen: Step, now: float) -> None:
+    """A response of EAP, or of a proof beyond the first one."""
+    refusals = [e for e in it.errors() if e == Notify.AUTHENTICATION_FAILED]
+    if refusals or (it.errors() and len(it.payloads) == len(it.errors())):
+        _refused_by_peer(sa, it, "")
+        return
+    try:
+        if rounds.receive(sa, it, seen, now):
+            _finish(sa, it, seen)
+    except NotProven as failed:
+        _reject(sa, seen, failed, now)
+    except EapFailed as failed:
+        sa.note(NotAuthenticated(str(AuthFailure.EAP), str(failed)))
+        sa.move("recv", it.exchange, "response", "refused")
+        sa.end(f"not authenticated: {failed}")
+
+
+def _refused_by_peer(sa: IkeSa, it: Inbound, otherwise: str) -> None:
+    sa.move("recv", it.exchange, "response", "refused")
+    names = ", ".join(Notify(e).name if e in set(Notify) else str(e) for e in it.errors())
+    sa.end(f"IKE_AUTH refused: {names or otherwise}")
 
 
 def _failed_entirely(sa: IkeSa, it: Inbound) -> str | None:
@@ -109,6 +142,9 @@ def _note(sa: IkeSa, failed: NotProven, seen: Step | None = None) -> None:
 
 def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     """Answer IKE_AUTH: refuse who cannot prove it, otherwise IDr, AUTH and the child."""
+    sa.rounds.offer = sa.rounds.offer or it
+    if sa.rounds.busy or rounds.begins_eap(sa, it):
+        return _serve_round(sa, it, now)
     auth, identity = it.one(Payload.AUTH), it.one(Payload.IDI)
     trusting = auth is None and not sa.conduct.insist_on_payloads
     if identity is None or (auth is None and not trusting):
@@ -128,11 +164,35 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
         *proof.certificates(sa, it),
         mine,
     ]
+    try:
+        reply = rounds.next_round(sa, it, payloads)
+    except NotProven as failed:
+        _note(sa, failed)
+        return _refused(sa, Notify.AUTHENTICATION_FAILED, f"{failed.reason}: {failed}")
+    return reply if reply.outcome else _conclude(sa, payloads, now)
+
+
+def _serve_round(sa: IkeSa, it: Inbound, now: float) -> Reply:
+    """Answer a request of EAP, or of a proof beyond the first one."""
+    try:
+        reply = rounds.serve(sa, it)
+    except NotProven as failed:
+        _note(sa, failed, sa.transcript.steps[-1])
+        return _refused(sa, Notify.AUTHENTICATION_FAILED, f"{failed.reason}: {failed}")
+    except EapFailed as failed:
+        sa.note(NotAuthenticated(str(AuthFailure.EAP), str(failed)))
+        return _refused(sa, Notify.AUTHENTICATION_FAILED, str(failed))
+    return reply if reply.outcome else _conclude(sa, reply.payloads, now)
+
+
+def _conclude(sa: IkeSa, payloads: list[Any], now: float) -> Reply:
+    """All is proven: the child that the first request asked for goes with the last response."""
     sa.note(Established())
     _keep_mapping(sa, now)
     payloads += sa.announce_window()
-    if it.has(Payload.SA):
-        answer = first_child.answer(sa, it)
+    offer = sa.rounds.offer
+    if offer is not None and offer.has(Payload.SA):
+        answer = first_child.answer(sa, offer)
         if len(answer) == 1 and not sa.conduct.keep_ike_on_child_error:
             return Reply(answer, "refused", "no child")
         payloads += answer

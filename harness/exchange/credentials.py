@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from ikelab.harness.crypto.certs import Certificate, CertRefused
 from ikelab.harness.crypto.chains import Policy
+from ikelab.harness.exchange.eap.credentials import EapCredential, EapTrust
 from ikelab.layers.iana import Hash
 
 STRICT = Policy()
@@ -69,7 +70,7 @@ class NullCredential:
         return "NULL authentication"
 
 
-Credential = PskCredential | CertCredential | NullCredential
+Credential = PskCredential | CertCredential | NullCredential | EapCredential
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,13 @@ class Trust:
     hashes: tuple[int, ...] = HASHES
     certreq: bool = True
     fetch: Callable[[str], bytes] | None = field(default=None, repr=False)
+    eap: EapTrust | None = None  # who sends no AUTH at first is asked for this
 
     def __str__(self) -> str:
         parts = ["shared key"] if self.psk is not None else []
         parts += ["NULL authentication"] if self.null else []
         parts += [f"certificates of {_names(self.anchors)}"] if self.anchors else []
+        parts += [str(self.eap)] if self.eap else []
         return ", ".join(parts) or "nobody"
 
 

@@ -12,7 +12,7 @@ from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import derive_ike
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
-from ikelab.harness.exchange import fit, frag, misread, proof, rules
+from ikelab.harness.exchange import extensions, fit, frag, misread, proof, rules
 from ikelab.harness.exchange.events import Answered, Requested
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import accepted_payload, choose, inconsistent, sa_payload
@@ -111,6 +111,7 @@ def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
         *_nat_detection(sa, bytes(8)),
         *frag.announce(sa),
         *proof.announce(sa),
+        *extensions.init_request(sa),
     ]
     sa.window.next_request = 0
     sa.request(Exchange.IKE_SA_INIT, payloads, now, edits)
@@ -405,6 +406,7 @@ def _accepted(sa: IkeSa, it: Inbound, choice: Any, datagram: Datagram) -> list[A
         *_nat_detection(sa, sa.spi_r),
         *(frag.announce(sa) if sa.fragments else ()),
         *proof.announce(sa, it),
+        *extensions.init_response(sa, it),
     ]
 
 

@@ -30,6 +30,7 @@ class AuthFailure(StrEnum):
     SIGNATURE = "signature"
     HASH = "hash"  # signed with a hash that was not announced
     NO_CERTIFICATE = "no certificate"
+    EAP = "eap"
 
 
 class NotProven(Exception):

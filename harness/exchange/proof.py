@@ -24,6 +24,7 @@ from ikelab.harness.exchange.credentials import (
     Send,
     Trust,
 )
+from ikelab.harness.exchange.eap.credentials import EapCredential
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.peer_certs import AuthFailure, NotProven
 from ikelab.harness.model import Identity, Level, Violation
@@ -50,11 +51,15 @@ _SIGNATURES = frozenset(
 
 def own_credential(sa: IkeSa) -> Credential:
     """What we prove ourselves with: the shared key unless the configuration says otherwise."""
+    if sa.initiator and sa.rounds.number:
+        return sa.config.features.more[sa.rounds.number - 1].credential
     return sa.config.own or PskCredential(sa.config.psk)
 
 
 def trust_of(sa: IkeSa) -> Trust:
     """What we accept: the shared key unless the configuration says otherwise."""
+    if not sa.initiator and sa.rounds.number:
+        return sa.config.features.more_trust[sa.rounds.number - 1]
     return sa.config.trust or Trust(psk=sa.config.psk)
 
 
@@ -95,12 +100,12 @@ def certificate_requests(sa: IkeSa) -> list[Any]:
 
 def announced(sa: IkeSa, *, ours: bool) -> tuple[int, ...]:
     """The hashes that one side announced in its IKE_SA_INIT message."""
-    found = _first(sa, ours=ours).notify(Notify.SIGNATURE_HASH_ALGORITHMS)
+    found = first_message(sa, ours=ours).notify(Notify.SIGNATURE_HASH_ALGORITHMS)
     data = bytes(found.notify) if found is not None else b""
     return tuple(int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data) - 1, 2))
 
 
-def _first(sa: IkeSa, *, ours: bool) -> Inbound:
+def first_message(sa: IkeSa, *, ours: bool) -> Inbound:
     """The first message of one side, as it went over the wire."""
     data = sa.init.request if sa.initiator == ours else sa.init.response
     return Inbound(IKEv2(data))
@@ -114,7 +119,7 @@ def certificates(sa: IkeSa, request: Inbound | None = None) -> list[Any]:
     own = own_credential(sa)
     if not isinstance(own, CertCredential) or own.send is Send.NEVER:
         return []
-    heard = [_first(sa, ours=False), *([request] if request else [])]
+    heard = [first_message(sa, ours=False), *([request] if request else [])]
     if own.send is Send.ASKED and not any(it.has(Payload.CERTREQ) for it in heard):
         return []
     chain = [certs.Certificate.load(c).der for c in own.chain]
@@ -137,6 +142,9 @@ def authenticate(sa: IkeSa, identity: Identity) -> IKEv2_AUTH:
     if isinstance(own, NullCredential):
         data = null_auth(prf, sk_p, octets)
         return IKEv2_AUTH(auth_type=AuthMethod.NULL_AUTHENTICATION, load=data)
+    if isinstance(own, EapCredential):
+        text = "we have EAP only, and the initiator does not ask for that"
+        raise NotProven(AuthFailure.METHOD, text)
     if isinstance(own, PskCredential):
         data = psk_auth(prf, own.key, octets)
         return IKEv2_AUTH(auth_type=AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE, load=data)
@@ -183,7 +191,7 @@ def check(sa: IkeSa, it: Inbound, identity: Any, auth: Any) -> list[Violation]:
     if not sa.conduct.verify_auth:
         return []
     peer = Identity(identity.IDtype, bytes(identity.ID))
-    wanted = sa.config.remote_id
+    wanted = None if sa.rounds.number else sa.config.remote_id
     if wanted is not None and peer != wanted:
         raise NotProven(AuthFailure.STRANGER, f"{peer} is nobody we know, expected {wanted}")
     # RFC 7296 2.15: the body as it came, reserved octets included.

@@ -34,12 +34,19 @@ class Seen:
     """A message under judgement.
 
     `request` is what it answers. `initiator` tells whether its sender is the original initiator
-    of the IKE SA, None where nobody knows.
+    of the IKE SA, None where nobody knows. `offer` asked for the child where `request` did not:
+    the first of several IKE_AUTH requests.
     """
 
     it: Inbound
     request: Inbound | None = None
     initiator: bool | None = None
+    offer: Inbound | None = None
+
+    @property
+    def asked(self) -> Inbound | None:
+        """The request that holds the offer."""
+        return self.offer or self.request
 
 
 Check = Callable[[Seen], str | None]
@@ -277,13 +284,13 @@ def auth_answer_is_protected(seen: Seen) -> str | None:
 @rule("3.3.1", AUTH_RESPONSE, CREATE_RESPONSE)
 def child_answer_is_one_offered_proposal(seen: Seen) -> str | None:
     """The accepted child SA holds one proposal, with the number of the offered one it accepts."""
-    return fit.wrong_proposal(seen.it, seen.request)
+    return fit.wrong_proposal(seen.it, seen.asked)
 
 
 @rule("2.7", AUTH_RESPONSE, CREATE_RESPONSE)
 def child_answer_picks_one_transform_of_each_type(seen: Seen) -> str | None:
     """From the accepted child proposal exactly one transform of each offered type comes back."""
-    return fit.wrong_transforms(seen.it, seen.request)
+    return fit.wrong_transforms(seen.it, seen.asked)
 
 
 @rule("3.3.1", AUTH_RESPONSE, CREATE_RESPONSE)
@@ -328,11 +335,11 @@ def ke_answers_ke(seen: Seen) -> str | None:
 @rule("2.9", AUTH_RESPONSE, CREATE_RESPONSE)
 def selectors_are_a_subset_of_the_offer(seen: Seen) -> str | None:
     """The responder answers with the offered selectors or a subset of them, never with more."""
-    if seen.request is None or seen.it.notify(Notify.USE_TRANSPORT_MODE) is not None:
+    if seen.asked is None or seen.it.notify(Notify.USE_TRANSPORT_MODE) is not None:
         # RFC 7296 2.23.1: behind a NAT, transport mode answers with other addresses.
         return None
     for kind in (Payload.TSI, Payload.TSR):
-        offered = seen.request.selectors(kind)
+        offered = seen.asked.selectors(kind)
         for ts in seen.it.selectors(kind):
             if offered and not covered(ts, offered):
                 return f"{Payload(kind).notation} {ts} is more than the offered selectors"

@@ -32,6 +32,7 @@ from ikelab.harness.exchange.events import (
 )
 from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
 from ikelab.harness.exchange.init import InitState
+from ikelab.harness.exchange.rounds import MORE, Rounds
 from ikelab.harness.exchange.table import Happening, State, step
 from ikelab.harness.exchange.window import Answer, Outstanding, Reply, Window
 from ikelab.harness.model import (
@@ -91,6 +92,7 @@ class IkeSa:
         self.transcript = Transcript()
         self.init = InitState()
         self.window = Window()
+        self.rounds = Rounds()
         self.last_response: Inbound | None = None
         self.collisions = create.Collisions()
         self.over = False
@@ -576,7 +578,7 @@ class IkeSa:
         if not self.conduct.survive_refusals and any(is_error(p) for p in reply.payloads):
             self.stuck = True
         self.move("send", it.exchange, "response", reply.outcome)
-        if reply.outcome:
+        if reply.outcome and reply.outcome != MORE:
             self.end("deleted by the peer" if reply.outcome == "delete" else reply.reason)
         self.note(Requested(it.exchange, it.message_id))
 
@@ -603,7 +605,8 @@ class IkeSa:
     def judged(self, it: Inbound, seen: Step, waiting: Outstanding | None) -> None:
         """Hold a message against the rules and note what it breaks."""
         request = waiting.request if waiting else None
-        for broken in rules.judge(rules.Seen(it, request, not self.initiator)):
+        offer = self.rounds.offer if it.exchange == Exchange.IKE_AUTH else None
+        for broken in rules.judge(rules.Seen(it, request, not self.initiator, offer)):
             self.broke(broken, seen)
 
     def broke(self, violation: Violation, seen: Step) -> None:

@@ -31,7 +31,7 @@ class Happening(NamedTuple):
     way: str  # "send" or "recv"
     exchange: Exchange
     half: str  # "request" or "response"
-    outcome: str = ""  # "", "retry", "refused", "delete"
+    outcome: str = ""  # "", "retry", "more", "refused", "delete"
 
     def __str__(self) -> str:
         text = f"{self.way} {self.exchange.name} {self.half}"
@@ -58,6 +58,9 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     (S.INIT_DONE, H("recv", _AUTH, "request")): S.INIT_DONE,
     (S.INIT_DONE, H("send", _AUTH, "response")): S.ESTABLISHED,
     (S.INIT_DONE, H("send", _AUTH, "response", "refused")): S.CLOSED,
+    # RFC 7296 2.16, RFC 4739: EAP and further proofs, in more exchanges of the same type
+    (S.AUTH_SENT, H("recv", _AUTH, "response", "more")): S.INIT_DONE,
+    (S.INIT_DONE, H("send", _AUTH, "response", "more")): S.INIT_DONE,
     # RFC 7296 1.3, 1.4: everything afterwards
     (S.ESTABLISHED, H("send", _CHILD, "request")): S.ESTABLISHED,
     (S.ESTABLISHED, H("recv", _CHILD, "response")): S.ESTABLISHED,

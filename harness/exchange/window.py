@@ -43,7 +43,7 @@ class Reply:
     """What a request is answered with: payloads inside SK, and how the table sees it."""
 
     payloads: list[Any]
-    outcome: str = ""  # "", "refused" (the IKE SA ends), "delete" (the peer ended it)
+    outcome: str = ""  # "", "more" (of IKE_AUTH), "refused" (the end), "delete" (by the peer)
     reason: str = ""
     clear: bool = False  # a fault: the error leaves unprotected
 

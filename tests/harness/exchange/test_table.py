@@ -11,6 +11,8 @@ import pytest
 
 from ikelab.harness.edits import Edit, at, plain
 from ikelab.harness.exchange import sa as engine
+from ikelab.harness.exchange.credentials import Trust
+from ikelab.harness.exchange.eap.credentials import EapCredential, EapTrust
 from ikelab.harness.exchange.events import Ignored
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import TRANSITIONS, Happening, State, diagram, step
@@ -77,9 +79,16 @@ def malformed(ask: str, *, closing: bool) -> None:
     talk.carry()
 
 
+def with_eap() -> None:
+    """IKE_AUTH in several exchanges."""
+    mine = EapCredential(b"left", b"secret")
+    Talk(i={"own": mine}, r={"trust": Trust(eap=EapTrust({b"left": b"secret"}))}).up()
+
+
 def converse() -> None:
     """Conversations that together walk every row."""
     usual()
+    with_eap()
     first_exchanges_that_fail()
     for ask in ("inform", "create_child"):
         answered_while_closing(ask)
