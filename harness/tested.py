@@ -9,6 +9,7 @@ from ikelab.harness.endpoint import Session
 from ikelab.harness.model import Identity, Suite, selectors, suites
 from ikelab.harness.peer.addresses import Side
 from ikelab.harness.peer.base import ChildView, IkeView, Peer, PeerConfig, PeerView, Unsupported
+from ikelab.layers.iana import Ke, TransformType
 from ikelab.layers.iana import Protocol as ProtocolId
 
 # What both sides have when a case says nothing: suites of RFC 8247's MUST and SHOULD+ lists.
@@ -153,7 +154,7 @@ class Tested:
                     f"selectors: peer {_words(seen.local_ts)} === {_words(seen.remote_ts)}, "
                     f"wire {_words(local)} === {_words(remote)}"
                 )
-            if seen.suite.keyed() != child.suite.keyed():
+            if _said(seen.suite) != _said(child.suite):
                 found.append(f"child suite: peer {seen.suite}, wire {child.suite}")
         return found
 
@@ -163,6 +164,13 @@ def _knows(driver: Peer, wanted: tuple[Suite, ...]) -> bool:
     return "view" not in driver.capabilities or all(
         driver.knows(suite.encr, suite.protocol) for suite in wanted if suite.encr
     )
+
+
+def _said(suite: Suite) -> Suite:
+    """A child's suite as compared: group NONE says no more than no group (RFC 7296 3.3.2)."""
+    if suite.ke is not None and suite.ke.id == Ke.NONE:
+        suite = suite.without(TransformType.KE)
+    return suite.keyed()
 
 
 def _several(value: Any) -> list[Any]:
