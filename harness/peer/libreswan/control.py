@@ -41,7 +41,7 @@ def _lacks(build: Build) -> dict[str, str]:
     """What cannot be had without ESP in the kernel, and why."""
     why = f"the kernel has no ESP ({abilities()['esp'].why}) and Libreswan has none of its own"
     remedy = "; 'ikelab run --kernel guest' has one"
-    found = dict.fromkeys(("child", "keys"), why + remedy)
+    found = dict.fromkeys(("child", "keys", "dpd"), why + remedy)
     if build.version < (4, 10):
         found["responder"] = f"{why}: with the child it drops the IKE SA{remedy}"
     return found
@@ -154,7 +154,12 @@ class Libreswan:
         return frozenset(found - set(self.lacks))
 
     def _refuse(self, config: PeerConfig) -> None:
-        """Unsupported for the algorithms that this pluto does not list."""
+        """Unsupported for what hangs on a child where there is none, and for unknown algorithms."""
+        wanted = {"gives addresses": config.pool, "asks for addresses": config.request,
+                  "checks liveness": config.dpd_delay}  # fmt: skip
+        for what, value in wanted.items():
+            if value and "child" in self.lacks:
+                raise Unsupported(f"Libreswan {what} with a child only: {self.lacks['child']}")
         none = Transform(TransformType.INTEG, Integ.NONE)
         suites: list[Suite] = [*config.ike, *config.esp]
         for suite in suites:

@@ -120,18 +120,24 @@ def _child(state: _Listed, told: logs.State) -> ChildView:
 def selectors(text: str) -> tuple[tuple[TS, ...], tuple[TS, ...]]:
     """Both sides' selectors, the peer's own first; empty for what cannot be read.
 
-    5.2 writes `10.2.0.0/24===10.1.0.0/24`, 4.x `10.2.0.0-10.2.0.255:0-65535 0] -> [10.1.0.0-...`.
+    5.2 writes `10.2.0.0/24===10.1.0.0/24`, and every pair of a child that has several, one behind
+    the other in brackets; 4.x `10.2.0.0-10.2.0.255:0-65535 0] -> [10.1.0.0-...`.
     """
-    for separator in ("===", "] -> ["):
-        if separator in text:
-            first, second = text.split(separator, 1)
-            return _selectors(first), _selectors(second)
-    return (), ()
+    local: list[TS] = []
+    remote: list[TS] = []
+    for pair in text.split("] ["):
+        for separator in ("===", "] -> ["):
+            first, found, second = pair.partition(separator)
+            if found:
+                local += _selectors(first)
+                remote += _selectors(second)
+                break
+    return tuple(dict.fromkeys(local)), tuple(dict.fromkeys(remote))
 
 
-def _selectors(text: str) -> tuple[TS, ...]:
+def _selectors(text: str) -> list[TS]:
     found = (_selector(part.strip()) for part in text.split(","))
-    return tuple(ts for ts in found if ts is not None)
+    return [ts for ts in found if ts is not None]
 
 
 def _selector(text: str) -> TS | None:

@@ -18,7 +18,7 @@ from ikelab.harness.peer import cache as store
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import FOLDER, Daemon, abilities
 from ikelab.harness.peer.openiked import logs, parse
-from ikelab.harness.peer.openiked.render import render
+from ikelab.harness.peer.openiked.render import NO_CHECKS, render
 from ikelab.layers.iana import Encr, Protocol, Sn, TransformType
 from ikelab.netns.host import Host
 
@@ -118,7 +118,7 @@ class OpenIked:
     # What this daemon can do
 
     def _capabilities(self) -> frozenset[str]:
-        found = {"responder", "initiator", "initiate", "view", "nat-d-honest", "dpd", "keys"}
+        found = {"responder", "initiator", "initiate", "view", "nat-d-honest", "keys"}
         if any(address.version == 6 for address in self._host.addresses):
             found.add("ipv6")
         if self._daemon_kernel("esp"):
@@ -205,9 +205,11 @@ def _lacks() -> dict[str, str]:
     """What cannot be had here, and why."""
     key, esp = abilities()["af_key"], abilities()["esp"]
     remedy = "'ikelab run --kernel guest' has both"
+    found = {"dpd": NO_CHECKS}
     if not key:
         why = f"OpenIKED needs PF_KEY, which this kernel lacks ({key.why}); {remedy}"
-        return dict.fromkeys(("responder", "initiator", "initiate", "view", "child", "keys"), why)
-    if not esp:
-        return {"child": f"the kernel has no ESP ({esp.why}); {remedy}"}
-    return {}
+        needed = ("responder", "initiator", "initiate", "view", "child", "keys")
+        found |= dict.fromkeys(needed, why)
+    elif not esp:
+        found["child"] = f"the kernel has no ESP ({esp.why}); {remedy}"
+    return found

@@ -5,8 +5,6 @@ What OpenIKED's language cannot say is Unsupported.
 
 from __future__ import annotations
 
-import math
-
 from ikelab.harness.exchange.credentials import CertCredential, NullCredential, PskCredential
 from ikelab.harness.model import TS, Identity
 from ikelab.harness.peer.base import PeerConfig, Unsupported
@@ -14,6 +12,10 @@ from ikelab.harness.peer.openiked import names
 from ikelab.layers.iana import CfgAttr, IdType
 
 POLICY = "ikelab"
+NO_CHECKS = (
+    "OpenIKED looks after a silent peer only when it sends ESP and gets none, or after 300 s; "
+    "how often it looks cannot be told apart from that"
+)
 _REQUESTS = {
     CfgAttr.INTERNAL_IP4_ADDRESS: "address",
     CfgAttr.INTERNAL_IP6_ADDRESS: "address",
@@ -26,7 +28,7 @@ def render(config: PeerConfig, *, active: bool = False) -> dict[str, str]:
     """The file iked.conf; `active` has iked begin by itself."""
     _check(config)
     lines = [
-        f"set dpd_check_interval {math.ceil(config.dpd_delay)}",
+        "set dpd_check_interval 0",
         f"set {'mobike' if config.options.get('mobike') == 'yes' else 'nomobike'}",
         f"set {'fragmentation' if config.fragment is not None else 'nofragmentation'}",
         " ".join(_policy(config, active)),
@@ -112,6 +114,8 @@ def _check(config: PeerConfig) -> None:
         raise Unsupported("OpenIKED has no other port than 500")
     if config.cookies:
         raise Unsupported("OpenIKED cannot be told to ask for cookies")
+    if config.dpd_delay:
+        raise Unsupported(NO_CHECKS)
     if config.window != 1:
         raise Unsupported("OpenIKED takes one request at a time")
     if not set(config.request) <= set(_REQUESTS):
