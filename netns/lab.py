@@ -1,4 +1,4 @@
-"""A topology brought to life: hosts, wires between them, captures of the wires.
+"""A topology brought to life: hosts, routers, wires between them, captures of the wires.
 
 The only file that talks rtnetlink (pyroute2). Everything is made in anonymous namespaces of this
 process's world, so two labs never meet, whatever their addresses.
@@ -15,16 +15,20 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from functools import partial
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from typing import Any, Self
 
 from ikelab.harness.errors import LabError
 from ikelab.netns import world
 from ikelab.netns.capture import Capture, Tap
+from ikelab.netns.forwarder import Hop
 from ikelab.netns.host import Host
-from ikelab.netns.topology import DIRECT, Interface, Node, Topology, topology
+from ikelab.netns.router import OWN, Router, engine
+from ikelab.netns.topology import DIRECT, End, Interface, Link, Node, Topology, topology
 
 _NODAD = 0x02  # IFA_F_NODAD: the address works at once
+_PERMANENT = 0x80  # NUD_PERMANENT: a neighbour that is not asked for
 _IPV6 = Path("/proc/sys/net/ipv6")
 _ETHTOOL_OFF = (0x17, 0x1F, 0x24, 0x2C)  # ETHTOOL_STXCSUM, STSO, SGSO, SGRO
 
@@ -35,6 +39,7 @@ class Lab:
     def __init__(self, plan: Topology | str = DIRECT) -> None:
         self.topology = topology(plan) if isinstance(plan, str) else plan
         self.hosts: dict[str, Host] = {}
+        self.routers: dict[str, Router] = {}
         self._captures: list[Capture] = []
         if not world.inside():
             raise LabError("a lab needs a private world: call ikelab.netns.world.enter() first")
@@ -50,8 +55,19 @@ class Lab:
             raise LabError(f"topology {self.topology.name} has no host {name!r}")
         return self.hosts[name]
 
-    def capture(self, path: Path | str) -> Capture:
-        """Start to write every link's packets; a folder gets `capture.pcapng`. Stop or close it."""
+    @property
+    def router(self) -> Router:
+        """The first router that does something to packets; LabError where there is none."""
+        for router in self.routers.values():
+            if router.node.nat or router.node.impairment:
+                return router
+        raise LabError(f"topology {self.topology.name} has no router that changes anything")
+
+    def capture(self, path: Path | str, links: Sequence[str] = ()) -> Capture:
+        """Start to write the packets of these links (all of them by default); stop or close it.
+
+        A folder gets `capture.pcapng`.
+        """
         taps = [
             Tap(
                 f"{link.a.node}:{link.a.device}",
@@ -61,6 +77,7 @@ class Lab:
                 link.mtu,
             )
             for link in self.topology.links
+            if not links or link.name in links
         ]
         path = Path(path)
         capture = Capture(path / "capture.pcapng" if path.is_dir() else path, taps)
@@ -72,6 +89,8 @@ class Lab:
         with contextlib.ExitStack() as stack:
             for host in self.hosts.values():
                 stack.callback(host.close)
+            for router in self.routers.values():
+                stack.callback(router.close)
             for capture in self._captures:
                 stack.callback(capture.stop)
 
@@ -95,34 +114,75 @@ class Lab:
                     host.call(partial(step, node, host))
                 except OSError as error:
                     raise LabError(f"cannot set up host {node.name}: {_reason(error)}") from error
+        for node in plan.nodes:
+            if node.forward:
+                self.routers[node.name] = Router(node, self.hosts[node.name], self._hops(node))
 
     def _wire(self, node: Node, host: Host) -> None:
         """In the host: make the links that start here; their other ends appear in their nodes."""
-        _settings(node)
+        _settings(forward=node.forward and engine(node) != OWN)
         with _netlink() as ip:
             for link in self.topology.links:
                 if link.a.node == node.name:
                     peer = {"ifname": link.b.device, "net_ns_fd": self.hosts[link.b.node].fd}
-                    ip.link("add", kind="veth", ifname=link.a.device, peer=peer)
+                    peer["address"] = self._mac(link.b)
+                    own = {"ifname": link.a.device, "address": self._mac(link.a)}
+                    ip.link("add", kind="veth", peer=peer, **own)
             if host.inner:
                 # A pair that stays in the host: unlike `dummy`, every kernel that has links has it.
                 ip.link("add", kind="veth", ifname="inner", peer={"ifname": "inner-end"})
 
     def _configure(self, node: Node, host: Host) -> None:
-        """In the host: devices up, addresses, routes."""
+        """In the host: devices up, addresses, routes, routers that do not answer for themselves."""
+        silent = node.forward and engine(node) == OWN
         with _netlink() as ip:
             for link in self.topology.links:
                 for end in link.ends:
                     if end.node == node.name:
                         _no_offload(end.device)
                         addresses = [a for a in end.addresses if a in host.interfaces]
-                        _device(ip, end.device, addresses, link.mtu)
+                        index = _device(ip, end.device, [] if silent else addresses, link.mtu)
+                        for address, mac in self._known(link, end):
+                            ip.neigh(
+                                "add", dst=address, lladdr=mac, ifindex=index, state=_PERMANENT
+                            )
             if host.inner:
                 _device(ip, "inner-end", [], 1500)
                 _device(ip, "inner", host.inner_interfaces, 1500)
-            for route in node.routes:
+            for route in () if silent else node.routes:
                 if _IPV6.exists() or ":" not in route.to:
                     ip.route("add", dst=route.to, gateway=route.via)
+
+    def _mac(self, end: End) -> str:
+        """The MAC of a device: link and end of the topology, locally administered."""
+        ends = [one for link in self.topology.links for one in link.ends]
+        return f"02:00:00:00:00:{ends.index(end) + 1:02x}"
+
+    def _known(self, link: Link, end: End) -> Iterator[tuple[str, str]]:
+        """Addresses at the other end of a link that nobody there answers for, with their MAC."""
+        other = link.b if end is link.a else link.a
+        node = self.topology.node(other.node)
+        if node.forward and engine(node) == OWN:
+            for address in other.addresses:
+                yield str(address.ip), self._mac(other)
+
+    def _hops(self, node: Node) -> list[Hop]:
+        """Where a router's packets go: its links, and its routes by them."""
+        found = []
+        for link in self.topology.links:
+            for end, other in (link.ends, link.ends[::-1]):
+                if end.node != node.name:
+                    continue
+                mac = bytes.fromhex(self._mac(other).replace(":", ""))
+                networks = [address.network for address in end.addresses]
+                near = [IPv4Network(n) for n in dict.fromkeys(networks) if n.version == 4]
+                far = [
+                    IPv4Network(route.to)
+                    for route in node.routes
+                    if any(ip_address(route.via) in network for network in near)
+                ]
+                found += [Hop(network, end.device, mac, link.mtu) for network in (*near, *far)]
+        return found
 
 
 def _reason(error: OSError) -> str:
@@ -147,11 +207,11 @@ def _netlink() -> Iterator[Any]:
         raise OSError(error.code, os.strerror(error.code)) from error
 
 
-def _settings(node: Node) -> None:
+def _settings(*, forward: bool) -> None:
     """Addresses that work at once, no unasked router solicitations, forwarding where wanted."""
-    _sysctl("ipv4/ip_forward", int(node.forward))
+    _sysctl("ipv4/ip_forward", int(forward))
     if _IPV6.exists():
-        _sysctl("ipv6/conf/all/forwarding", int(node.forward))
+        _sysctl("ipv6/conf/all/forwarding", int(forward))
         for name in ("accept_dad", "accept_ra", "router_solicitations"):
             _sysctl(f"ipv6/conf/default/{name}", 0)
 
@@ -160,13 +220,14 @@ def _sysctl(name: str, value: int) -> None:
     Path("/proc/sys/net", name).write_text(str(value))
 
 
-def _device(ip: Any, device: str, addresses: Sequence[Interface], mtu: int) -> None:
-    index = ip.link_lookup(ifname=device)[0]
+def _device(ip: Any, device: str, addresses: Sequence[Interface], mtu: int) -> int:
+    index = int(ip.link_lookup(ifname=device)[0])
     ip.link("set", index=index, mtu=mtu, state="up")
     for address in addresses:
         flags = {"flags": _NODAD} if address.version == 6 else {}
         prefix = address.network.prefixlen
         ip.addr("add", index=index, address=str(address.ip), prefixlen=prefix, **flags)
+    return index
 
 
 def _no_offload(device: str) -> None:

@@ -217,10 +217,13 @@ def test_topologies_are_sound(name):
     assert plan.name == name
     for link in plan.links:
         assert {link.a.node, link.b.node} <= nodes
-        for here, there in zip(link.a.addresses, link.b.addresses, strict=True):
-            assert here.network == there.network
-            assert here.ip != there.ip
+        networks = [{address.network for address in end.addresses} for end in link.ends]
+        assert networks[0] == networks[1]
+        every = [address.ip for end in link.ends for address in end.addresses]
+        assert len(set(every)) == len(every)
     assert len(nodes) == len(plan.nodes)
+    for end in ("initiator", "responder"):
+        assert plan.address(end) and plan.seen_as(end) and plan.subnet(end)
 
 
 def test_direct_is_the_default():
