@@ -55,14 +55,16 @@ class Progress:
         if self._bar:
             self._bar.update(self._task, description=nodeid.rpartition("::")[2])
 
-    def pytest_ikelab_result(self, verdict: Verdict, item: Any, reason: str, peer: str) -> None:
-        marker = item.get_closest_marker("case")
-        label = marker.args[0] if marker else ""
-        name = item.originalname.removeprefix("test_").replace("_", " ")
-        variant = item.callspec.id.removeprefix(peer).removeprefix("-")
-        text = f"{peer}  {label:<8} {name}" + (f" [{variant}]" if variant else "")
-        if verdict is not Verdict.PASS and reason:
-            text += f": {reason}"
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        told = getattr(report, "ikelab", None)
+        if told is None:
+            return
+        verdict = Verdict(told["verdict"])
+        text = f"{told['peer']}  {told['case']:<8} {told['title']}"
+        if told["variant"]:
+            text += f" [{told['variant']}]"
+        if verdict is not Verdict.PASS and told["reason"]:
+            text += f": {told['reason']}"
         if self._bar:
             from rich.markup import escape
 

@@ -58,6 +58,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     option("--ikelab-combine", type=int, default=1, metavar="N", help="strength of combinations")
     option("--ikelab-fault", default="", metavar="NAME", help="fault of the reference peer")
     option("--ikelab-out", default="", metavar="DIR", help="run folder; below runs/ by default")
+    option("--ikelab-resume", action="store_true", help="go on with the run in --ikelab-out")
+    option("--ikelab-repeat", type=int, default=1, metavar="N", help="run each test N times")
     option("--ikelab-peers-file", default="", metavar="FILE", help="gateways; ikelab.toml if there")
     option("--ikelab-expected", default="", metavar="DIR", help="known deviations, <peer>.toml")
     option("--ikelab-command", default="", help="the command line, for the record")
@@ -131,7 +133,9 @@ def pytest_configure_node(node: Any) -> None:
 
     stash = node.config.stash
     if _SHARED not in stash:
-        stash[_SHARED], stash[_PEERS] = new_place(node.config).absolute(), []
+        suite = node.config.pluginmanager.get_plugin(PLUGIN)
+        place = suite.place if suite is not None else new_place(node.config)
+        stash[_SHARED], stash[_PEERS] = place.absolute(), []
     node.workerinput["ikelab_run"] = str(stash[_SHARED])
 
 
@@ -199,6 +203,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "_ikelab_peer" in metafunc.fixturenames:
         names = dict.fromkeys(metafunc.config.getoption("--ikelab-peer")) or ["reference"]
         metafunc.parametrize("_ikelab_peer", list(names), scope="session")
+        times = metafunc.config.getoption("--ikelab-repeat")
+        if times > 1:
+            rounds = range(1, times + 1)
+            metafunc.parametrize("_ikelab_round", rounds, ids=[f"round{n}" for n in rounds])
 
 
 @pytest.fixture(scope="session")
@@ -214,7 +222,14 @@ def _ikelab_rig(_ikelab_peer: str, request: pytest.FixtureRequest) -> Iterator[R
 
 
 @pytest.fixture
-def _ikelab_test(_ikelab_rig: Rig, request: pytest.FixtureRequest) -> Iterator[Rig]:
+def _ikelab_round() -> int:
+    return 1
+
+
+@pytest.fixture
+def _ikelab_test(
+    _ikelab_rig: Rig, _ikelab_round: int, request: pytest.FixtureRequest
+) -> Iterator[Rig]:
     suite = _suite(request.config)
     suite.begin(_ikelab_rig, request.node)
     yield _ikelab_rig
@@ -274,6 +289,9 @@ def pytest_runtest_makereport(
     except IkelabError as broken:
         suite.give_up(item, broken)
         return report
+    if report.when == "teardown":
+        # A report is what travels from a worker of pytest-xdist to whoever counts and prints.
+        report.ikelab = suite.told.pop(item.nodeid)  # type: ignore[attr-defined]
     stopped = error is not None and report.when == "setup"
     if told is None and (stopped or report.when == "call"):
         _show(report, str(verdict), why, item)

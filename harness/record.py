@@ -43,12 +43,15 @@ class RunFolder:
     """One run's folder. It is made at once; a folder that holds a run already is refused.
 
     With `shared` the folder may be one that another process of the same run has made; `finish` and
-    the list of peers are then the business of whoever started them all.
+    the list of peers are then the business of whoever started them all. With `again` the folder
+    is one of a run that stopped, and its facts stay.
     """
 
-    def __init__(self, path: Path, facts: dict[str, Any], *, shared: bool = False) -> None:
+    def __init__(
+        self, path: Path, facts: dict[str, Any], *, shared: bool = False, again: bool = False
+    ) -> None:
         self.path = path
-        if not shared:
+        if not shared and not again:
             vacant(path)
         self.facts: dict[str, Any] = {
             "schema": SCHEMA,
@@ -57,6 +60,9 @@ class RunFolder:
             "peers": [],
             **facts,
         }
+        if again:
+            self.facts |= json.loads((path / _FACTS).read_text(encoding="utf-8"))
+            self.facts.pop("finished", None)
         self._shared = shared
         try:
             (path / _CASES).mkdir(parents=True, exist_ok=True)

@@ -44,6 +44,9 @@ class Request:
     expected: str = ""
     combine: int = 1
     peers_file: str = ""
+    jobs: int = 1
+    repeat: int = 1
+    resume: bool = False
     quiet: bool = False
     paths: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -65,7 +68,7 @@ class Request:
 
         for peer in self.peers:
             check(peer, self.settings)
-        if self.out:
+        if self.out and not self.resume:
             vacant(Path(self.out))
         if self.expected and not Path(self.expected).is_dir():
             raise ConfigError(f"no such folder of known deviations: {self.expected}")
@@ -84,9 +87,12 @@ class Request:
         for name in ("role", "topology", "out", "fault", "expected", "peers_file"):
             if value := getattr(self, name):
                 options += [f"--ikelab-{name.replace('_', '-')}", value]
-        options += ["--ikelab-combine", str(self.combine)]
+        options += ["--ikelab-combine", str(self.combine), "--ikelab-repeat", str(self.repeat)]
+        options += ["--ikelab-resume"] * self.resume
         if self.expression:
             options += ["-k", self.expression]
+        if self.jobs > 1:
+            options += ["-p", "xdist", "-n", str(self.jobs)]
         if self.seed is not None:
             options += ["--ikelab-seed", str(self.seed)]
         return [*options, *(self.paths or [str(CASES)])]
@@ -131,8 +137,10 @@ def run(request: Request) -> Outcome:
     """
     reporting = Reporting(Progress(quiet=request.quiet))
     with _plugins(hermetic=not request.paths) as extra, _heard() as said:
-        plugins = [reporting, *([] if _loads_itself() and not extra else [pytest_plugin])]
-        status = pytest.main([*extra, *request.options()], plugins=plugins)
+        if extra or not _loads_itself():
+            # By name and not as an object: a worker of pytest-xdist has to load it, too.
+            extra += ["-p", pytest_plugin.__name__]
+        status = pytest.main([*extra, *request.options()], plugins=[reporting])
     reporting.progress.stop()
     if isinstance(reporting.broken, Exception):
         raise reporting.broken
@@ -151,8 +159,8 @@ def run(request: Request) -> Outcome:
         raise LabError(f"pytest ended with {int(status)} before it began")
     if not suite.counts:
         raise ConfigError(_nothing(request))
-    code = exit_status(suite.counts.elements(), [error for error, _ in suite.errors])
-    return Outcome(code, suite.place, _complaint([why for _, why in suite.errors]))
+    code = exit_status(suite.counts.elements(), [told["usage"] for told in suite.errors])
+    return Outcome(code, suite.place, _complaint([told["reason"] for told in suite.errors]))
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ikelab.harness import reason, verdicts
+from ikelab.harness import reason, resume, verdicts
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, IkelabError
 from ikelab.harness.model import Verdict
@@ -28,6 +28,8 @@ from ikelab.harness.transcript import violation_json
 EXPECTED = Path(__file__).resolve().parent.parent / "testcases" / "expected"
 PEER_FIXTURE = "_ikelab_peer"
 """Every test that has a peer has this fixture, with the peer's name as its parameter."""
+ROUND_FIXTURE, ROUND = "_ikelab_round", "round"
+"""A test that is repeated has this fixture, with its number, and that number in its id."""
 
 
 @dataclass
@@ -71,10 +73,17 @@ class Suite:
         self._expected = {peer: verdicts.expected(peer, folder) for peer in self.peers}
         self._shared = place is not None
         self.place = place or new_place(config)
-        if not self._shared:
+        self._again = bool(option("--ikelab-resume"))
+        self._before = resume.done(self.place) if self._again else []
+        if self._again and not self._shared:
+            resume.tidy(self.place, self._before)
+        elif not self._shared:
             vacant(self.place)
-        self.counts: Counter[Verdict] = Counter()
-        self.errors: list[tuple[BaseException | None, str]] = []
+        self.counts = Counter(Verdict(row["verdict"]) for row in self._before)
+        self.errors: list[dict[str, Any]] = [
+            row | {"usage": False} for row in self._before if row["verdict"] == Verdict.ERROR
+        ]
+        self.told: dict[str, dict[str, Any]] = {}
         self.failure: IkelabError | None = None
         self._running: dict[str, _Running] = {}
         self._broken: dict[str, BaseException] = {}
@@ -91,12 +100,12 @@ class Suite:
             "fault": self.settings.fault.name if self.settings.fault else None,
             "command": shlex.split(command) if command else sys.argv,
         }
-        return RunFolder(self.place, facts, shared=self._shared)
+        return RunFolder(self.place, facts, shared=self._shared, again=self._again)
 
     @property
     def made(self) -> bool:
-        """Whether there is a run folder."""
-        return "run" in self.__dict__
+        """Whether there is a run folder: this process made it, or its workers did."""
+        return "run" in self.__dict__ or bool(self.counts)
 
     # -- rigs --------------------------------------------------------------------------------
 
@@ -143,12 +152,17 @@ class Suite:
     # -- pytest's hooks ------------------------------------------------------------------------
 
     def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
-        """Keep the tests of the wanted role, peer by peer."""
-        if self.role:
-            gone = [i for i in items if has_peer(i) and role_of(i) != self.role]
-            if gone:
-                config.hook.pytest_deselected(items=gone)
-                items[:] = [i for i in items if i not in gone]
+        """Keep the tests of the wanted role, and of a run that goes on what it has not done."""
+        done = {(row["id"], row["peer"]) for row in self._before}
+        kept, gone = [], []
+        for item in items:
+            wanted = not has_peer(item) or (
+                self.role in ("", None, role_of(item)) and (item.nodeid, peer_of(item)) not in done
+            )
+            (kept if wanted else gone).append(item)
+        if gone:
+            config.hook.pytest_deselected(items=gone)
+            items[:] = kept
 
     def pytest_assertrepr_compare(self, op: str, left: Any, right: Any) -> list[str] | None:
         """Our words for a comparison that does not hold."""
@@ -192,17 +206,32 @@ class Suite:
         why = _because(running, deviation)
         if verdict is Verdict.PASS and running.observed:
             why = f"observed: {running.observed}"
-        self.counts[verdict] += 1
-        if verdict is Verdict.ERROR:
-            self.errors.append((running.error, why))
         row = {"topology": topology_of(peer, self.settings), **_row(item, running)}
         self.run.result(row | {"verdict": str(verdict), "peer": peer, "reason": why})
+        self.told[item.nodeid] = {
+            "verdict": str(verdict),
+            "peer": peer,
+            "case": row["case"] or "",
+            "title": row["title"],
+            "variant": item.callspec.id.removeprefix(peer).removeprefix("-"),
+            "reason": why,
+            "usage": isinstance(running.error, ConfigError),
+        }
         self.config.hook.pytest_ikelab_result(verdict=verdict, item=item, reason=why, peer=peer)
         return verdict, why
 
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Count a verdict, also where a worker of pytest-xdist found it."""
+        told = getattr(report, "ikelab", None)
+        if told is not None:
+            self.counts[Verdict(told["verdict"])] += 1
+            if told["verdict"] == Verdict.ERROR:
+                self.errors.append(told)
+
     def _deviation(self, item: Any, running: _Running) -> verdicts.Deviation | None:
         capabilities = running.rig.peer.capabilities if running.rig else ()
-        return verdicts.known(self._expected[peer_of(item)], item.nodeid, capabilities)
+        test = item.nodeid.replace(f"-{ROUND}{round_of(item)}]", "]")
+        return verdicts.known(self._expected[peer_of(item)], test, capabilities)
 
     def give_up(self, item: Any, error: IkelabError) -> None:
         """The record itself broke: no further test is run."""
@@ -211,7 +240,9 @@ class Suite:
 
     def pytest_sessionfinish(self) -> None:
         """Close the run folder; a run that was interrupted stays without `finished`."""
-        if self.made and not self._interrupted and self.failure is None:
+        if self._again and not self._shared:
+            _ = self.run  # there may have been nothing left to do
+        if "run" in self.__dict__ and not self._interrupted and self.failure is None:
             self.run.finish()
 
     def pytest_keyboard_interrupt(self) -> None:
@@ -248,6 +279,7 @@ def _row(item: Any, running: _Running) -> dict[str, Any]:
         "violations": running.violations,
         "folder": running.folder.name,
         "plan": running.plan,
+        "round": round_of(item),
     }
 
 
@@ -278,6 +310,11 @@ def has_peer(item: Any) -> bool:
 def peer_of(item: Any) -> str:
     """The name of the peer under test."""
     return str(item.callspec.params[PEER_FIXTURE])
+
+
+def round_of(item: Any) -> int:
+    """Which time it is that a repeated test is run; 1 where it is run once."""
+    return int(item.callspec.params.get(ROUND_FIXTURE, 1))
 
 
 def role_of(item: Any) -> str:

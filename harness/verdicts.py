@@ -31,18 +31,18 @@ def verdict_of(error: BaseException | None, during: str) -> Verdict:
     return Verdict.ERROR
 
 
-def exit_status(verdicts: Iterable[Verdict], errors: Iterable[BaseException | None] = ()) -> int:
+def exit_status(verdicts: Iterable[Verdict], usage: Iterable[bool] = ()) -> int:
     """0 all as expected, 1 something unexpected, 3 where only the lab broke.
 
-    2 where all that was wrong is what the user wrote; `errors` are those of the ERROR verdicts.
+    2 where all that was wrong is what the user wrote: `usage` says so of each ERROR verdict.
     """
     seen = set(verdicts)
     if seen & {Verdict.FAIL, Verdict.XPASS}:
         return 1
     if Verdict.ERROR not in seen:
         return 0
-    found = list(errors)
-    return 2 if found and all(isinstance(error, ConfigError) for error in found) else 3
+    found = list(usage)
+    return 2 if found and all(found) else 3
 
 
 @dataclass(frozen=True, slots=True)

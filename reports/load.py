@@ -70,6 +70,12 @@ class Result:
     violations: tuple[Violation, ...]
     folder: Path | None
     plan: str
+    round: int = 1
+
+    @property
+    def repeated(self) -> str:
+        """The id without the number of the round: one test, however often it was run."""
+        return self.id.replace(f"-round{self.round}]", "]")
 
     @property
     def function(self) -> str:
@@ -242,6 +248,7 @@ def _result(
         violations=tuple(violation(v) for v in objects(fields, "violations")),
         folder=_folder(path, word(fields, "folder"), where, problems),
         plan=word(fields, "plan"),
+        round=integer(fields.get("round")) or 1,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ikelab.harness.model import Verdict
@@ -26,6 +27,7 @@ def summary(runs: Sequence[Run]) -> str:
     unexpected = [(run, r) for run in runs for r in run.results if r.verdict in UNEXPECTED]
     for run, result in unexpected:
         lines += _unexpected(run, result)
+    lines += [line for run in runs for line in _flaky(run)]
     lines += [f"incomplete: {run.path}: {p}" for run in runs for p in run.problems]
     total = sum(len(run.results) for run in runs)
     lines.append(f"{total} results, {len(unexpected)} unexpected")
@@ -56,6 +58,17 @@ def _table(runs: Sequence[Run], matrix: Matrix) -> Iterator[str]:
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()
+
+
+def _flaky(run: Run) -> Iterator[str]:
+    """Tests whose rounds (`--repeat`) do not have one verdict: that is about us, not the peer."""
+    rounds: dict[tuple[str, str], Counter[Verdict]] = {}
+    for result in run.results:
+        rounds.setdefault((result.repeated, result.peer), Counter())[result.verdict] += 1
+    for (test, _), counts in rounds.items():
+        if len(counts) > 1:
+            told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in sorted(counts))
+            yield f"flaky: {test}: {told}"
 
 
 def _unexpected(run: Run, result: Result) -> Iterator[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ikelab.harness.commands.output import fail
 from ikelab.harness.commands.provision import in_guest, provision
+from ikelab.harness.errors import ConfigError
 
 
 @click.command()
@@ -37,10 +39,35 @@ from ikelab.harness.commands.provision import in_guest, provision
     default="host",
     help="Run on the host's kernel, or inside user-mode Linux, which has ESP and AF_KEY.",
 )
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1), metavar="N", help="Cases at once, each with a lab; 1."
+)
+@click.option("--repeat", type=click.IntRange(1), metavar="N", help="Run each case N times; 1.")
+@click.option("--resume", metavar="DIR", help="Go on with a run that stopped, as it was started.")
 @click.option("--quiet", "-q", is_flag=True, help="Print only what is not as it should be.")
 @click.argument("paths", nargs=-1, metavar="[TEST FILE]...")
-def run(kernel: str, **options: Any) -> int:
+@click.pass_context
+def run(context: click.Context, kernel: str, resume: str | None, **options: Any) -> int:
     """Run the interop suite against peers and write a run folder."""
+    if resume:
+        return _go_on(context, resume, options)
+    return _run(kernel, options)
+
+
+def _go_on(context: click.Context, place: str, options: dict[str, Any]) -> int:
+    """The command that made a run folder, for what it has not done."""
+    from ikelab.harness.resume import command_of
+
+    changed = {"jobs": options.pop("jobs"), "quiet": options.pop("quiet")}
+    if any(value not in (None, ()) for value in options.values()):
+        raise ConfigError("--resume takes a run as it was started: leave out all but -j and -q")
+    made = run.make_context("run", command_of(Path(place)), parent=context.parent).params
+    kernel = made.pop("kernel")
+    made |= {"out": place, "resume": True} | {k: v for k, v in changed.items() if v}
+    return _run(kernel, made)
+
+
+def _run(kernel: str, options: dict[str, Any]) -> int:
     from ikelab.harness import runner
     from ikelab.netns import guest
 

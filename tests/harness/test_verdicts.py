@@ -46,22 +46,21 @@ def test_only_an_assertion_of_the_test_accuses_the_peer(
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "errors", "status"),
+    ("verdicts", "usage", "status"),
     [
         ([], [], 0),
         ([V.PASS, V.XFAIL, V.UNSUPPORTED], [], 0),
         ([V.PASS, V.FAIL], [], 1),
         ([V.XPASS], [], 1),
-        ([V.PASS, V.ERROR], [LabError("x")], 3),
-        ([V.ERROR, V.FAIL], [LabError("x")], 1),
-        ([V.ERROR], [ConfigError("x")], 2),
-        ([V.ERROR, V.ERROR], [ConfigError("x"), LabError("x")], 3),
-        ([V.ERROR], [KeyError("x")], 3),
-        ([V.ERROR], [None], 3),
+        ([V.PASS, V.ERROR], [False], 3),
+        ([V.ERROR, V.FAIL], [False], 1),
+        ([V.ERROR], [True], 2),
+        ([V.ERROR, V.ERROR], [True, False], 3),
+        ([V.ERROR], [False], 3),
     ],
 )
-def test_the_exit_status(verdicts: list[Verdict], errors: list, status: int) -> None:
-    assert exit_status(verdicts, errors) == status
+def test_the_exit_status(verdicts: list[Verdict], usage: list[bool], status: int) -> None:
+    assert exit_status(verdicts, usage) == status
 
 
 # -- known deviations ----------------------------------------------------------------------------
