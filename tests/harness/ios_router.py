@@ -1,0 +1,278 @@
+"""A third party's IOS simulator (FakeNOS) on the loopback, and what it lacks of a router.
+
+FakeNOS brings the SSH server, the TCP server, the command shell and its cisco_ios answers. Ours are
+configuration mode, and the habits of a real line that sessions have to survive: pages, log lines in
+the middle of everything, connections that drop, a mode that somebody left open, a telnet console.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.conftest import missing
+
+NAME = "R1"
+USER, PASSWORD, ENABLE = "ikelab", "let-me-in", "up-i-go"
+NOISE = "*Nov 23 18:00:0{n}.123: %SYS-5-CONFIG_I: Configured from console by noise{n}"
+_SUB = re.compile(r"^(crypto ikev2 \w+|crypto ipsec \w+|crypto map|interface|ip access-list)\b")
+
+
+@dataclass
+class Box:
+    """A router: what it is configured with, and how badly it behaves."""
+
+    answers: dict[str, str] = field(default_factory=dict)
+    mode: str = ">"  # ">", "#", "(config)#", "(config-sub)#"; a console keeps it
+    config: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    refuse: str = r"\A(?!)"  # lines that are invalid
+    noise: bool = False
+    pages: int = 0  # lines a page, even after `terminal length 0`
+    drop_at: list[str] = field(default_factory=list)  # commands that end the connection, once each
+    asks_enable: bool = True
+    boots: str = ""  # what a console says first
+    _log: int = 0
+    _secret: bool = False
+
+    def log(self) -> str:
+        """One more log line, if it makes noise."""
+        self._log += 1
+        return NOISE.format(n=self._log % 10) if self.noise else ""
+
+    @property
+    def prompt(self) -> str:
+        return "Password: " if self._secret else NAME + self.mode
+
+    def run(self, line: str) -> list[str] | None:
+        """The answer to a line; None ends the connection."""
+        word = line.strip()
+        if self._secret:
+            self._secret = False
+            self.mode = "#" if word == ENABLE else self.mode
+            return [] if word == ENABLE else ["% Access denied"]
+        if word:
+            self.commands.append(word)
+        if word in self.drop_at:
+            self.drop_at.remove(word)
+            return None
+        if word in ("end", "exit"):
+            return self._leave(word)
+        if self.mode in (">", "#"):
+            return self._exec(word)
+        return self._configure(line)
+
+    def _leave(self, word: str) -> list[str] | None:
+        if self.mode in (">", "#"):
+            return None if word == "exit" else []
+        self.mode = "(config)#" if word == "exit" and "sub" in self.mode else "#"
+        return []
+
+    def _exec(self, word: str) -> list[str]:
+        if word == "enable":
+            self._secret = self.asks_enable
+            self.mode = self.mode if self.asks_enable else "#"
+            return []
+        if word == "configure terminal" and self.mode == "#":
+            self.mode = "(config)#"
+            return ["Enter configuration commands, one per line.  End with CNTL/Z."]
+        if word == "show running-config":
+            return ["Building configuration...", "", *self.config, "end"]
+        if word.startswith(("terminal ", "clear ", "debug ", "undebug ", "no debug ", "ping ")):
+            return []
+        for command, answer in self.answers.items():
+            if word == command:
+                return answer.splitlines()
+        return ["% Invalid input detected at '^' marker."] if word else []
+
+    def _configure(self, line: str) -> list[str]:
+        word = line.strip()
+        if not word:
+            return []
+        if re.search(self.refuse, word):
+            return [" " * 20 + "^", "% Invalid input detected at '^' marker."]
+        top = not line.startswith(" ") and (bool(_SUB.match(word)) or word.startswith("no "))
+        if word.startswith("no ") and (top or self.mode == "(config)#"):
+            self.mode = "(config)#"
+            return self._remove(word.removeprefix("no "))
+        if _SUB.match(word):
+            self.mode = "(config-sub)#"
+            if word not in self.config:
+                self.config.append(word)
+            return []
+        indented = f" {word}" if "sub" in self.mode else word
+        if indented not in self.config and "!" not in word:
+            self.config.append(indented)
+        return []
+
+    def _remove(self, word: str) -> list[str]:
+        at = [
+            n for n, line in enumerate(self.config) if line == word or line.startswith(word + " ")
+        ]
+        if not at:
+            return [f"% Cannot find {word}"]
+        end = at[0] + 1
+        while end < len(self.config) and self.config[end].startswith(" "):
+            end += 1
+        del self.config[at[0] : end]
+        return []
+
+
+def _shell(box: Box) -> Any:
+    from fakenos.plugins.shell.cmd_shell import CMDShell
+
+    class Shell(CMDShell):  # type: ignore[misc]
+        """FakeNOS's shell, with our box behind what it does not know itself."""
+
+        prompt = property(lambda self: "\r\n".join([*self.said(), box.prompt]), lambda *_: None)
+
+        def said(self) -> list[str]:
+            return ["", box.log(), ""] if box.noise else []
+
+        def emptyline(self) -> None:
+            self.default("")
+
+        def onecmd(self, line: str) -> bool:
+            return bool(self.default(line))
+
+        def default(self, line: str) -> bool:
+            answer = box.run(line)
+            if answer is None:
+                return True
+            known = self.commands.get(line.strip(), {}) if answer[:1] else {}
+            if "Invalid" in "".join(answer) and known.get("output"):
+                answer = self._theirs(known["output"], line).splitlines()
+            for number, text in enumerate(answer):
+                if box.pages and number and number % box.pages == 0:
+                    self.page()
+                if box.noise and number == 1:
+                    self.writeline(box.log())
+                self.writeline(text) if text else self.stdout.write("\r\n")
+            return not self.is_running.is_set()
+
+        def _theirs(self, output: Any, line: str) -> str:
+            if callable(output):
+                output = output(
+                    self.nos.device, base_prompt=NAME, current_prompt=box.prompt, command=line
+                )
+            return str(output).replace("{base_prompt}", NAME)
+
+        def page(self) -> None:
+            key = getattr(self.stdin, "key", None)
+            if key is not None:
+                self.stdout.write(" --More-- ")
+                key()
+                self.stdout.write("\b" * 10 + " " * 10 + "\b" * 10)
+
+    return Shell
+
+
+class _Wire:
+    """A telnet connection as the shell's stdin and stdout."""
+
+    def __init__(self, sock: socket.socket, box: Box) -> None:
+        self._file = sock.makefile("rb", buffering=0)
+        self._sock = sock
+        self._box = box
+
+    def key(self) -> bytes:
+        octet = self._file.read(1) or b""
+        while octet == b"\xff":  # the client's answers to our options
+            self._file.read(2)
+            octet = self._file.read(1) or b""
+        return octet
+
+    def readline(self) -> str:
+        line = b""
+        while (octet := self.key()) not in (b"\r", b"\n"):
+            if not octet:
+                return "exit\n"
+            if octet == b"\x00":
+                continue
+            line += octet
+            if not self._box._secret:
+                self._sock.sendall(octet)
+            if self._box.noise and len(line) == 9:  # in the middle of an echo
+                self._sock.sendall(f"\r\n{self._box.log()}\r\n".encode())
+        self._sock.sendall(b"\r\n")
+        return line.decode() + "\n"
+
+    def write(self, text: str) -> None:
+        data = text.replace("\r\n", "\n").replace("\n", "\r\n").encode()
+        half = len(data) // 2
+        with contextlib.suppress(OSError):  # an option in the middle of a word
+            self._sock.sendall(data[:half] + b"\xff\xfd\x18" + data[half:])
+
+    def flush(self) -> None:
+        """Everything is sent at once."""
+
+
+def _telnet(box: Box) -> Any:
+    from fakenos.core.servers import TCPServerBase
+
+    class Server(TCPServerBase):  # type: ignore[misc]
+        """A console server on FakeNOS's TCP server, with FakeNOS's shell behind it."""
+
+        def __init__(self, shell: Any, nos: Any, shell_configuration: Any, **rest: Any) -> None:
+            super().__init__(rest["address"], rest["port"], timeout=1)
+            self._made = lambda wire, running: shell(
+                stdin=wire, stdout=wire, nos=nos, nos_inventory_config={}, is_running=running,
+                **{**shell_configuration, "intro": box.boots},
+            )  # fmt: skip
+            self._open: list[socket.socket] = []
+
+        def connection_function(self, client: socket.socket, is_running: Any) -> None:
+            self._open.append(client)
+            with client, contextlib.suppress(OSError):
+                client.sendall(b"\xff\xfb\x01\xff\xfb\x03")  # WILL ECHO, WILL SUPPRESS-GO-AHEAD
+                self._made(_Wire(client, box), is_running).cmdloop()
+
+        def _close_active_connections(self) -> None:
+            for client in self._open:
+                with contextlib.suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)
+
+    return Server
+
+
+@contextlib.contextmanager
+def router(box: Box, kind: str = "ssh") -> Iterator[int]:
+    """The simulator at a port of the loopback, over "ssh" or "telnet"."""
+    try:
+        from fakenos import FakeNOS
+        from fakenos.plugins.servers import ssh_server_paramiko
+    except ImportError:
+        missing("FakeNOS not found: pip install fakenos")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])
+    inventory = {
+        "hosts": {
+            NAME: {
+                "username": USER, "password": PASSWORD, "port": port, "platform": "cisco_ios",
+                "server": {"plugin": "ParamikoSshServer",
+                           "configuration": {"address": "127.0.0.1"}},
+            }
+        }
+    }  # fmt: skip
+    # It types ten characters a second at most; nobody waits for that.
+    quick = SimpleNamespace(
+        sleep=lambda seconds: time.sleep(seconds if seconds > 0.1 else 0.0002),
+        monotonic=time.monotonic,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssh_server_paramiko, "time", quick)
+        net = FakeNOS(inventory=inventory)
+        net.shell_plugins["CMDShell"] = _shell(box)
+        if kind == "telnet":
+            net.servers_plugins["ParamikoSshServer"] = _telnet(box)
+        with net:
+            net.hosts[NAME].server._socket.listen()  # its own thread may not have got so far
+            yield port

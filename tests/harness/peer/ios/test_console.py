@@ -1,0 +1,196 @@
+"""The console stream: telnet taken out, words waited for, a boot talked through."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ikelab.harness.errors import ConfigError, LabError
+from ikelab.harness.peer.ios.console import Console, SocketLine, Telnet
+from ikelab.harness.peer.ios.dialogue import Login, privileged
+
+IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
+OFFER = bytes((IAC, WILL, 1, IAC, WILL, 3, IAC, DO, 24, IAC, SB, 24, 1, IAC, SE))
+LOGIN = Login("ikelab", "let-me-in", "up-i-go")
+
+
+@given(st.lists(st.integers(1, 40), max_size=8))
+def test_telnet_is_taken_out_wherever_the_stream_is_cut(cuts: list[int]) -> None:
+    stream = OFFER + b"R1\r\x00\n" + bytes((IAC, IAC)) + OFFER + b"#"
+    telnet, text, answer, at = Telnet(), b"", b"", 0
+    for cut in [*cuts, len(stream)]:
+        said, due = telnet.feed(stream[at : at + cut])
+        text, answer, at = text + said, answer + due, at + cut
+
+    assert text == b"R1\r\n\xff#"
+    # Each option is answered once: ECHO and SUPPRESS-GO-AHEAD taken, TERMINAL-TYPE refused.
+    assert answer == bytes((IAC, DO, 1, IAC, DO, 3, IAC, WONT, 24, IAC, WONT, 24))
+
+
+def test_telnet_answers_each_change_once() -> None:
+    telnet = Telnet()
+
+    assert telnet.feed(bytes((IAC, WILL, 1))) == (b"", bytes((IAC, DO, 1)))
+    assert telnet.feed(bytes((IAC, WILL, 1))) == (b"", b"")
+    assert telnet.feed(bytes((IAC, WONT, 1))) == (b"", bytes((IAC, DONT, 1)))
+    assert telnet.feed(bytes((IAC, WONT, 1, IAC, DONT, 31))) == (b"", b"")
+
+
+class Box:
+    """The far side of a console: says what it is told to, in answer to what is typed."""
+
+    def __init__(self, far: socket.socket) -> None:
+        self.typed: list[str] = []
+        self._far = far
+
+    def talk(self, turns: list[tuple[str, bytes]]) -> None:
+        """For each line that comes, check it and say the answer."""
+        with self._far.makefile("rb", buffering=0) as words:
+            for wanted, answer in turns:
+                line = b""
+                if not wanted:
+                    self._far.sendall(answer)
+                    continue
+                while not line.endswith((b"\r", b"\x03", b"q")):
+                    octet = words.read(1)
+                    if not octet:
+                        return
+                    line += octet
+                self.typed.append(line.decode())
+                if line.decode() != wanted:
+                    self._far.sendall(b"unexpected " + line)
+                    return
+                self._far.sendall(answer)
+
+    def start(self, turns: list[tuple[str, bytes]]) -> None:
+        threading.Thread(target=self.talk, args=(turns,), daemon=True).start()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Console, Box]]:
+    """A console and who speaks at its other end."""
+    near, far = socket.socketpair()
+    with near, far:
+        yield Console(SocketLine(near), "r1"), Box(far)
+
+
+def test_a_first_boot_is_talked_through_to_a_privileged_prompt(pair: tuple[Console, Box]) -> None:
+    console, box = pair
+    box.start(
+        [
+            ("", b"\r\nGRUB loading\r\n%IOSXEBOOT-4-BOOT_SRC: (rp/0): Bootdisk\r\n"
+                   b"Would you like to enter the initial configuration dialog? [yes/no]: "),
+            ("no\r", b"no\r\n\r\nEnter enable secret: "),
+            ("\x03", b"\r\nWould you like to terminate autoinstall? [yes]: "),
+            ("yes\r", b"yes\r\n\r\nPress RETURN to get started!\r\n"),
+            ("\r", b"\r\n\x1b[0m*Nov 23 18:00:00.1: %LINK-3-UPDOWN: Interface up\r\nRouter>"),
+            ("enable\r", b"enable\r\nRouter#"),
+        ]
+    )  # fmt: skip
+
+    assert privileged(console, Login(), timeout=5) == "Router"
+    assert box.typed[-1] == "enable\r"
+    assert "\x1b" not in console.seen and "%LINK-3-UPDOWN" in console.seen
+
+
+def test_a_login_gives_each_password_where_it_belongs(pair: tuple[Console, Box]) -> None:
+    console, box = pair
+    box.start(
+        [
+            ("", b"\r\nUser Access Verification\r\n\r\nUsername: "),
+            ("ikelab\r", b"ikelab\r\nPassword: "),
+            ("let-me-in\r", b"\r\nR1>"),
+            ("enable\r", b"enable\r\nPassword: "),
+            ("up-i-go\r", b"\r\nR1#"),
+        ]
+    )
+
+    assert privileged(console, LOGIN, timeout=5) == "R1"
+
+
+@pytest.mark.parametrize("left", [b"R1(config-ikev2-profile)#", b"R1(config)#"])
+def test_a_console_left_in_configuration_mode_is_brought_back(
+    pair: tuple[Console, Box], left: bytes
+) -> None:
+    console, box = pair
+    box.start([("\r", b"\r\n" + left), ("end\r", b"end\r\nR1#")])
+
+    assert privileged(console, LOGIN, timeout=5) == "R1"
+
+
+def test_a_page_and_a_question_that_somebody_left_are_left(pair: tuple[Console, Box]) -> None:
+    console, box = pair
+    box.start(
+        [
+            ("", b" --More-- "),
+            ("q", b"\b\b\b\r\nProceed with reload? [confirm]"),
+            ("\x03", b"\r\nR1#"),
+        ]
+    )
+
+    assert privileged(console, LOGIN, timeout=5) == "R1"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"\r\nrommon 1 > ", "r1: it stands in ROM monitor: no bootable image was found"),
+        (b"\r\nNo bootable device.\r\n", "its disk does not boot"),
+        (b"\r\n% Login invalid\r\n\r\nUsername: ", "refuses the user name, password or enable"),
+    ],
+)
+def test_a_router_that_gets_no_further_is_an_error_at_once(
+    pair: tuple[Console, Box], said: bytes, words: str
+) -> None:
+    console, box = pair
+    box.start([("", said)])
+
+    with pytest.raises(LabError, match=words):
+        privileged(console, LOGIN, timeout=5)
+
+
+def test_what_the_entry_lacks_is_named(pair: tuple[Console, Box]) -> None:
+    console, box = pair
+    box.start([("", b"\r\nUsername: ")])
+
+    with pytest.raises(ConfigError, match="r1 asks for a username: write it into its entry"):
+        privileged(console, Login(), timeout=5)
+
+
+def test_a_password_that_is_asked_for_again_and_again_ends(pair: tuple[Console, Box]) -> None:
+    console, box = pair
+    box.start([("", b"\r\nR1>"), *[("enable\r", b"enable\r\nR1>")] * 10])
+
+    with pytest.raises(LabError, match="asks 'R1>' again and again"):
+        privileged(console, Login(), timeout=5)
+
+
+def test_a_silent_router_is_an_error_with_its_last_words(pair: tuple[Console, Box]) -> None:
+    console, box = pair
+    box.start([("", b"\r\nBooting image c8000v.bin ...")])
+
+    with pytest.raises(LabError, match=r"no prompt within 0 s; it last said: Booting image c8000v"):
+        console.wait([re.compile("Booting")], 5)
+        privileged(console, LOGIN, timeout=0.2)
+
+
+def test_a_connection_that_ends_says_so(pair: tuple[Console, Box]) -> None:
+    console, box = pair
+    box._far.close()
+
+    with pytest.raises(LabError, match=r"the connection to r1 is gone \(it was closed"):
+        console.wait([re.compile("x")], 5)
+
+
+def test_a_port_that_nobody_listens_on_says_what_to_look_at() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+
+    with pytest.raises(LabError, match=rf"the console of r1 at 127.0.0.1:{port} .*is the node"):
+        Console.open("127.0.0.1", port, name="r1")
