@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 DAEMON = "strongswan@trixie"
+AT_ONCE = "4"
+"""Cases at once: most of their time is waiting for what the daemon might still say."""
 AS_EXPECTED, UNEXPECTED, LAB_FAILED = 0, 1, 3
 
 
@@ -40,7 +42,7 @@ def with_daemon(out: Path) -> int:
     if ikelab("peers", "add", DAEMON) != AS_EXPECTED:
         say(f"left out: the run against {DAEMON}, because its packages cannot be had (see above)")
         return AS_EXPECTED
-    status = ikelab("run", "--peer", DAEMON, "--out", str(out))
+    status = ikelab("run", "--peer", DAEMON, "--jobs", AT_ONCE, "--out", str(out))
     if status == AS_EXPECTED and verdicts(out) <= {"UNSUPPORTED"}:
         say(f"left out: the run against {DAEMON}, because it cannot work here (see above)")
     if status == UNEXPECTED:
