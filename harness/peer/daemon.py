@@ -42,7 +42,10 @@ def abilities() -> dict[str, Ability]:
 
 
 class Daemon:
-    """`peer` and `program` are the names that errors say; `root` is the unpacked tree."""
+    """`peer` and `program` are the names that errors say; `root` is the unpacked tree.
+
+    `tidy` is called in the host for what a killed daemon leaves in its kernel.
+    """
 
     def __init__(
         self,
@@ -52,11 +55,13 @@ class Daemon:
         folder: Path,
         root: Path,
         binds: Sequence[Bind] = (),
+        tidy: Callable[[], None] = leftovers.flush_ipsec,
     ) -> None:
         self.peer, self.program = peer, program
         self.host, self.folder, self.root = host, folder, root
         self.process: subprocess.Popen[bytes] | None = None
         self._binds = [(folder, FOLDER, True), *binds]
+        self._tidy = tidy
         self._sandbox: Sandbox | None = None
         self._directory = -1
         self._pump: _Pump | None = None
@@ -160,7 +165,7 @@ class Daemon:
             if self._pump is not None:
                 self._pump.close()
                 self._pump = None
-            self.host.call(leftovers.flush_ipsec)
+            self.host.call(self._tidy)
 
     def close(self) -> None:
         """Kill it and let go of the sandbox; the folder stays readable. Idempotent."""
@@ -181,6 +186,17 @@ class Daemon:
         words = [_undated(line) for line in lines if about in line and not _detail(line)][-5:]
         said = "; its last words: " + " | ".join(words) if words else "; it said nothing"
         return LabError(f"{self.peer}: {self.program} {what}{how}{said}")
+
+    def connect(self, name: str) -> socket.socket:
+        """A stream connection to the daemon's own socket in the folder; OSError without one."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(ANSWER_TIMEOUT)
+        try:
+            connection.connect(self._short(name))
+        except OSError:
+            connection.close()
+            raise
+        return connection
 
     def read(self, name: str) -> str:
         """A file of the folder, empty where there is none."""
@@ -227,8 +243,8 @@ class _Pump:
 
 
 def _undated(line: str) -> str:
-    """A log line without the time that some daemons put before it."""
-    return re.sub(r"^[A-Z][a-z]{2} +\d+ [\d:.]+:? ", "", line)
+    """A log line without the time, and the thread, that some daemons put before it."""
+    return re.sub(r"^(?:[A-Z][a-z]{2} +\d+ [\d:.]+:? |\S+ \d\d(?=\[))", "", line)
 
 
 def _detail(line: str) -> bool:

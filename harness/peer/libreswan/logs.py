@@ -8,10 +8,10 @@ is why each fact has a pattern of its own. Nothing here raises on what a log say
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ikelab.harness.model import Spis
+from ikelab.harness.peer import dumps
 from ikelab.harness.peer.base import Keys
 
 _TIME = re.compile(r"^[A-Z][a-z]{2} +\d+ [\d:.]+: ")
@@ -28,7 +28,7 @@ _IKE_KEYS = re.compile(
 _OUR_SPI = re.compile(r"\| our spi: ((?:[0-9a-f]{2} +){7}[0-9a-f]{2})$")
 _THEIR_SPI = "| remote SPI"
 _FROM = re.compile(r"\| duplicating state object #(\d+) .* as #(\d+)")
-_ROW = re.compile(r"\|   ((?:[0-9a-f]{2} {1,2})+[0-9a-f]{2}|[0-9a-f]{2})(?:   .*)?$")
+_ROW = re.compile(r"\|   (?P<hex>(?:[0-9a-f]{2} {1,2})+[0-9a-f]{2}|[0-9a-f]{2})(?:   .*)?$")
 _END = re.compile(r"\| NAT_TRAVERSAL (this|that) end is (NOT )?behind NAT")
 _SUITE = re.compile(r"\{(?:auth=\S+ )?cipher=(\S+) integ=(\S+) prf=(\S+) group=(\w+)")
 _PEER = re.compile(r"(?:peer ID is|authenticated peer .* and) ID_\w+:? '([^']*)'")
@@ -70,7 +70,7 @@ class State:
 def states(log: str) -> dict[int, State]:
     """Every state that a log tells of, by number."""
     reader = _Reader()
-    for line, dump in _lines(log):
+    for line, dump in dumps.lines(log, _ROW, _TIME):
         reader.take(line, dump)
     return reader.states
 
@@ -195,18 +195,3 @@ class _Reader:
             state.spi_out = bytes.fromhex(match[4].rjust(8, "0"))
             state.spi_in = bytes.fromhex(match[5].rjust(8, "0"))
             state.child = (match[6], match[7], match[8] or "")
-
-
-def _lines(log: str) -> Iterator[tuple[str, bytes]]:
-    """Each line without its time, and the octets of the dump that follows it."""
-    head, data = "", b""
-    for raw in log.splitlines():
-        line = _TIME.sub("", raw)
-        if row := _ROW.match(line):
-            data += bytes.fromhex(row[1])
-            continue
-        if head:
-            yield head, data
-        head, data = line, b""
-    if head:
-        yield head, data

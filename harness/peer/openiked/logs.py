@@ -7,10 +7,10 @@ groups of four octets. Nothing here raises on what a log says.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ikelab.harness.peer import dumps
 from ikelab.harness.peer.base import Keys
 from ikelab.harness.peer.openiked import names
 from ikelab.layers.iana import Encr, Integ, Protocol
@@ -29,7 +29,7 @@ _KEYMAT = re.compile(r"ikev2_childsa_negotiate: key material length (\d+)")
 _STREAM = re.compile(r"ikev2_prfplus: Tn with (\d+) bytes")
 _ASKED = re.compile(r"type NAT_DETECTION_(SOURCE|DESTINATION)_IP")
 _NAT = re.compile(r"NAT_DETECTION_(SOURCE|DESTINATION)_IP detected NAT")
-_ROW = re.compile(r"^(?:[0-9a-f]{8} )*(?:[0-9a-f]{2}){1,4}$")
+_ROW = re.compile(r"(?P<hex>(?:[0-9a-f]{8} )*(?:[0-9a-f]{2}){1,4})$")
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ def told(log: str) -> dict[bytes, Told]:
     found: dict[bytes, Told] = {}
     current = b""
     spis: list[bytes] = []
-    for line, dump in _lines(log):
+    for line, dump in dumps.lines(log, _ROW):
         if match := _SPI.match(line) or _HEADER.search(line):
             current = bytes.fromhex(match[1])
         sa = found.setdefault(current, Told())
@@ -81,7 +81,7 @@ def child_keys(log: str) -> frozenset[Keys]:
     found = set()
     streams: list[bytes] = []
     wanted = 0
-    for line, dump in _lines(log):
+    for line, dump in dumps.lines(log, _ROW):
         if match := _KEYMAT.search(line):
             wanted = int(match[1])
         elif (match := _STREAM.search(line)) and wanted:
@@ -108,17 +108,3 @@ def _cut(stream: bytes, text: str) -> Keys:
 def _identity(text: str) -> str:
     """`IPV4/10.0.0.1` less its type."""
     return text.partition("/")[2] or text
-
-
-def _lines(log: str) -> Iterator[tuple[str, bytes]]:
-    """Each line, and the octets of the dump below it."""
-    head, data = "", b""
-    for line in log.splitlines():
-        if _ROW.match(line):
-            data += bytes.fromhex(line.replace(" ", ""))
-            continue
-        if head:
-            yield head, data
-        head, data = line, b""
-    if head:
-        yield head, data

@@ -8,14 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import select
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,12 +20,12 @@ from ikelab.harness.errors import LabError
 from ikelab.harness.model import TS, Identity, Suite, Transform
 from ikelab.harness.peer import cache, leftovers
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.daemon import ANSWER_TIMEOUT, FOLDER, Daemon, abilities
 from ikelab.harness.peer.strongswan import credentials, logs, names, parse, primer
 from ikelab.harness.peer.strongswan.render import (
     CHILD,
     CONNECTION,
     FIRST_TABLE,
-    FOLDER,
     LAST_TABLE,
     LOOPBACK,
     PLUGINS,
@@ -42,16 +36,12 @@ from ikelab.harness.peer.strongswan.render import (
     shared,
 )
 from ikelab.layers.iana import Encr, Integ, Protocol, Sn, TransformType
-from ikelab.netns import kernel
 from ikelab.netns.host import Host
-from ikelab.netns.kernel import Ability
-from ikelab.netns.sandbox import Sandbox
 
 Result = TypeVar("Result")
 
+_CHARON = "/usr/sbin/charon-systemd"
 _PLUGINS = "usr/lib/ipsec/plugins"
-_START_TIMEOUT = 10.0
-_ANSWER_TIMEOUT = 10.0
 _NOBODY = Identity.parse(LOOPBACK)
 _NOTHING = PeerConfig(LOOPBACK, LOOPBACK, _NOBODY, _NOBODY, b"", (), (), (), ())
 _SN = TransformType.SN
@@ -68,21 +58,18 @@ class StrongSwan:
     `folder` is this peer's alone. What the daemon can do is found by starting it once.
     """
 
+    speaks = frozenset({"eap"})
+
     def __init__(self, entry: cache.Entry, host: Host, folder: Path) -> None:
         self.name = entry.manifest.peer
         self.version = entry.manifest.version
         self._host = host
-        self._folder = folder
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._root = entry.root
-        self._sandbox: Sandbox | None = None
-        self._directory = -1
-        self._process: subprocess.Popen[bytes] | None = None
+        self._daemon = Daemon(self.name, "charon", host, folder, entry.root, tidy=_tidy)
         self._vici: vici.Session | None = None
         self._config: PeerConfig | None = None
         self._files: dict[str, str] = {}
         self._log_start = 0
-        self._kernel = _kernel()
+        self._kernel = abilities()
         libipsec = bool(self._kernel["tun"] and not self._kernel["esp"])
         self._build = _build(entry.root, libipsec=libipsec)
         self._algorithms = self._probe()
@@ -97,7 +84,7 @@ class StrongSwan:
         files = render(config, self._build)
         self._refuse(config)
         if self._config == config and self._pristine():
-            self._log_start = len(self._read("log"))
+            self._log_start = len(self._daemon.read("log"))
             return
         self._kill()
         self._files = files
@@ -105,7 +92,7 @@ class StrongSwan:
         self._load(config)
         if config.cookies:
             self._prime(config.port)
-            self._log_start = len(self._read("log"))
+            self._log_start = len(self._daemon.read("log"))
         self._config = config
 
     def initiate(self) -> None:
@@ -143,12 +130,12 @@ class StrongSwan:
 
     def alive(self) -> bool:
         """Whether the daemon that `start` started still runs."""
-        return self._process is not None and self._process.poll() is None
+        return self._daemon.alive()
 
     def log(self) -> str:
         """charon's log since `start`, and what it printed when it died."""
-        text = self._read("log")[self._log_start :]
-        return text if self.alive() else text + self._read("output")
+        text = self._daemon.read("log")[self._log_start :]
+        return text if self.alive() else text + self._daemon.read("output")
 
     def config_text(self) -> str:
         """strongswan.conf, and the connections as swanctl.conf would hold them."""
@@ -157,12 +144,7 @@ class StrongSwan:
     def stop(self) -> None:
         """End the daemon and free what it held; its log stays readable. Idempotent."""
         self._kill()
-        if self._sandbox is not None:
-            self._sandbox.close()
-            self._sandbox = None
-        if self._directory >= 0:
-            os.close(self._directory)
-            self._directory = -1
+        self._daemon.close()
 
     # What this daemon can do
 
@@ -233,93 +215,34 @@ class StrongSwan:
 
     def _launch(self, conf: str) -> None:
         """Write strongswan.conf, start charon, wait for its READY, connect to vici."""
-        if self._sandbox is None:
-            self._sandbox = self._host.sandbox(self._root, [(self._folder, FOLDER, True)])
-            self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        for name in ("vici", "notify", "log", "output"):
-            (self._folder / name).unlink(missing_ok=True)
-        (self._folder / "strongswan.conf").write_text(conf)
+        folder = self._daemon.folder
+        for name in ("vici", "log", "output"):
+            (folder / name).unlink(missing_ok=True)
+        (folder / "strongswan.conf").write_text(conf)
         self._log_start = 0
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
-            ready.bind(self._short("notify"))
-            with (self._folder / "output").open("wb") as output:
-                self._process = self._host.popen(
-                    ["/usr/sbin/charon-systemd"],
-                    sandbox=self._sandbox,
-                    env={
-                        "STRONGSWAN_CONF": f"{FOLDER}/strongswan.conf",
-                        "NOTIFY_SOCKET": f"{FOLDER}/notify",
-                    },
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                )
-            self._await(ready)
-        if "unable to bind socket" in self._read("log"):
-            raise self._death("found its ports in use", about="bind")
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_ANSWER_TIMEOUT)
+        env = {"STRONGSWAN_CONF": f"{FOLDER}/strongswan.conf"}
+        self._daemon.launch([_CHARON], env)
+        if "unable to bind socket" in self._daemon.read("log"):
+            raise self._daemon.death("found its ports in use", about="bind")
         try:
-            connection.connect(self._short("vici"))
+            self._vici = vici.Session(self._daemon.connect("vici"))
         except OSError as error:
-            connection.close()
-            raise self._death(f"did not open its vici socket ({error.strerror})") from None
-        self._vici = vici.Session(connection)
+            why = f"did not open its vici socket ({error.strerror})"
+            raise self._daemon.death(why) from None
 
     def _kill(self) -> None:
         """Kill the daemon, without a word on the wire; what the kernel holds for it goes too."""
         if self._vici is not None:
             self._vici.transport.socket.close()
             self._vici = None
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            self._process.wait()
-            self._process = None
-            self._host.call(_tidy)
+        self._daemon.kill()
         self._config = None
 
-    def _await(self, ready: socket.socket) -> None:
-        """Until charon says READY=1; LabError when it ends or stays silent instead."""
-        assert self._process is not None
-        end = os.pidfd_open(self._process.pid)
-        deadline = time.monotonic() + _START_TIMEOUT
-        try:
-            while True:
-                left = max(0.0, deadline - time.monotonic())
-                found = select.select([ready.fileno(), end], [], [], left)[0]
-                if ready.fileno() in found and b"READY=1" in ready.recv(4096):
-                    return
-                if end in found:
-                    raise self._death("died at start")
-                if not found:
-                    raise self._death(f"was not ready within {_START_TIMEOUT:.0f} s")
-        finally:
-            os.close(end)
-
-    def _short(self, name: str) -> str:
-        """A path to a file of the folder that fits into a socket address (108 octets)."""
-        return f"/proc/self/fd/{self._directory}/{name}"
-
-    def _death(self, what: str, about: str = "") -> LabError:
-        """What happened, how the daemon ended, its last log lines (`about` something); it is ended.
-
-        The lines lose their time and thread.
-        """
-        process = self._process
-        status = process.poll() if process else None
-        lines = (self._read("log") or self._read("output")).strip().splitlines()
+    def _death(self, what: str) -> LabError:
+        """What happened, how the daemon ended, its last log lines; it is ended."""
+        error = self._daemon.death(what)
         self._kill()
-        how = f" ({_ending(status)})" if status is not None else ""
-        words = [re.sub(r"^\S+ \d\d(?=\[)", "", line) for line in lines if about in line][-5:]
-        said = "; its last words: " + " | ".join(words) if words else "; it said nothing"
-        return LabError(f"{self.name}: charon {what}{how}{said}")
-
-    def _read(self, name: str) -> str:
-        try:
-            return (self._folder / name).read_text(errors="backslashreplace")
-        except OSError:
-            return ""
+        return error
 
     # vici
 
@@ -350,7 +273,7 @@ class StrongSwan:
     def _prime(self, port: int) -> None:
         """Leave one SA half open on the host's loopback, and see that charon counts it."""
         with self._host.socket() as udp:
-            udp.settimeout(_ANSWER_TIMEOUT)
+            udp.settimeout(ANSWER_TIMEOUT)
             udp.connect((LOOPBACK, port))
             udp.send(primer.request(os.urandom))
             try:
@@ -364,13 +287,7 @@ class StrongSwan:
         """Whether the running daemon has had no SA at all yet."""
         if not self.alive() or self._config is None or self._config.options.get("log") == "quiet":
             return False
-        return "[NET]" not in self._read("log")[self._log_start :] and not self.view().sas
-
-
-@lru_cache(maxsize=1)
-def _kernel() -> dict[str, Ability]:
-    """What the kernel can do, tried once."""
-    return kernel.probe()
+        return "[NET]" not in self._daemon.read("log")[self._log_start :] and not self.view().sas
 
 
 def _build(root: Path, *, libipsec: bool) -> Build:
@@ -388,12 +305,3 @@ def _tidy() -> None:
     leftovers.flush_ipsec()
     for table, priority in (FIRST_TABLE, LAST_TABLE):
         leftovers.drop_rule(table, priority)
-
-
-def _ending(status: int) -> str:
-    """How a process ended, in words."""
-    if status >= 0:
-        return f"exit status {status}"
-    with contextlib.suppress(ValueError):
-        return f"killed by {signal.Signals(-status).name}"
-    return f"killed by signal {-status}"

@@ -74,3 +74,21 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of its own with nothing in it."""
     monkeypatch.setenv("IKELAB_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def paired(in_world: Callable[..., Any], tmp_path: Path) -> Callable[[cache.Entry], Any]:
+    """Of a provisioned peer: what calls a function with two daemons, in a world of its own."""
+    from daemon_pair import pair
+
+    def of(entry: cache.Entry) -> Callable[[Callable[..., Any]], Any]:
+        def call(function: Callable[..., Any]) -> Any:
+            def inside() -> Any:
+                with pair(entry.manifest.peer, tmp_path) as (near, far):
+                    return function(near, far)
+
+            return in_world(inside)
+
+        return call
+
+    return of

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from daemon_pair import config, established, until
+from daemon_pair import bring_up, config, until, up
 
 from ikelab.harness.errors import LabError
 from ikelab.harness.exchange.credentials import NullCredential, Trust
 from ikelab.harness.model import Nat, Suite, Transform, suites
-from ikelab.harness.peer import cache, registry
+from ikelab.harness.peer import cache
 from ikelab.harness.peer.addresses import V4, V6
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.libreswan import logs
 from ikelab.layers.iana import Encr, Integ, Protocol, Sn, TransformType
 from ikelab.netns import kernel
-from ikelab.netns.lab import Lab
 
 RELEASES = ("trixie", "bookworm", "bullseye")
 CBC = {
@@ -37,19 +35,6 @@ def libreswan(request, needed) -> cache.Entry:
     return needed(f"libreswan@{request.param}")
 
 
-@contextmanager
-def pair(name, folder):
-    """Two hosts, a daemon in each; nothing runs afterwards."""
-    with Lab("direct") as lab:
-        near = registry.open_peer(name, lab.host("initiator"), folder / "near")
-        far = registry.open_peer(name, lab.host("responder"), folder / "far")
-        try:
-            yield near, far
-        finally:
-            near.stop()
-            far.stop()
-
-
 @pytest.fixture
 def talks(libreswan):
     """Skips what this release cannot do on this kernel: 4.3 drops an IKE SA for want of a child."""
@@ -58,35 +43,9 @@ def talks(libreswan):
 
 
 @pytest.fixture
-def with_pair(libreswan, in_world, tmp_path):
+def with_pair(libreswan, paired):
     """Call a function with two daemons, in a world of its own."""
-
-    def call(function):
-        def inside():
-            with pair(libreswan.manifest.peer, tmp_path) as (near, far):
-                return function(near, far)
-
-        return in_world(inside)
-
-    return call
-
-
-def up(peer):
-    """The peer's IKE SA once it is up."""
-    found = until(
-        lambda: [sa for sa in peer.view().sas if sa.state == "ESTABLISHED"], f"{peer.name} is up"
-    )
-    return found[-1]
-
-
-def bring_up(near, far, sides=V4, **differs):
-    """Start both, let the first initiate; the two views of the SA, with its child where it may."""
-    far.start(config(sides[1], sides[0], swap=True, **differs))
-    near.start(config(sides[0], sides[1], **differs))
-    near.initiate()
-    if "child" in near.capabilities:
-        return established(near), established(far)
-    return up(near), up(far)
+    return paired(libreswan)
 
 
 @pytest.mark.parametrize("sides", [V4, V6], ids=["ipv4", "ipv6"])
@@ -185,14 +144,14 @@ def test_start_is_idempotent_and_gives_a_daemon_without_past(talks, with_pair):
         pids.append(far._daemon.process.pid)
         assert far.view().sas == ()
         assert "processing IKE_SA_INIT" not in far.log()
-        far.start(replace(wanted, dpd_delay=7))
+        far.start(replace(wanted, keepalive=7))
         return [*pids, far._daemon.process.pid], far.config_text()
 
     (first, second, third, fourth), text = with_pair(tried)
 
     assert first == second
     assert len({first, third, fourth}) == 3
-    assert "dpddelay=7" in text
+    assert "keep-alive=7" in text
 
 
 def test_stop_leaves_no_process_and_can_be_called_twice(talks, with_pair):

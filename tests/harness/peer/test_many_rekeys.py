@@ -32,7 +32,7 @@ def rekey_on_and_on(peer: str) -> dict[str, float]:
         initiator = made.initiator()
         sa = initiator.establish()
         spis = [sa.child.spi_in, sa.child.spi_out, sa.spis.i, sa.spis.r]
-        process = made.peer.driver._process  # type: ignore[attr-defined]
+        process = made.peer.driver._daemon.process  # type: ignore[attr-defined]
         before: tuple[int, int] = (0, 0)
         for number in range(1, REKEYS + 1):
             if number % 2:

@@ -5,19 +5,16 @@ With PF_KEY (in the guest kernel) two of them agree; `ikelab run --kernel guest`
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
-from daemon_pair import config, established
+from daemon_pair import bring_up, config
 
 from ikelab.harness.errors import LabError
 from ikelab.harness.model import Suite, Transform, suites
-from ikelab.harness.peer import cache, registry
+from ikelab.harness.peer import cache
 from ikelab.harness.peer.addresses import V4
 from ikelab.harness.peer.base import Unsupported
 from ikelab.layers.iana import Encr, Integ, Protocol, Sn, TransformType
 from ikelab.netns import kernel
-from ikelab.netns.lab import Lab
 
 RELEASES = ("trixie", "bookworm")
 CBC = suites(["aes128-sha512"], Protocol.ESP)
@@ -35,30 +32,10 @@ def pf_key() -> bool:
     return bool(kernel.probe()["af_key"])
 
 
-@contextmanager
-def pair(name, folder):
-    with Lab("direct") as lab:
-        near = registry.open_peer(name, lab.host("initiator"), folder / "near")
-        far = registry.open_peer(name, lab.host("responder"), folder / "far")
-        try:
-            yield near, far
-        finally:
-            near.stop()
-            far.stop()
-
-
 @pytest.fixture
-def with_pair(openiked, in_world, tmp_path):
+def with_pair(openiked, paired):
     """Call a function with two daemons, in a world of its own."""
-
-    def call(function):
-        def inside():
-            with pair(openiked.manifest.peer, tmp_path) as (near, far):
-                return function(near, far)
-
-        return in_world(inside)
-
-    return call
+    return paired(openiked)
 
 
 def test_without_pf_key_it_lacks_everything_and_says_why(with_pair, pf_key):
@@ -83,10 +60,7 @@ def test_with_pf_key_two_of_them_agree(with_pair, pf_key):
         pytest.skip("this kernel has no PF_KEY")
 
     def tried(near, far):
-        far.start(config(V4[1], V4[0], swap=True, esp=CBC))
-        near.start(config(V4[0], V4[1], esp=CBC))
-        near.initiate()
-        views = established(near), established(far)
+        views = bring_up(near, far, esp=CBC)
         return *views, near.child_keys(), far.child_keys()
 
     near, far, ours, theirs = with_pair(tried)

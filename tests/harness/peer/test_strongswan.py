@@ -6,20 +6,17 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from daemon_pair import config, established, until
+from daemon_pair import bring_up, config, established, pair, until
 
 from ikelab.harness.errors import LabError
 from ikelab.harness.model import Nat, Suite, suites
-from ikelab.harness.peer import registry
 from ikelab.harness.peer.addresses import V4, V6
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.strongswan import logs
 from ikelab.layers.iana import Protocol
-from ikelab.netns.lab import Lab
 
 SEED = {
     "ike": suites(["3des-aes128-sha1-modp1024"]),
@@ -28,39 +25,10 @@ SEED = {
 }
 
 
-@contextmanager
-def pair(name, folder):
-    """Two hosts, a daemon in each; nothing runs afterwards."""
-    with Lab("direct") as lab:
-        near = registry.open_peer(name, lab.host("initiator"), folder / "near")
-        far = registry.open_peer(name, lab.host("responder"), folder / "far")
-        try:
-            yield near, far
-        finally:
-            near.stop()
-            far.stop()
-
-
 @pytest.fixture
-def with_pair(strongswan, in_world, tunnels, tmp_path):
+def with_pair(strongswan, tunnels, paired):
     """Call a function with two daemons, in a world of its own."""
-
-    def call(function):
-        def inside():
-            with pair(strongswan.manifest.peer, tmp_path) as (near, far):
-                return function(near, far)
-
-        return in_world(inside)
-
-    return call
-
-
-def bring_up(near, far, sides=V4, **differs):
-    """Start both, let the first initiate; the two views of the SA."""
-    far.start(config(sides[1], sides[0], swap=True, **differs))
-    near.start(config(sides[0], sides[1], **differs))
-    near.initiate()
-    return established(near), established(far)
+    return paired(strongswan)
 
 
 @pytest.mark.parametrize("sides", [V4, V6], ids=["ipv4", "ipv6"])
@@ -140,18 +108,18 @@ def test_start_is_idempotent_and_gives_a_daemon_without_past(with_pair):
     def tried(near, far):
         wanted = config(V4[1], V4[0])
         far.start(wanted)
-        first = far._process.pid
+        first = far._daemon.process.pid
         far.start(wanted)
-        second = far._process.pid
+        second = far._daemon.process.pid
         near.start(config(V4[0], V4[1]))
         near.initiate()
         established(far)
         far.start(wanted)
-        third = far._process.pid
+        third = far._daemon.process.pid
         assert far.view().sas == ()
         assert "initiating" not in far.log()
         far.start(replace(wanted, dpd_delay=7))
-        return first, second, third, far._process.pid, far.config_text()
+        return first, second, third, far._daemon.process.pid, far.config_text()
 
     first, second, third, fourth, text = with_pair(tried)
 
@@ -208,7 +176,7 @@ def test_a_port_in_use_is_said(with_pair):
 def test_a_daemon_that_crashed_is_noticed(with_pair):
     def tried(near, far):
         far.start(config(V4[1], V4[0]))
-        os.kill(far._process.pid, signal.SIGSEGV)
+        os.kill(far._daemon.process.pid, signal.SIGSEGV)
         until(lambda: not far.alive(), "the daemon ended")
         assert "received critical signal" in far.log()
         with pytest.raises(LabError) as caught:
