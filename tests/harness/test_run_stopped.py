@@ -94,6 +94,24 @@ def test_a_run_that_is_killed(words: list[str], tmp_path: Path) -> None:
     assert_readable(tmp_path / "run", evidence=False)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
+def test_several_at_once_stop_as_one(
+    number: signal.Signals, words: list[str], tmp_path: Path
+) -> None:
+    """The signal meets the process that started the others: none of them stays."""
+    with start(*words, "-j", "2", cwd=tmp_path) as process:
+        wait_for_second(tmp_path)
+        remains = Remains(process.pid)
+        assert len(remains.pids) > 3 and remains.networks
+
+        process.send_signal(number)
+        process.communicate(timeout=TIMEOUT)
+
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert remains.left() == []
+    assert ikelab("report", "run", cwd=tmp_path).status == 0
+
+
 def wait_for_second(folder: Path) -> None:
     """Until the second test has its SA."""
     deadline = time.monotonic() + TIMEOUT
