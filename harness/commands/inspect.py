@@ -1,12 +1,16 @@
-"""`ikelab inspect`: read a capture."""
+"""`ikelab inspect`: read a capture, the folder of a run, or a router's log."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ikelab.harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ikelab.harness.inspect.inspection import Inspection
 
 
 @click.command()
@@ -15,26 +19,68 @@ from ikelab.harness.errors import ConfigError
     "--keys", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
     help="Key table, profile folder or run folder; repeatable.",
 )  # fmt: skip
+@click.option(
+    "--log", type=click.Path(path_type=Path), metavar="PATH",
+    help="A router's log of the same conversations, to be compared with the capture.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["transcript", "summary", "json"]),
+    type=click.Choice(["transcript", "summary", "json", "ios"]),
     default="summary",
-    help="What to print.",
+    help="What to print; ios is the style of 'debug crypto ikev2'.",
 )
 @click.option("--strict", is_flag=True, help="Exit 1 when a rule is broken.")
-def inspect(file: Path, keys: tuple[Path, ...], as_json: bool, form: str, strict: bool) -> int:
-    """Read a capture: what was negotiated, decrypted with the keys given."""
-    from ikelab.harness.inspect.inspection import inspect_file
+def inspect(
+    file: Path, keys: tuple[Path, ...], log: Path | None, as_json: bool, form: str, strict: bool
+) -> int:
+    """Read a capture, a run or a router's debug log: what was negotiated, opened with the keys."""
+    from ikelab.harness.inspect.ios import command
 
-    found = inspect_file(file, list(keys))
-    if as_json or form == "json":
-        import json
-
-        click.echo(json.dumps(found.to_json(), indent=1))
+    form = "json" if as_json else form
+    found = command.opened(file, list(keys))
+    if log is not None:
+        _joined(found, file, log, form)
     else:
-        click.echo((found.transcript() if form == "transcript" else found.summary()).rstrip())
-    if found.lost:
-        raise ConfigError(f"{file}: {found.lost}; what was read is shown")
-    return 1 if strict and found.violations else 0
+        _show(found, form)
+    lost = next((it for it in found if it.lost), None)
+    if lost is not None:
+        raise ConfigError(f"{lost.file}: {lost.lost}; what was read is shown")
+    return 1 if strict and any(it.violations for it in found) else 0
+
+
+def _show(found: list[Inspection], form: str) -> None:
+    if form == "json":
+        _json(found[0].to_json() if len(found) == 1 else [it.to_json() for it in found])
+        return
+    if form == "ios":
+        from ikelab.harness.inspect.ios import write
+
+        texts = [write.text(it) for it in found]
+    else:
+        texts = [it.transcript() if form == "transcript" else it.summary() for it in found]
+    click.echo("\n\n".join(text.rstrip() for text in texts))
+
+
+def _joined(found: list[Inspection], file: Path, log: Path, form: str) -> None:
+    """A capture and a log, side by side."""
+    from ikelab.harness.inspect.ios import command, join
+
+    if len(found) != 1:
+        raise ConfigError(f"{file} has {len(found)} cases: name one of them beside --log")
+    if command.is_log(file):
+        raise ConfigError(f"{file} is a log itself: give a capture, and the log behind --log")
+    if form not in ("summary", "json"):
+        raise ConfigError("--log is shown as a summary or with --json")
+    it = join.join(found[0], command.log_at(log))
+    if form == "json":
+        _json(join.to_json(it))
+    else:
+        click.echo(join.text(it).rstrip())
+
+
+def _json(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=1))

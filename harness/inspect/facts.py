@@ -92,6 +92,8 @@ def nat(session: Session) -> Nat:
     Each end hashes what it believes to be source and destination; a hash that none of the
     addresses seen here gives means that they were changed on the way, before or after this place.
     """
+    if session.nat is not None:
+        return session.nat
     moved: dict[bool, bool | None] = {True: None, False: None}
     exchange = beginning(session)
     for half in exchange.halves() if exchange else ():

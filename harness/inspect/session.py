@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ikelab.harness.inspect.flow import Packet
 from ikelab.harness.inspect.keys import KeyRing
 from ikelab.harness.inspect.unseal import Opened, Sealed, locate, open_direction
-from ikelab.harness.model import Address, Spis
+from ikelab.harness.model import Address, Nat, Spis
 from ikelab.harness.sk import HEADER
 from ikelab.harness.transcript import RECEIVED, SENT, Step
 from ikelab.harness.wireshark import IkeRow
@@ -166,6 +166,7 @@ class Session:
     exchanges: list[Exchange] = field(default_factory=list)
     beyond_init: bool = False  # so that the responder's SPI is settled
     findings: Findings | None = None  # what `lint.examine` said
+    nat: Nat | None = None  # who is translated, where somebody else found out
     rows: list[IkeRow] = field(default_factory=list)  # the keys that were tried
     _index: dict[tuple[int, int, bool], list[Exchange]] = field(default_factory=dict)
     _seen: dict[bytes, Half] = field(default_factory=dict)
