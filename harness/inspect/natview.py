@@ -25,6 +25,7 @@ UNROUTED = frozenset({64, 128, 255})
 
 _INSIDE = (b"\xc0\xa8", b"\x0a\x00", b"\xac\x11")
 """The networks of 65,536 addresses that most NATs have inside: 192.168, 10.0, 172.17."""
+_ADDRESS_IDS = {(IdType.ID_IPV4_ADDR, 4), (IdType.ID_IPV6_ADDR, 16)}
 
 
 class Where(StrEnum):
@@ -185,9 +186,8 @@ def _own_hints(session: Session) -> Iterator[str]:
         yield message.step.src[0]
         yield message.step.dst[0]
     for end in facts.ends(session):
-        if end.id and end.id.type in (IdType.ID_IPV4_ADDR, IdType.ID_IPV6_ADDR):
-            if len(end.id.data) in (4, 16):
-                yield str(end.id)
+        if end.id and (end.id.type, len(end.id.data)) in _ADDRESS_IDS:
+            yield str(end.id)
     for exchange in session.exchanges[:8]:
         for kind in (Payload.TSI, Payload.TSR):
             for ts in facts.selectors(exchange.request, kind):

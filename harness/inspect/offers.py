@@ -132,7 +132,8 @@ def describe(near: Near) -> str:
     each = "; ".join(
         f"{_words(d.offered)} offered, {_words(d.wanted)} wanted" for d in near.differences
     )
-    return f"proposal {near.number} ({near.offered}) differs from {near.wanted} in {kinds}{only}: {each}"
+    pair = f"proposal {near.number} ({near.offered}) differs from {near.wanted}"
+    return f"{pair} in {kinds}{only}: {each}"
 
 
 def _words(transforms: Sequence[Transform]) -> str:
