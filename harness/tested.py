@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ikelab.harness.endpoint import Session
+from ikelab.harness.exchange.eap.credentials import EapCredential
 from ikelab.harness.model import Identity, Suite, selectors, suites
 from ikelab.harness.peer.addresses import Side
 from ikelab.harness.peer.base import ChildView, IkeView, Peer, PeerConfig, PeerView, Unsupported
@@ -71,8 +72,19 @@ class Tested:
                     value = Identity.parse(value) if isinstance(value, str) else value
             values[name] = value
         self._config = replace(self.defaults(), **values)
+        self._understood(self._config)
         self.driver.start(self._config)
         return self._config
+
+    def _understood(self, config: PeerConfig) -> None:
+        """Unsupported where the driver has no words for an extension or for EAP."""
+        wanted = config.features.wanted()
+        eap = config.trust is not None and config.trust.eap is not None
+        if eap or isinstance(config.own, EapCredential):
+            wanted.append("eap")
+        unsaid = sorted(set(wanted) - getattr(self.driver, "speaks", frozenset()))
+        if unsaid:
+            raise Unsupported(f"{self.name}'s driver has no words for {', '.join(unsaid)}")
 
     def needs(self, *capabilities: str) -> None:
         """Unsupported where the peer lacks one of these."""

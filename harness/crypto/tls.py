@@ -21,6 +21,7 @@ from ikelab.harness.errors import ConfigError
 
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 _ENOUGH = 1 << 20
+_OP_LEGACY_SERVER_CONNECT = 4
 
 
 class Tls:
@@ -77,7 +78,8 @@ def _context(identity: TlsIdentity) -> SSL.Context:
     made = SSL.Context(SSL.TLS_METHOD)
     made.set_min_proto_version(VERSIONS[identity.version])
     made.set_max_proto_version(VERSIONS[identity.version])
-    made.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
+    # charon's TLS does not speak of RFC 5746, which a client of OpenSSL 3 insists on.
+    made.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | _OP_LEGACY_SERVER_CONNECT)
     made.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     for data in identity.chain[:1]:
         made.use_certificate(_certificate(data))

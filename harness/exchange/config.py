@@ -8,7 +8,7 @@ from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, nearest
 from ikelab.harness.exchange.configuration import Pool
 from ikelab.harness.exchange.credentials import Credential, Trust
-from ikelab.harness.exchange.features import Features
+from ikelab.harness.exchange.features import NO_FEATURES, Features
 from ikelab.harness.model import TS, Address, Identity, Suite
 
 
@@ -129,6 +129,7 @@ class Conduct:
     insist_on_announced_hash: bool = True  # RFC 7427 4: only hashes that it announced
     sign_own_octets: bool = True  # 2.15: AUTH covers what its sender sent
     heed_announcement: bool = True  # RFC 7427 3: method 14 where both announced hashes
+    await_eap: bool = True  # RFC 3748 4.2: a success before the method's end is none
     verify_eap: bool = True  # RFC 7296 2.16: who fails EAP gets no further
     heed_hashes: bool = True  # RFC 7427 4: signs with a hash that was announced to it
 
@@ -180,7 +181,7 @@ class IkeConfig:
     dpd_delay: float = 0.0  # seconds of silence before a liveness check, 0 for none
     own: Credential | None = None  # None is the shared key
     trust: Trust | None = None  # what the peer may prove itself with; None is the shared key
-    features: Features = field(default_factory=Features)  # the extensions
+    features: Features = NO_FEATURES  # the extensions
     plan: Plan = field(default_factory=Plan)
     lenient: bool = False  # edits that match nothing are left out: for a peer's planted fault
     conduct: Conduct = field(default_factory=Conduct)

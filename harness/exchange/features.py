@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from ikelab.harness.exchange.credentials import Credential, Trust
 from ikelab.harness.model import Identity
@@ -23,3 +23,10 @@ class Features:
     more: tuple[Round, ...] = ()  # RFC 4739: what an initiator proves after its first proof
     more_trust: tuple[Trust, ...] = ()  # RFC 4739: what a responder wants proven in addition
     eap_key: bytes = field(default=b"", repr=False)  # a fault: AUTH is of this, not of the MSK
+
+    def wanted(self) -> list[str]:
+        """The names of what is told."""
+        return [f.name for f in fields(self) if getattr(self, f.name) != f.default]
+
+
+NO_FEATURES = Features()

@@ -147,6 +147,9 @@ def _odd_payload(payload: Any) -> bool:
             return many or len(numbers) > 20 or numbers != list(range(1, len(numbers) + 1))
         case Payload.KE:
             return len(payload.ke) not in (32, 64, 256) or not any(payload.ke[:31])
+        case Payload.EAP:
+            size = 4 + (payload.type is not None) + len(payload.load)
+            return payload.eap_length != size or not 1 <= payload.code <= 4
         case Payload.NONCE:
             return not 16 <= len(payload.nonce) <= 256
         case Payload.N:

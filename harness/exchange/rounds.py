@@ -20,6 +20,7 @@ from ikelab.harness.exchange.peer_certs import AuthFailure, NotProven
 from ikelab.harness.exchange.window import Reply
 from ikelab.harness.model import Identity
 from ikelab.harness.transcript import Step
+from ikelab.layers.eap import EapCode
 from ikelab.layers.iana import AuthMethod, Exchange, Notify, Payload
 from ikelab.layers.notify import IKEv2_Notify
 from ikelab.layers.payloads import IKEv2_AUTH, IKEv2_IDi, IKEv2_IDr
@@ -98,7 +99,7 @@ def opening(sa: IkeSa, between: list[Any]) -> list[Any]:
     own, who = proof.own_credential(sa), identity(sa)
     head = IKEv2_IDi(IDtype=who.type, res2=sa.config.id_reserved, ID=who.data)
     if isinstance(own, EapCredential):
-        sa.rounds.supplicant = Supplicant(own, sa.entropy)
+        sa.rounds.supplicant = Supplicant(own, sa.entropy, patient=sa.conduct.await_eap)
         sa.rounds.finishing = False
         only = [IKEv2_Notify(type=Notify.EAP_ONLY_AUTHENTICATION)] if own.only else []
         return [head, *between, *only]
@@ -245,7 +246,10 @@ def _examine(sa: IkeSa, it: Inbound) -> Reply:
     message = state.authenticator.take(EapMessage.of(payload))
     if message is None:
         raise EapFailed("an EAP message that answers nothing")
-    if state.authenticator.over is False and sa.conduct.verify_eap:
+    if state.authenticator.over is False and not sa.conduct.verify_eap:
+        state.authenticator.over = True
+        message = EapMessage(EapCode.SUCCESS, message.identifier)
+    if state.authenticator.over is False:
         return Reply([message.payload()], "refused", f"EAP failed: {state.authenticator.failure}")
     state.finishing = bool(state.authenticator.over)
     return Reply([message.payload()], MORE)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ikelab.harness.errors import IkelabError
 from ikelab.harness.exchange.credentials import Credential, Trust
+from ikelab.harness.exchange.features import NO_FEATURES, Features
 from ikelab.harness.model import TS, Identity, Nat, Spis, Suite, Transform
 
 
@@ -50,6 +51,7 @@ class PeerConfig:
     window: int = 1  # how many requests it announces to take at once (SET_WINDOW_SIZE)
     own: Credential | None = None  # what the peer proves itself with; None is the shared key
     trust: Trust | None = None  # what it accepts from us; None is the shared key
+    features: Features = NO_FEATURES  # the extensions, as far as the driver can say them
     options: Mapping[str, str] = field(default_factory=dict)  # driver-specific extras
 
 
@@ -110,6 +112,7 @@ class Peer(Protocol):
     """The control surface of a peer under test.
 
     A driver whose capabilities depend on the machine has `lacks` as well: capability -> why not.
+    `speaks` holds the fields of `Features` that it can put into its daemon's words, and "eap".
     """
 
     name: str  # "strongswan@trixie"

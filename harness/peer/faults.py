@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, nearest
-from ikelab.harness.peer import manners
+from ikelab.harness.peer import manners, slips
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,10 +456,11 @@ FAULTS: dict[str, Fault] = dict(
     ]
 )
 
-FAULTS.update(_fault(*row) for row in manners.ROWS)
+FAULTS.update(_fault(*row) for row in (*manners.ROWS, *slips.ROWS))
 FAULTS.update(
     (name, replace(FAULTS[name], cases=FAULTS[name].cases + tuple(more.split())))
-    for name, more in manners.ALSO.items()
+    for also in (manners.ALSO, slips.ALSO)
+    for name, more in also.items()
 )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
 
 from ikelab.harness import sk
 from ikelab.harness.crypto.support import computable, for_ike
@@ -14,6 +15,7 @@ from ikelab.harness.edits import Plan
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import Conduct, IkeConfig
 from ikelab.harness.exchange.configuration import Pool
+from ikelab.harness.exchange.features import Features
 from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
@@ -84,6 +86,7 @@ class ReferencePeer:
     """Implements `Peer`. `attach` puts a fresh station on the network at each start."""
 
     name = "reference"
+    speaks = frozenset({"eap", *(f.name for f in fields(Features))})
 
     def __init__(
         self,
@@ -135,6 +138,7 @@ class ReferencePeer:
             request=config.request,
             require_request=config.require_request,
             mode=config.mode,
+            features=config.features,
             fragment=config.fragment,
             cookies=config.cookies,
             dpd_delay=config.dpd_delay,

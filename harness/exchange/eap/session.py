@@ -122,8 +122,9 @@ class Authenticator:
 class Supplicant:
     """Answers. `over` is None while it goes on, then whether it ended in success."""
 
-    def __init__(self, own: EapCredential, entropy: Entropy) -> None:
+    def __init__(self, own: EapCredential, entropy: Entropy, *, patient: bool = True) -> None:
         self.own = own
+        self._patient = patient  # False is a fault: a success is taken whenever it comes
         self.over: bool | None = None
         self.answerer: Answerer | None = None
         self._kind = 0
@@ -138,7 +139,7 @@ class Supplicant:
     def take(self, message: EapMessage) -> EapMessage | None:
         """The answer to a request; None after Success and Failure. EapFailed where we give up."""
         if message.over:
-            content = self.answerer is not None and self.answerer.done
+            content = not self._patient or (self.answerer is not None and self.answerer.done)
             self.over = message.code == EapCode.SUCCESS and content
             if message.code == EapCode.SUCCESS and not content:
                 # RFC 3748 4.2: a success out of nowhere is none.

@@ -21,7 +21,7 @@ from ikelab.harness.model import TS, Identity, Suite, Transform
 from ikelab.harness.peer import cache, leftovers
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import ANSWER_TIMEOUT, FOLDER, Daemon, abilities
-from ikelab.harness.peer.strongswan import credentials, logs, names, parse, primer
+from ikelab.harness.peer.strongswan import credentials, further, logs, names, parse, primer
 from ikelab.harness.peer.strongswan.render import (
     CHILD,
     CONNECTION,
@@ -58,7 +58,7 @@ class StrongSwan:
     `folder` is this peer's alone. What the daemon can do is found by starting it once.
     """
 
-    speaks = frozenset({"eap"})
+    speaks = frozenset({"eap"}) | further.SPEAKS
 
     def __init__(self, entry: cache.Entry, host: Host, folder: Path) -> None:
         self.name = entry.manifest.peer

@@ -6,6 +6,7 @@ Pure but for `load`, which hands over what `loaded` says.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ikelab.harness.exchange.credentials import (
@@ -17,7 +18,10 @@ from ikelab.harness.exchange.credentials import (
     Send,
     Trust,
 )
+from ikelab.harness.exchange.eap.credentials import EapCredential
+from ikelab.harness.exchange.features import NO_FEATURES
 from ikelab.harness.peer.base import PeerConfig, Unsupported
+from ikelab.harness.peer.strongswan import eap
 from ikelab.layers.iana import AuthMethod
 
 Value = str | bytes | list[Any]
@@ -35,6 +39,11 @@ _CLASSIC = frozenset(
 def local(config: PeerConfig) -> dict[str, Value]:
     """How charon proves itself: the section `local` less its identity."""
     own = config.own
+    if config.trust is not None and config.trust.eap is not None and config.trust.eap.only:
+        # RFC 5998: no AUTH of its own before EAP.
+        return {"auth": eap.remote(config.trust.eap)["auth"]}
+    if isinstance(own, EapCredential):
+        return eap.local(own)
     if isinstance(own, NullCredential):
         raise Unsupported("strongSwan has no NULL authentication (RFC 7619)")
     if not isinstance(own, CertCredential):
@@ -49,8 +58,12 @@ def local(config: PeerConfig) -> dict[str, Value]:
 def remote(config: PeerConfig) -> dict[str, Value]:
     """What charon accepts: the section `remote` less its identity."""
     trust = config.trust
+    if isinstance(config.own, EapCredential) and config.own.only:
+        return {"auth": eap.local(config.own)["auth"]}
     if trust is None:
         return {"auth": "psk"}
+    if trust.eap is not None:
+        return eap.remote(trust.eap)
     if trust.null:
         raise Unsupported("strongSwan has no NULL authentication (RFC 7619)")
     if trust.psk is not None and trust.anchors:
@@ -95,7 +108,17 @@ def loaded(config: PeerConfig) -> list[tuple[str, dict[str, Value]]]:
         found.append(("load_cert", {"type": "X509_CRL", "flag": "NONE", "data": crl}))
     if isinstance(own, CertCredential):
         found.append(("load_key", {"type": "any", "data": own.key}))
+    found += eap.loaded(config)
+    for more in config.features.more:
+        found += loaded(_alone(config, own=more.credential))
+    for further in config.features.more_trust:
+        found += loaded(_alone(config, trust=further))
     return found
+
+
+def _alone(config: PeerConfig, **proof: Any) -> PeerConfig:
+    """A configuration with one of the proofs beyond the first (RFC 4739)."""
+    return replace(config, **{"own": None, "trust": None, "features": NO_FEATURES, **proof})
 
 
 def load(session: Any, config: PeerConfig) -> None:

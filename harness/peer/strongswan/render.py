@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from ikelab.harness.errors import nearest
 from ikelab.harness.model import TS, Identity, Suite
 from ikelab.harness.peer.base import PeerConfig, Unsupported
-from ikelab.harness.peer.strongswan import credentials, names
+from ikelab.harness.peer.daemon import FOLDER
+from ikelab.harness.peer.strongswan import credentials, further, names
 from ikelab.layers.iana import CfgAttr, IdType, Protocol
 
 Value = str | bytes | list[str] | Mapping[str, "Value"]
@@ -24,8 +25,6 @@ CHILD = "child"
 PRIMER_PROPOSAL = "aes128-sha256-x25519"
 PRIMER = "ikelab-primer"
 """The connection on the loopback whose half-open SA makes charon ask everyone for cookies."""
-FOLDER = "/etc/ikelab"
-"""Where the daemon finds its own folder."""
 FIRST_TABLE, LAST_TABLE = (220, 220), (221, 40000)
 """Routing tables for libipsec's routes and the priorities of the rules that name them."""
 LOOPBACK = "127.0.0.1"
@@ -34,7 +33,7 @@ _PLUGINS = (
     "random nonce aes des blowfish rc2 sha1 sha2 sha3 md5 md4 mgf1 hmac cmac xcbc kdf ctr ccm gcm "
     "chapoly curve25519 fips-prf gmp openssl ml x509 revocation constraints pubkey pkcs1 pkcs7 "
     "pkcs8 pkcs12 pem attr kernel-libipsec kernel-netlink socket-default eap-identity eap-md5 "
-    "eap-mschapv2 eap-gtc eap-tls eap-ttls counters vici"
+    "eap-mschapv2 eap-gtc xauth-generic eap-tls eap-ttls counters vici"
 )
 PLUGINS = tuple(_PLUGINS.split())
 """What the daemon loads, in this order, where its build has them."""
@@ -110,6 +109,7 @@ def daemon(config: PeerConfig, build: Build) -> str:
         **credentials.daemon(config),
         **_routes(config, kernel),
         "plugins": {
+            "eap-gtc": {"backend": "generic"},  # holds tokens against the secrets of users
             "vici": {"socket": f"unix://{FOLDER}/vici"},
             **({"kernel-libipsec": libipsec} if kernel == "libipsec" else {}),
         },
@@ -193,6 +193,7 @@ def connections(config: PeerConfig) -> Tree:
         },
         "children": {CHILD: _child(config)},
     }
+    connection |= further.connection(config, identity)
     if pools := pool(config):
         connection["pools"] = list(pools)
     if config.request:

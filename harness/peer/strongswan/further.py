@@ -1,0 +1,37 @@
+"""Extensions of RFC 7296 in strongSwan's words: what a connection says of them.
+
+Pure. `SPEAKS` holds the fields of `Features` that this file has words for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ikelab.harness.model import Identity
+from ikelab.harness.peer.base import PeerConfig
+from ikelab.harness.peer.strongswan import credentials
+
+SPEAKS = frozenset({"more", "more_trust"})
+
+
+Words = Callable[[Identity], str]
+
+
+def connection(config: PeerConfig, identity: Words) -> dict[str, Any]:
+    """What stands in a connection beside what `render` says."""
+    return _proofs(config, identity)
+
+
+def _proofs(config: PeerConfig, identity: Words) -> dict[str, Any]:
+    """RFC 4739: a section for each proof beyond the first, in their order."""
+    found: dict[str, Any] = {}
+    for number, more in enumerate(config.features.more, 2):
+        own = replace(config, own=more.credential, trust=None)
+        words = {**credentials.local(own), "id": identity(more.identity)}
+        found[f"local-{number}"] = {**words, "round": str(number)}
+    for number, trust in enumerate(config.features.more_trust, 2):
+        own = replace(config, own=None, trust=trust)
+        found[f"remote-{number}"] = {**credentials.remote(own), "round": str(number)}
+    return found
