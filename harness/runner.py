@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ikelab.harness import pytest_plugin
+from ikelab.harness import collector, pytest_plugin
 from ikelab.harness.errors import ConfigError, LabError, Stopped, Terminated
 from ikelab.harness.peer import external, faults
 from ikelab.harness.progress import Progress
@@ -136,6 +136,7 @@ def run(request: Request) -> Outcome:
     Stopped with the run folder's name where the user stopped it.
     """
     reporting = Reporting(Progress(quiet=request.quiet))
+    collector.settle()
     with _plugins(hermetic=not request.paths) as extra, _heard() as said:
         if extra or not _loads_itself():
             # By name and not as an object: a worker of pytest-xdist has to load it, too.

@@ -24,6 +24,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+from ikelab.harness import collector
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.many import Handshake, Many
@@ -193,6 +194,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=2000, help="handshakes with the peer")
     parser.add_argument("--batches", type=int, default=40, help="of 25 handshakes, for our CPU")
     options = parser.parse_args()
+    collector.settle()  # as the commands do
     missed = 0
     for window in (1, options.window):
         costs = cpu(window, options.batches)
