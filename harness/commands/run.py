@@ -22,6 +22,7 @@ from ikelab.harness.errors import ConfigError
 )
 @click.option("--topology", metavar="NAME", help="memory, direct or direct6.")
 @click.option("-k", "expression", metavar="EXPR", help="Cases whose name matches.")
+@click.option("--profile", metavar="NAME", help="Replay the exchange of a router: ios-seed.")
 @click.option("--out", metavar="DIR", help="Run folder; runs/<utc>-<peer> by default.")
 @click.option("--seed", type=int, metavar="N", help="Fix our randomness, to repeat a run.")
 @click.option("--peers-file", metavar="FILE", help="Gateways; ikelab.toml where there is one.")
@@ -71,6 +72,10 @@ def _run(kernel: str, options: dict[str, Any]) -> int:
     from ikelab.harness import runner
     from ikelab.netns import guest
 
+    if profile := options.pop("profile", None):
+        from ikelab.harness.profiles import replay
+
+        options["expression"] = replay(profile, options["expression"])
     given = {name: value for name, value in options.items() if value not in (None, ())}
     request = runner.Request(**given, command=("ikelab", *sys.argv[1:]))
     request.check()
