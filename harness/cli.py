@@ -28,6 +28,7 @@ COMMANDS = {
     "replay": "fuzz",
     "peers": "peers",
     "pki": "pki",
+    "lab": "lab",
 }
 """Each command and the module of `ikelab.harness.commands` that has it under that name."""
 
