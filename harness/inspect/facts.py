@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ikelab.harness.crypto.auth import nat_detection
+from ikelab.harness.inspect import octets
 from ikelab.harness.inspect.session import Exchange, Half, Session
 from ikelab.harness.model import TS, Identity, Nat, Spis, Suite
 from ikelab.harness.notation import selector_of, suite_of
 from ikelab.layers.iana import Exchange as Type
 from ikelab.layers.iana import Notify, Payload, Protocol, name
-from ikelab.layers.message import IKEv2_Malformed
+from ikelab.layers.message import PAYLOADS, IKEv2_Malformed
+from ikelab.layers.sa import IKEv2_Proposal
 from ikelab.layers.vendor import vendor_name
 
 
@@ -59,24 +62,53 @@ def find(payloads: Iterable[Any], kind: int) -> Iterator[Any]:
 
 def first(half: Half | None, kind: int) -> Any | None:
     """The first readable payload of a type in a request or response."""
-    return next(find(half.payloads(), kind), None) if half else None
+    if half is None or not half.may_hold(kind):
+        return None
+    return next(find(half.payloads(), kind), None)
 
 
 def notifies(half: Half | None, kind: int) -> list[Any]:
     """The notifies of one type in a request or response."""
-    return [n for n in find(half.payloads(), Payload.N) if n.type == kind] if half else []
+    if half is None or not half.may_hold(Payload.N):
+        return []
+    return [n for n in find(half.payloads(), Payload.N) if n.type == kind]
 
 
 def proposals(sa: Any | None) -> tuple[Proposal, ...]:
     """The readable proposals of an SA payload."""
-    found = []
-    for proposal in sa.proposal if sa is not None else ():
+    if sa is None:
+        return ()
+    if sa.raw_packet_cache and sa.clean():
+        rows = octets.proposals(sa.raw_packet_cache[4:])
+        suites = [_suite(protocol, transforms) for _, protocol, _, transforms in rows or ()]
+        if rows is not None and None not in suites:
+            return tuple(
+                Proposal(number, spi, suite)
+                for (number, _, spi, _), suite in zip(rows, suites, strict=True)
+                if suite is not None
+            )
+    return tuple(_dissected(sa))
+
+
+@lru_cache(maxsize=4096)
+def _suite(protocol: int, transforms: bytes) -> Suite | None:
+    """The transforms of a proposal: peers say the same ones again and again; None if damaged."""
+    size = 8 + len(transforms)
+    if size > 0xFFFF:
+        return None
+    proposal = IKEv2_Proposal(
+        bytes(2) + size.to_bytes(2, "big") + bytes([1, protocol, 0, 0]) + transforms
+    )
+    return None if octets.unreadable([proposal]) else suite_of(proposal)
+
+
+def _dissected(sa: Any) -> Iterator[Proposal]:
+    for proposal in sa.proposal:
         if isinstance(proposal, IKEv2_Malformed):
             continue
         if any(isinstance(t, IKEv2_Malformed) for t in proposal.transform):
             continue
-        found.append(Proposal(proposal.number, bytes(proposal.SPI), suite_of(proposal)))
-    return tuple(found)
+        yield Proposal(proposal.number, bytes(proposal.SPI), suite_of(proposal))
 
 
 def beginning(session: Session) -> Exchange | None:
@@ -118,7 +150,7 @@ def vendors(session: Session) -> list[tuple[bytes, str | None, bool]]:
         if exchange.type not in (Type.IKE_SA_INIT, Type.IKE_AUTH):
             continue
         for half in exchange.halves():
-            for payload in find(half.payloads(), Payload.V):
+            for payload in find(half.payloads() if half.may_hold(Payload.V) else (), Payload.V):
                 data = bytes(payload.vendorID)
                 found.setdefault((data, half.first.initiator), vendor_name(data))
     return [(data, known, side) for (data, side), known in found.items()]
@@ -147,8 +179,21 @@ def selectors(half: Half | None, kind: int) -> tuple[TS | str, ...]:
     payload = first(half, kind)
     if payload is None:
         return ()
-    readable = [s for s in payload.traffic_selector if not isinstance(s, IKEv2_Malformed)]
-    return tuple(selector_of(s) or f"type {s.TS_type}" for s in readable)
+    if payload.raw_packet_cache and payload.clean():
+        return _selectors(kind, payload.raw_packet_cache[2:])
+    return tuple(_each_selector(payload))
+
+
+@lru_cache(maxsize=4096)
+def _selectors(kind: int, octets_of: bytes) -> tuple[TS | str, ...]:
+    """The same from octets, for a rekeyed child has those of the old one."""
+    return tuple(_each_selector(PAYLOADS[kind](bytes(2) + octets_of)))
+
+
+def _each_selector(payload: Any) -> Iterator[TS | str]:
+    for selector in payload.traffic_selector:
+        if not isinstance(selector, IKEv2_Malformed):
+            yield selector_of(selector) or f"type {selector.TS_type}"
 
 
 def rekeys(session: Session) -> Iterator[tuple[Spis, Exchange]]:
@@ -217,7 +262,7 @@ def faults(payloads: Iterable[Any]) -> list[str]:
 
 def errors(half: Half | None) -> list[str]:
     """The names of the error notifies in a request or response."""
-    if half is None:
+    if half is None or not half.may_hold(Payload.N):
         return []
     kinds = [n.type for n in find(half.payloads(), Payload.N)]
     return [name(Notify, kind) for kind in kinds if kind < FIRST_STATUS]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.rules import RULES, Seen, judge
+from ikelab.harness.inspect import quick
 from ikelab.harness.inspect.facts import faults
 from ikelab.harness.inspect.session import Half, Session
 from ikelab.harness.model import Violation
@@ -28,9 +29,20 @@ class Findings:
 def examine(session: Session) -> Findings:
     """Judge an IKE SA; the answer is kept with it."""
     if session.findings is None:
-        malformed = sum(_malformed(h) for e in session.exchanges for h in e.halves())
-        session.findings = Findings(list(_violations(session)), malformed)
+        doubtful = list(_doubtful(session))
+        malformed = sum(_malformed(half) for _, half in doubtful)
+        session.findings = Findings(list(_violations(session, doubtful)), malformed)
     return session.findings
+
+
+def _doubtful(session: Session) -> Iterator[tuple[Half | None, Half]]:
+    """The request (None for a request itself) and each message that has to be looked at."""
+    for exchange in session.exchanges:
+        asked = exchange.request
+        for half in exchange.halves():
+            request = None if half is asked else asked
+            if not quick.clean(half, request, _by_initiator(session, half)):
+                yield request, half
 
 
 def _malformed(half: Half) -> int:
@@ -41,20 +53,23 @@ def _malformed(half: Half) -> int:
     return inside + sum(bool(faults(m.step.message.payloads)) for m in half.messages)
 
 
-def _violations(session: Session) -> Iterator[Violation]:
+def _violations(session: Session, doubtful: list[tuple[Half | None, Half]]) -> Iterator[Violation]:
     """Every rule that a message of this IKE SA breaks, with the frame that shows it."""
-    for exchange in session.exchanges:
-        request: Inbound | None = None
-        for half in exchange.halves():
-            it = Inbound(half.first.step.message, half.inner())
-            seen = Seen(it, request, _by_initiator(session, half))
-            request = it if half is exchange.request else None
-            blind = half.first.sealed is not None and not half.first.opened
-            for found in judge(seen):
-                if not blind or "any" in RULES[found.rule].scope:
-                    placed = replace(found, frame=half.first.frame)
-                    half.first.step.violations.append(placed)
-                    yield placed
+    known: tuple[Half | None, Inbound | None] = (None, None)
+    for request, half in doubtful:
+        asked = known[1] if request is known[0] else request and _inbound(request)
+        it = _inbound(half)
+        known = half, it
+        blind = half.first.sealed is not None and not half.first.opened
+        for found in judge(Seen(it, asked, _by_initiator(session, half))):
+            if not blind or "any" in RULES[found.rule].scope:
+                placed = replace(found, frame=half.first.frame)
+                half.first.step.violations.append(placed)
+                yield placed
+
+
+def _inbound(half: Half) -> Inbound:
+    return Inbound(half.first.step.message, half.inner())
 
 
 def _by_initiator(session: Session, half: Half) -> bool | None:

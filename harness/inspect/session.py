@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ikelab.harness.inspect import octets
 from ikelab.harness.inspect.flow import Packet
 from ikelab.harness.inspect.keys import KeyRing
 from ikelab.harness.inspect.unseal import Opened, Sealed, locate, open_direction
@@ -73,6 +74,7 @@ class Half:
     first_inner: int = 0
     plain: bytes | None = None
     _inner: list[Any] | None = None
+    _kinds: bytes | None = None
 
     @property
     def first(self) -> Message:
@@ -103,11 +105,22 @@ class Half:
         """All payloads that can be read, outer and inner."""
         return [*self.outer(), *(self.inner() or ())]
 
+    def may_hold(self, kind: int) -> bool:
+        """False where no payload, outer or inner, is of that type; told without dissecting."""
+        if self._kinds is None:
+            text = self.plain
+            outer = octets.outer(self.first.data)
+            inner = [] if text is None else octets.walk(self.first_inner, text, 0, len(text))
+            damaged = outer is None or inner is None
+            self._kinds = _ANY if damaged else bytes(place[0] for place in (*outer, *inner))
+        return kind in self._kinds
+
     def forget(self) -> None:
         """Let go of what was dissected; it comes back when it is looked at."""
         self._inner = None
         for message in self.messages:
-            message.step._message = None
+            if message.step._message is not None:
+                message.step._message = None
 
     def assemble(self) -> None:
         """After opening: find the inner chain, of SK or of a whole set of fragments."""
@@ -126,6 +139,9 @@ class Half:
                 self.plain = step.plain = b"".join(m.plain or b"" for m in whole)
                 step.note = f"{len(whole)} fragments put together"
                 return
+
+
+_ANY = bytes(range(256))
 
 
 def _fragments(message: Message) -> int:

@@ -1,0 +1,104 @@
+"""Messages in which no rule can find anything, told by their octets.
+
+A bystander's rules cost a hundred microseconds a message, and most messages of a capture are
+liveness checks. What is passed over here is what the rules named below cannot object to; as soon as
+there is a rule that this file does not know, everything goes to the rules.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ikelab.harness.exchange.rules import RULES
+from ikelab.harness.inspect import octets
+from ikelab.harness.inspect.session import Half
+from ikelab.layers.iana import Exchange, Notify, Payload, lookup
+from ikelab.layers.message import INITIATOR
+
+KNOWN = frozenset(
+    {
+        "version-is-2-0",
+        "unused-flags-are-cleared",
+        "initiator-flag-names-the-original-initiator",
+        "critical-bit-is-clear-on-known-payloads",
+        "critical-bit-is-clear-in-responses",
+        "reserved-bits-of-payloads-are-zero",
+        "payload-chain-is-well-formed",
+        "response-repeats-what-it-answers",
+    }
+)
+"""The rules for any message that `clean` keeps itself."""
+INIT_RESPONSE = frozenset(
+    {
+        "responder-chooses-an-spi",
+        "init-answer-is-one-offered-proposal",
+        "init-answer-picks-one-transform-of-each-type",
+        "init-answer-keeps-combined-mode-free-of-integrity",
+        "ke-is-of-the-chosen-group",
+        "ke-has-the-length-of-its-group",
+        "nonce-is-long-enough",
+        "invalid-ke-names-an-offered-group",
+        "cookie-is-1-to-64-octets",
+    }
+)
+"""The rules for IKE_SA_INIT responses, which need one of these payloads or notifies."""
+_ABOUT = frozenset({Payload.SA, Payload.KE, Payload.NONCE})
+_NOTIFIES = frozenset({Notify.INVALID_KE_PAYLOAD})
+_COOKIE = int(Notify.COOKIE)
+
+
+@cache
+def scoped(exchange: int, response: bool) -> frozenset[str]:
+    """The rules for one half of an exchange, or those of any message that are unknown here."""
+    found = lookup(Exchange, exchange)
+    half = f"{found.name}/{'response' if response else 'request'}" if found else ""
+    return frozenset(
+        rule.id
+        for rule in RULES.values()
+        if half in rule.scope or ("any" in rule.scope and rule.id not in KNOWN)
+    )
+
+
+def clean(half: Half, request: Half | None, by_initiator: bool | None) -> bool:
+    """Whether this request or response is in order as far as any rule sees; False is no verdict."""
+    message = half.first
+    data = message.data
+    flags = data[19]
+    if data[17] != 0x20 or flags & 0xD7 or half.fragmented:
+        return False
+    if by_initiator is not None and by_initiator != bool(flags & INITIATOR):
+        return False
+    rules = scoped(message.exchange, message.response)
+    opening = message.exchange == Exchange.IKE_SA_INIT and rules <= INIT_RESPONSE
+    if rules and not opening:
+        return False
+    if request is not None and not _answers(data, request.first.data):
+        return False
+    places = octets.outer(data)
+    if places is None or not octets.plain(data, places):
+        return False
+    if rules and not _mere_notifies(data, places):
+        return False
+    text = half.plain
+    if text is None:
+        return True
+    inner = octets.walk(half.first_inner, text, 0, len(text))
+    return inner is not None and octets.plain(text, inner)
+
+
+def _answers(data: bytes, asked: bytes) -> bool:
+    """Whether SPIi, exchange type and message ID are the same."""
+    return data[:8] == asked[:8] and data[18] == asked[18] and data[20:24] == asked[20:24]
+
+
+def _mere_notifies(data: bytes, places: list[octets.Place]) -> bool:
+    """Whether an IKE_SA_INIT response holds nothing that a rule of its own looks at."""
+    for kind, at, stop in places:
+        if kind in _ABOUT:
+            return False
+        if kind == Payload.N:
+            notify = data[at + 6] << 8 | data[at + 7]
+            octets_of_data = stop - at - 8 - data[at + 5]
+            if notify in _NOTIFIES or (notify == _COOKIE and not 1 <= octets_of_data <= 64):
+                return False
+    return True
