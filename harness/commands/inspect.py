@@ -10,6 +10,7 @@ import click
 from ikelab.harness.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ikelab.harness.inspect.configs.read import Configs
     from ikelab.harness.inspect.inspection import Inspection
 
 
@@ -23,23 +24,44 @@ if TYPE_CHECKING:
     "--log", type=click.Path(path_type=Path), metavar="PATH",
     help="A router's log of the same conversations, to be compared with the capture.",
 )  # fmt: skip
+@click.option(
+    "--config", "configs", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
+    help="The configuration of an end (swanctl.conf, ipsec.conf, iked.conf); repeatable.",
+)  # fmt: skip
+@click.option(
+    "--psk", "psks", multiple=True, metavar="KEY",
+    help="A shared key to verify AUTH with, as text or 0x and hex; repeatable.",
+)  # fmt: skip
+@click.option("--why", is_flag=True, help="Say why each IKE SA failed. Same as --format why.")
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["transcript", "summary", "json", "ios"]),
+    type=click.Choice(["transcript", "summary", "why", "json", "ios"]),
     default="summary",
     help="What to print; ios is the style of 'debug crypto ikev2'.",
 )
 @click.option("--strict", is_flag=True, help="Exit 1 when a rule is broken.")
 def inspect(
-    file: Path, keys: tuple[Path, ...], log: Path | None, as_json: bool, form: str, strict: bool
+    file: Path,
+    keys: tuple[Path, ...],
+    log: Path | None,
+    configs: tuple[Path, ...],
+    psks: tuple[str, ...],
+    why: bool,
+    as_json: bool,
+    form: str,
+    strict: bool,
 ) -> int:
     """Read a capture, a run or a router's debug log: what was negotiated, opened with the keys."""
     from ikelab.harness.inspect.ios import command
 
-    form = "json" if as_json else form
+    form = "json" if as_json else "why" if why else form
+    known = _known(configs)
     found = command.opened(file, list(keys))
+    for it in found:
+        it.configs = known
+        it.ring.psks += _psks(psks)
     if log is not None:
         _joined(found, file, log, form)
     else:
@@ -48,6 +70,18 @@ def inspect(
     if lost is not None:
         raise ConfigError(f"{lost.file}: {lost.lost}; what was read is shown")
     return 1 if strict and any(it.violations for it in found) else 0
+
+
+def _known(configs: tuple[Path, ...]) -> Configs:
+    from ikelab.harness.inspect.configs import read
+
+    return read.load(configs)
+
+
+def _psks(texts: tuple[str, ...]) -> list[bytes]:
+    from ikelab.harness.inspect.configs import words
+
+    return [words.key(text) for text in texts]
 
 
 def _show(found: list[Inspection], form: str) -> None:
@@ -59,7 +93,9 @@ def _show(found: list[Inspection], form: str) -> None:
 
         texts = [write.text(it) for it in found]
     else:
-        texts = [it.transcript() if form == "transcript" else it.summary() for it in found]
+        texts = [
+            {"transcript": it.transcript, "why": it.why}.get(form, it.summary)() for it in found
+        ]
     click.echo("\n\n".join(text.rstrip() for text in texts))
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ikelab.harness.inspect import facts, lint, report
+from ikelab.harness.inspect.configs.read import Configs
 from ikelab.harness.inspect.flow import Flow, Packet
 from ikelab.harness.inspect.ikev1 import EXCHANGES, Ikev1
 from ikelab.harness.inspect.keys import KeyRing, load
@@ -19,6 +20,9 @@ from ikelab.harness.model import Spis, Violation
 from ikelab.harness.sk import HEADER
 from ikelab.harness.transcript import Transcript
 from ikelab.layers.iana import Exchange as Type
+
+if TYPE_CHECKING:
+    from ikelab.harness.inspect.why.story import Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Inspection:
     esp: Counter[EspFlow] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     lost: str | None = None
+    ring: KeyRing = field(default_factory=KeyRing)
+    configs: Configs = field(default_factory=Configs)  # of the ends, where the user has them
 
     @cached_property
     def messages(self) -> list[Message]:
@@ -82,6 +88,16 @@ class Inspection:
         return {spis: (s, e) for s in self.sessions for spis, e in facts.rekeys(s)}
 
     @cached_property
+    def end(self) -> float:
+        """The time of the last IKE message."""
+        return max((s.messages[-1].step.now for s in self.sessions), default=0.0)
+
+    @cached_property
+    def bare(self) -> set[bytes]:
+        """The SPIs of all ESP packets, and of what was taken for ESP."""
+        return {flow.spi for flow in self.esp if flow.protocol == "esp"}
+
+    @cached_property
     def violations(self) -> list[Violation]:
         """What the rules found in all conversations; `frame` counts as in the capture."""
         return [v for s in self.sessions for v in lint.examine(s).violations]
@@ -97,6 +113,18 @@ class Inspection:
     def transcript(self) -> str:
         """The conversations in RFC notation."""
         return report.transcript(self)
+
+    @cached_property
+    def explanations(self) -> list[tuple[Session, Explanation]]:
+        """For each IKE SA why it failed, or that it did not."""
+        from ikelab.harness.inspect.why import explain_all
+
+        psks = (*self.ring.psks, *self.configs.psks)
+        return explain_all(self, self.configs.files, psks)
+
+    def why(self) -> str:
+        """The explanations in words, those of failures first."""
+        return report.why(self)
 
     def conversations(self) -> list[Transcript]:
         """The same as values: one transcript for each IKE SA, as a live run has it."""
@@ -114,7 +142,7 @@ def inspect_file(source: Path | BinaryIO, key_paths: Iterable[Path] = ()) -> Ins
 
 def inspect_capture(capture: Capture, ring: KeyRing) -> Inspection:
     """The same for a capture that is open already."""
-    result = Inspection(capture.name, notes=list(ring.notes))
+    result = Inspection(capture.name, notes=list(ring.notes), ring=ring)
     flow, sessions = Flow(capture), Sessions()
     for packet in flow:
         _sort(packet, result, sessions)

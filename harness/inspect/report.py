@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from ikelab.layers.iana import AuthMethod, IdType, Payload, Protocol, TransformT
 
 if TYPE_CHECKING:
     from ikelab.harness.inspect.inspection import Inspection
+    from ikelab.harness.inspect.why.story import Explanation
 
 
 T = TypeVar("T")
@@ -229,6 +231,25 @@ def summary(it: Inspection) -> str:
     return "\n\n".join([f"{it.file}: {', '.join(counts)}", *blocks, *_rest(it)])
 
 
+def why(it: Inspection) -> str:
+    """A paragraph for each IKE SA that failed; a line for the others."""
+    failed = [(s, e) for s, e in it.explanations if not e.works]
+    sound = [(s, e) for s, e in it.explanations if e.works]
+    blocks = [f"{_title(s)}\n{_wrapped(str(e))}" for s, e in failed]
+    if len(sound) > 10:
+        blocks.append(f"{len(sound)} other IKE SAs: nothing failed")
+    else:
+        blocks += [f"{_title(s)}\n{_wrapped(str(e))}" for s, e in sound]
+    if not it.sessions:
+        blocks.append(f"{it.file}: there is no IKEv2 in it, so nothing to explain")
+    return "\n\n".join([*blocks, *(f"LOST: {it.lost}" for _ in [0] if it.lost)])
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 98, initial_indent="  ", subsequent_indent="  ",
+                         break_long_words=False, break_on_hyphens=False)  # fmt: skip
+
+
 _OTHER_KINDS = (
     ("esp", "ESP packet"),
     ("ah", "AH packet"),
@@ -293,11 +314,21 @@ def _block(session: Session, it: Inspection) -> Iterator[str]:
     yield _line("exchanges", _exchanges(session.exchanges))
     for label, text in _missing(session):
         yield _line(label, text)
+    if (reason := _reason(session, it)) is not None:
+        yield _line("why", reason.sentence)
     broken = list(lint.examine(session).violations)
     for found in broken[:10]:
         yield _line("violation", f"frame {found.frame}: {found}")
     if len(broken) > 10:
         yield _line("violation", f"and {len(broken) - 10} more (--format transcript, --json)")
+
+
+def _reason(session: Session, it: Inspection) -> Explanation | None:
+    """Why it failed; None where it did not."""
+    from ikelab.harness.inspect.why import explain_one
+
+    found = explain_one(it, session)
+    return None if found.works else found
 
 
 def _line(label: str, text: str) -> str:

@@ -150,7 +150,7 @@ def _identity(text: str) -> str:
 
 
 def _auth(section: Tree) -> str:
-    word = section.get("auth", "pubkey" if section else "").split("-")[0]
+    word = str(section.get("auth", "pubkey" if section else "")).split("-")[0]
     return _AUTH.get(word, word)
 
 

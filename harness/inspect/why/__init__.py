@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ikelab.harness.inspect.configs.side import Side, assign
+from ikelab.harness.inspect.configs.side import Pair, Side, assign
 from ikelab.harness.inspect.session import Session
 from ikelab.harness.inspect.why import auth, child, init, path
 from ikelab.harness.inspect.why.story import Explanation, Story, count
@@ -25,22 +25,31 @@ def explain_all(
     it: Inspection, files: Sequence[Sequence[Side]] = (), psks: Sequence[bytes] = ()
 ) -> list[tuple[Session, Explanation]]:
     """An explanation for each IKE SA of a capture; `files` are configurations, a list for each."""
-    end = max((s.messages[-1].step.now for s in it.sessions), default=0.0)
-    bare = {flow.spi for flow in it.esp if flow.protocol == "esp"}
     found = []
     for session in it.sessions:
-        parent = it.parent(session)
-        story = Story(
-            session,
-            pair=assign(session, files),
-            psks=tuple(psks),
-            end=end,
-            bare=bare,
-            parent=parent[0] if parent else None,
-        )
-        found.append((session, explain(story)))
+        found.append((session, explain(_story(it, session, files, psks))))
         session.forget()
     return found
+
+
+def explain_one(it: Inspection, session: Session) -> Explanation:
+    """The explanation of one IKE SA, with the configurations and keys that the inspection has."""
+    psks = (*it.ring.psks, *it.configs.psks)
+    return explain(_story(it, session, it.configs.files, psks))
+
+
+def _story(
+    it: Inspection, session: Session, files: Sequence[Sequence[Side]], psks: Sequence[bytes]
+) -> Story:
+    parent = it.parent(session)
+    return Story(
+        session,
+        pair=assign(session, files) if files else Pair(),
+        psks=tuple(psks),
+        end=it.end,
+        bare=it.bare,
+        parent=parent[0] if parent else None,
+    )
 
 
 def explain(story: Story) -> Explanation:

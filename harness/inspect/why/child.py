@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from ikelab.harness.exchange.negotiate import match, narrow
 from ikelab.harness.inspect import facts, offers
 from ikelab.harness.inspect.configs.side import Side
+from ikelab.harness.inspect.facts import Proposal
 from ikelab.harness.inspect.session import Exchange, Half
 from ikelab.harness.inspect.why.story import (
     Explanation,
@@ -137,7 +138,7 @@ def _create(story: Story, exchange: Exchange) -> Explanation | None:
     return _child_proposal(story, exchange)
 
 
-def _kinds_differ(story: Story, offered: Sequence[offers.Proposal]) -> bool:
+def _kinds_differ(story: Story, offered: Sequence[Proposal]) -> bool:
     """Whether the group is what is new since the suite was accepted in IKE_AUTH."""
     before = {c.chosen.keyed() for c in story.children}
     return not any(p.suite.keyed() in before and p.suite.ke is not None for p in offered)
@@ -188,9 +189,7 @@ def _group(number: int) -> str:
     return Transform(TransformType.KE, number).word
 
 
-def _ike_rekey(
-    story: Story, exchange: Exchange, offered: tuple[offers.Proposal, ...]
-) -> Explanation:
+def _ike_rekey(story: Story, exchange: Exchange, offered: tuple[Proposal, ...]) -> Explanation:
     where = frames(exchange.request, exchange.response)
     theirs = story.side(not exchange.by_initiator)
     near = offers.nearest(offered, theirs.ike) if theirs else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ikelab.harness.inspect import facts, offers
+from ikelab.harness.inspect.facts import Proposal
 from ikelab.harness.inspect.session import Exchange
 from ikelab.harness.inspect.why.story import Explanation, Story, errors, frames, listed
 from ikelab.harness.model import Transform
@@ -71,7 +72,7 @@ def _no_proposal(story: Story, exchange: Exchange) -> Explanation:
     )
 
 
-def _hint(offered: tuple[offers.Proposal, ...]) -> Iterator[str]:
+def _hint(offered: tuple[Proposal, ...]) -> Iterator[str]:
     """What is likely to be refused these days."""
     from ikelab.harness.inspect.weak import weak
 

@@ -77,6 +77,9 @@ def silent(story: Story) -> Iterator[Explanation]:
     if story.established is not None:
         return
     for exchange in reversed(story.auths):
+        if (lost := _lost_answer(story, exchange)) is not None:
+            yield lost
+            return
         if story.unanswered(exchange):
             yield _auth_silent(story, exchange)
             return
@@ -84,6 +87,27 @@ def silent(story: Story) -> Iterator[Explanation]:
             return
     if story.begun is not None and not story.auths and _over(story):
         yield _no_auth(story, story.begun)
+
+
+def _lost_answer(story: Story, exchange: Exchange) -> Explanation | None:
+    """A response in fragments of which some never come, while the request is repeated."""
+    request, response = exchange.request, exchange.response
+    if request is None or response is None or not request.retransmissions:
+        return None
+    if (missing := _missing_fragments(response)) is None:
+        return None
+    total, gone = missing
+    return Explanation(
+        cause="fragments",
+        sentence=f"Fragment {', '.join(map(str, gone))} of {total} of the IKE_AUTH response never "
+        "arrives, so the message cannot be put together",
+        evidence=(
+            f"the others are {listed(frames(response))}",
+            f"the request is repeated ({listed(frames(request))})",
+        ),
+        change=_SMALLER,
+        frames=(*frames(request), *frames(response)),
+    )
 
 
 def _over(story: Story) -> bool:
@@ -140,11 +164,11 @@ def _auth_silent(story: Story, exchange: Exchange) -> Explanation:
             change=_SMALLER,
             frames=where,
         )
-    first = story.begun or story.inits[-1]
+    first = story.begun or next(reversed(story.inits), None)
     moved = request.first.step.dst[1] == NATT_PORT and _port(first) == IKE_PORT
     if request.fragmented or len(request.first.data) > LARGE:
         return _large(story, request, moved)
-    if moved:
+    if moved and first is not None:
         return _blocked(story, exchange, first)
     if natview.view(story.session).floats and request.first.step.dst[1] == IKE_PORT:
         return Explanation(
@@ -158,12 +182,17 @@ def _auth_silent(story: Story, exchange: Exchange) -> Explanation:
         cause="silence",
         sentence=f"{story.who(False).capitalize()} falls silent at IKE_AUTH: the request was sent "
         f"{count(len(request.messages), 'time')} and never answered",
-        evidence=(f"IKE_SA_INIT was answered ({listed(frames(first.response))})", listed(where)),
+        evidence=(*_answered(first), f"see {listed(where)}"),
         change="look at the responder's log at that moment: a message that it cannot open is "
         "dropped without a word",
         frames=where,
         certain=False,
     )
+
+
+def _answered(first: Exchange | None) -> Iterator[str]:
+    if first is not None and first.response is not None:
+        yield f"IKE_SA_INIT was answered ({listed(frames(first.response))})"
 
 
 _SMALLER = (
@@ -206,7 +235,7 @@ def _blocked(story: Story, exchange: Exchange, first: Exchange) -> Explanation:
         sentence=f"UDP port 4500 is blocked between {ours} and {theirs}: IKE_SA_INIT passes on "
         "port 500, and IKE_AUTH on port 4500 is never answered",
         evidence=(
-            f"IKE_SA_INIT was answered ({listed(frames(first.response))})",
+            *_answered(first),
             f"IKE_AUTH was sent {count(len(request.messages), 'time')} ({listed(where)})",
             *_nat(story),
         ),
@@ -223,8 +252,8 @@ def _nat(story: Story) -> Iterator[str]:
             yield f"{story.who(side)} is {end}"
 
 
-def _port(exchange: Exchange) -> int:
-    return exchange.request.first.step.dst[1] if exchange.request else 0
+def _port(exchange: Exchange | None) -> int:
+    return exchange.request.first.step.dst[1] if exchange and exchange.request else 0
 
 
 def _no_auth(story: Story, begun: Exchange) -> Explanation:
