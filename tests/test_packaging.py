@@ -85,8 +85,10 @@ def test_the_wheel_holds_every_file_of_the_rooms(wheel: Path) -> None:
     assert packed == shipped_files()
 
 
-def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
-    """Unpacked beside the dependencies, away from the checkout: imports, data, the command."""
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A fresh environment with the wheel unpacked beside the dependencies: python, its packages."""
+    tmp_path = tmp_path_factory.mktemp("installed")
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
     python = tmp_path / "env/bin/python"
     (site,) = (tmp_path / "env/lib").glob("python3*/site-packages")
@@ -94,6 +96,14 @@ def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> 
     here = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     (site / "dependencies.pth").write_text("\n".join(here) + "\n")
     zipfile.ZipFile(wheel).extractall(site)
+    return python, site
+
+
+def test_the_wheel_works_in_a_fresh_environment(
+    installed: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Away from the checkout: imports, data, the command."""
+    python, site = installed
     (info,) = site.glob("ikelab-*.dist-info")
     assert "ikelab = ikelab.harness.cli:main" in (info / "entry_points.txt").read_text()
     assert (info / "licenses/LICENSE").is_file()
@@ -108,6 +118,22 @@ def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> 
     told = run(python, "-c", main, cwd=tmp_path)
     assert told.returncode == 0, told.stderr
     assert "inspect" in told.stdout
+
+
+@pytest.mark.parametrize("more", [[], ["-n", "2"]], ids=["alone", "xdist"])
+def test_a_project_of_ones_own_uses_the_wheel(
+    more: list[str], installed: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The test that docs/own-project.md shows, run by pytest from the installed wheel."""
+    text = (ROOT / "docs/own-project.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len([line for line in example.splitlines() if line.strip()]) <= 10
+    (tmp_path / "test_gateway.py").write_text(example)
+
+    done = run(installed[0], "-m", "pytest", "--ikelab-peer", "reference", *more, cwd=tmp_path)
+
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
+    assert len(list(tmp_path.glob("runs/*-reference/results.jsonl"))) == 1
 
 
 def test_the_locks_name_what_pyproject_asks_for() -> None:
