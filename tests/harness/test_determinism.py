@@ -44,6 +44,7 @@ def twins(tmp_path_factory) -> tuple[Path, Path]:
     return places
 
 
+@pytest.mark.long
 def test_the_suite_says_the_same_octets_again(twins):
     one, other = map(files, twins)
     assert list(one) == list(other)
@@ -53,6 +54,7 @@ def test_the_suite_says_the_same_octets_again(twins):
     assert kinds >= {"transcript.jsonl", "capture.pcapng", "keys.jsonl", "peer.log", "plan.txt"}
 
 
+@pytest.mark.long
 def test_the_suite_finds_the_same_again(twins):
     one, other = map(results, twins)
     assert one == other

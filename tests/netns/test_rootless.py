@@ -13,6 +13,7 @@ import pytest
 HERE = Path(__file__).parent
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.getuid() != 0, reason="these tests already run as an ordinary user")
 def test_all_of_it_holds_for_an_ordinary_user(in_world):
     pytest_options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist"]

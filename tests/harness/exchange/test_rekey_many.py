@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator
 
+import pytest
 from crossing import Crossing, assert_agreed
 
 from ikelab.harness.exchange import listener
@@ -43,6 +44,7 @@ def numbers(*values: bytes) -> set[int]:
     return {int.from_bytes(value, "big") for value in values}
 
 
+@pytest.mark.long
 def test_a_thousand_rekeys() -> None:
     """Every SPI and key is new, both ends follow, and both are as small as before."""
     x = Endurance(esp=["aes128-sha256-x25519"], ike=["aes128gcm16-prfsha256-x25519"])

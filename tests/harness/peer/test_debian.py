@@ -152,6 +152,7 @@ def test_a_provisioned_release_is_whole(strongswan):
     assert cache.verify(strongswan) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("strongswan", ["trixie"], indirect=True)
 def test_two_parallel_adds_do_not_clash(strongswan, empty_cache):
     """Real downloads into a cache of their own; the fixture shows that they are in reach."""
