@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +20,20 @@ class Impairment:
         return self != Impairment()
 
 
+@dataclass(frozen=True, slots=True)
+class ConsoleAt:
+    """Where a console is: a raw or telnet port, or a terminal server that SSH leads to.
+
+    A terminal server knows us as `user` and takes `words` to connect us to the router.
+    """
+
+    host: str
+    port: int
+    words: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
 class Router(Protocol):
     """One router in a lab, on one wire to us."""
 
@@ -28,8 +42,8 @@ class Router(Protocol):
     def start(self) -> None:
         """Power it on and return when its console takes connections; it boots by itself."""
 
-    def console(self) -> tuple[str, int]:
-        """Host and TCP port of its console."""
+    def console(self) -> ConsoleAt:
+        """Where its console is."""
 
     def impair(self, wanted: Impairment) -> None:
         """Make the wire to it this bad from now on."""

@@ -6,13 +6,14 @@ router. What was found is used (a project, a node of that name); only what was m
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ikelab.harness.errors import ConfigError, LabError, nearest
-from ikelab.harness.lab.base import Impairment
+from ikelab.harness.errors import ConfigError, IkelabError, LabError, nearest
+from ikelab.harness.lab.base import ConsoleAt, Impairment
 from ikelab.harness.lab.gns3_api import Api, Refused
 
 CLOUD = "ikelab"
@@ -74,10 +75,11 @@ class Gns3Router:
             self._find_or_make()
             self._call("POST", "start", f"start {self.name}", {}, node=self._node["node_id"])
         except BaseException:
-            self.delete()
+            with contextlib.suppress(IkelabError):  # what went wrong first is what counts
+                self.delete()
             raise
 
-    def console(self) -> tuple[str, int]:
+    def console(self) -> ConsoleAt:
         """The node's console; where the server listens everywhere, at the server's address."""
         node = self._call("GET", "node", f"show {self.name}", node=self._node["node_id"])
         port = node.get("console")
@@ -90,7 +92,7 @@ class Gns3Router:
         host = str(node.get("console_host") or "")
         if host in ("", "0.0.0.0", "::"):
             host = self._api.host
-        return host, int(port)
+        return ConsoleAt(host, int(port))
 
     def impair(self, wanted: Impairment) -> None:
         """GNS3's packet filters on the wire."""

@@ -58,14 +58,14 @@ def test_a_node_is_made_in_a_project_and_both_are_deleted(api: Api) -> None:
     router = Gns3Router(api, Spec("pc1", kind="vpcs", project="ours"))
     router._find_or_make()
 
-    host, port = router.console()
-    assert host == "127.0.0.1" and port > 1024
+    there = router.console()
+    assert there.host == "127.0.0.1" and there.port > 1024
     projects = api.call("GET", "projects", "list its projects")
     assert [p["name"] for p in projects] == ["ours"]
 
     again = Gns3Router(api, Spec("pc1", project="ours"))
     again._find_or_make()
-    assert again.console() == (host, port)
+    assert again.console() == there
     again.delete()  # it made nothing
     assert len(api.call("GET", "projects", "list its projects")) == 1
     router.delete()
