@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,11 @@ def _psks(texts: tuple[str, ...]) -> list[bytes]:
 
 
 def _show(found: list[Inspection], form: str) -> None:
+    if form == "json" and len(found) == 1:
+        _write(found[0].json_text())
+        return
     if form == "json":
-        _json(found[0].to_json() if len(found) == 1 else [it.to_json() for it in found])
+        _json([it.to_json() for it in found])
         return
     if form == "ios":
         from ikelab.harness.inspect.ios import write
@@ -114,6 +118,12 @@ def _joined(found: list[Inspection], file: Path, log: Path, form: str) -> None:
         _json(join.to_json(it))
     else:
         click.echo(join.text(it).rstrip())
+
+
+def _write(pieces: Iterable[str]) -> None:
+    for piece in pieces:
+        click.echo(piece, nl=False)
+    click.echo()
 
 
 def _json(value: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,30 @@ class EspFlow:
     spi: bytes
 
 
+@dataclass(slots=True)
+class Totals:
+    """Counts over IKE SAs: messages under SK, those opened, why not, and what could not be read."""
+
+    sealed: int = 0
+    decrypted: int = 0
+    malformed: int = 0
+    violations: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+
+    def add(self, session: Session) -> None:
+        """Count the messages of an IKE SA; the rules look at it for that."""
+        for message in session.messages:
+            if message.sealed is not None:
+                self.sealed += 1
+                if message.opened:
+                    self.decrypted += 1
+                else:
+                    self.refusals[message.refusal] += 1
+        findings = lint.examine(session)
+        self.malformed += findings.malformed
+        self.violations += len(findings.violations)
+
+
 @dataclass
 class Inspection:
     """All that a capture shows. `lost` says why its end could not be read, None if it could."""
@@ -52,6 +76,14 @@ class Inspection:
     configs: Configs = field(default_factory=Configs)  # of the ends, where the user has them
 
     @cached_property
+    def totals(self) -> Totals:
+        """What was counted over all IKE SAs."""
+        found = Totals(malformed=len(self.stubs))
+        for session in self.sessions:
+            found.add(session)
+        return found
+
+    @cached_property
     def messages(self) -> list[Message]:
         """The IKEv2 messages with a whole header, in the order of capture."""
         found = [m for session in self.sessions for m in session.messages]
@@ -64,17 +96,17 @@ class Inspection:
 
     @property
     def decrypted(self) -> int:
-        return sum(m.opened for m in self.sealed)
+        return self.totals.decrypted
 
-    @cached_property
+    @property
     def refusals(self) -> Counter[str]:
         """Why encrypted messages were not opened, and how many for each reason."""
-        return Counter(m.refusal for m in self.sealed if not m.opened)
+        return self.totals.refusals
 
-    @cached_property
+    @property
     def malformed(self) -> int:
         """Messages in which something could not be read, in clear or once opened."""
-        return len(self.stubs) + sum(lint.examine(s).malformed for s in self.sessions)
+        return self.totals.malformed
 
     def parent(self, session: Session) -> tuple[Session, Exchange] | None:
         """The IKE SA that this one replaced, and the exchange that made it; None for a first."""
@@ -105,6 +137,10 @@ class Inspection:
     def to_json(self) -> dict[str, Any]:
         """The contract of `inspect --json`."""
         return report.to_json(self)
+
+    def json_text(self) -> Iterator[str]:
+        """The same as text, in pieces."""
+        return report.json_text(self)
 
     def summary(self) -> str:
         """What was negotiated and what is missing, for people."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gc
+import json
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ikelab.harness.inspect import facts, lint
+from ikelab.harness.inspect import described, facts, lint
 from ikelab.harness.inspect.facts import Child, End, Proposal
 from ikelab.harness.inspect.session import Exchange, Half, Session
 from ikelab.harness.model import Address, Suite, Transform
-from ikelab.harness.notation import describe, exchange_name, transform_json
+from ikelab.harness.notation import exchange_name, transform_json
 from ikelab.harness.transcript import Transcript, violation_json
 from ikelab.layers.iana import AuthMethod, IdType, Payload, Protocol, TransformType, name
 
@@ -39,7 +40,46 @@ def _patient_collector() -> Iterator[None]:
 @_patient_collector()
 def to_json(it: Inspection) -> dict[str, Any]:
     """The whole inspection; the shape is a contract (design, section 9)."""
-    ike_sas = [row for s in it.sessions for row in _looked_at(s, _session(s, it))]
+    return {**head_json(it), "ike_sas": list(sessions_json(it))}
+
+
+def sessions_json(it: Inspection) -> Iterator[dict[str, Any]]:
+    """The rows of `ike_sas`, one at a time."""
+    for session in it.sessions:
+        yield from _looked_at(session, _session(session, it))
+
+
+def json_text(it: Inspection) -> Iterator[str]:
+    """The JSON in pieces, an exchange a line: what is big is never in memory as a whole."""
+    with _patient_collector():
+        yield from json_around(it, map(row_text, sessions_json(it)))
+
+
+def json_around(it: Inspection, rows: Iterable[str]) -> Iterator[str]:
+    """The JSON of an inspection whose rows are text already; counts come behind them."""
+    yield f'{{\n"file": {json.dumps(it.file)},\n"ike_sas": ['
+    for number, row in enumerate(rows):
+        yield (",\n" if number else "\n") + row
+    head = head_json(it)
+    rest = (f",\n{json.dumps(k)}: {json.dumps(v)}" for k, v in head.items() if k != "file")
+    yield f"\n]{''.join(rest)}\n}}"
+
+
+def row_text(row: dict[str, Any]) -> str:
+    """A row of `ike_sas` as JSON, a field a line, and an exchange a line."""
+    fields = []
+    for name_of, value in row.items():
+        if name_of == "exchanges" and value:
+            text = "[\n   " + ",\n   ".join(map(json.dumps, value)) + "\n  ]"
+        else:
+            text = json.dumps(value)
+        fields.append(f"{json.dumps(name_of)}: {text}")
+    return " {" + ",\n  ".join(fields) + "}"
+
+
+def head_json(it: Inspection) -> dict[str, Any]:
+    """All of the JSON but its IKE SAs."""
+    totals = it.totals
     return {
         "file": it.file,
         "frames": it.frames,
@@ -49,13 +89,12 @@ def to_json(it: Inspection) -> dict[str, Any]:
         "keepalives": it.kinds["keepalive"],
         "esp_packets": it.kinds["esp"],
         "ah_packets": it.kinds["ah"],
-        "decrypted": it.decrypted,
-        "undecrypted": len(it.sealed) - it.decrypted,
-        "refusals": dict(it.refusals),
-        "malformed": it.malformed,
+        "decrypted": totals.decrypted,
+        "undecrypted": totals.sealed - totals.decrypted,
+        "refusals": dict(totals.refusals),
+        "malformed": totals.malformed,
         "lost": it.lost,
         "notes": it.notes,
-        "ike_sas": ike_sas,
         "ikev1": {
             "exchanges": dict(it.ikev1.exchanges),
             "cookies": {cookie.hex(): count for cookie, count in it.ikev1.cookies.items()},
@@ -176,7 +215,7 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
 
 
 def _half(half: Half, exchange: int, response: bool) -> dict[str, Any]:
-    message, inner = half.first, half.inner()
+    message = half.first
     return {
         "frame": message.frame,
         "time": round(message.step.now, 6),
@@ -187,8 +226,8 @@ def _half(half: Half, exchange: int, response: bool) -> dict[str, Any]:
         "retransmissions": half.retransmissions,
         "encrypted": message.sealed is not None,
         "refusal": (message.refusal or None) if message.sealed else None,
-        "payloads": [describe(p, exchange, response) for p in half.outer()],
-        "inner": None if inner is None else [describe(p, exchange, response) for p in inner],
+        "payloads": described.outer(half, exchange, response),
+        "inner": described.inner(half, exchange, response),
     }
 
 
@@ -218,36 +257,28 @@ def transcript(it: Inspection) -> str:
 @_patient_collector()
 def summary(it: Inspection) -> str:
     """What was there, what was negotiated, what is missing and why."""
-    blocks = [text for s in it.sessions for text in _looked_at(s, "\n".join(_block(s, it)))]
-    encrypted = len(it.sealed)
+    found = list(blocks(it))  # first: it lets each IKE SA go, and the head has only to count
+    return "\n\n".join([head(it), *found, *_rest(it)])
+
+
+def blocks(it: Inspection) -> Iterator[str]:
+    """The part of the summary that each IKE SA has, one at a time."""
+    for session in it.sessions:
+        yield from _looked_at(session, "\n".join(_block(session, it)))
+
+
+def head(it: Inspection) -> str:
+    """The first line of the summary."""
+    totals = it.totals
     counts = [_count(it.frames, "frame"), _count(it.kinds["ike"], "IKEv2 message")]
-    if encrypted:
-        counts.append(f"{it.decrypted} of {encrypted} encrypted ones opened")
+    if totals.sealed:
+        counts.append(f"{totals.decrypted} of {totals.sealed} encrypted ones opened")
     for kind, label in _OTHER_KINDS:
         if it.kinds[kind]:
             counts.append(_count(it.kinds[kind], label))
-    if it.malformed:
-        counts.append(f"{it.malformed} malformed")
-    return "\n\n".join([f"{it.file}: {', '.join(counts)}", *blocks, *_rest(it)])
-
-
-def why(it: Inspection) -> str:
-    """A paragraph for each IKE SA that failed; a line for the others."""
-    failed = [(s, e) for s, e in it.explanations if not e.works]
-    sound = [(s, e) for s, e in it.explanations if e.works]
-    blocks = [f"{_title(s)}\n{_wrapped(str(e))}" for s, e in failed]
-    if len(sound) > 10:
-        blocks.append(f"{len(sound)} other IKE SAs: nothing failed")
-    else:
-        blocks += [f"{_title(s)}\n{_wrapped(str(e))}" for s, e in sound]
-    if not it.sessions:
-        blocks.append(f"{it.file}: there is no IKEv2 in it, so nothing to explain")
-    return "\n\n".join([*blocks, *(f"LOST: {it.lost}" for _ in [0] if it.lost)])
-
-
-def _wrapped(text: str) -> str:
-    return textwrap.fill(text, 98, initial_indent="  ", subsequent_indent="  ",
-                         break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    if totals.malformed:
+        counts.append(f"{totals.malformed} malformed")
+    return f"{it.file}: {', '.join(counts)}"
 
 
 _OTHER_KINDS = (
