@@ -52,9 +52,12 @@ class Capture:
     `packets` are in the file by now; `dropped`, known at the end, found no place in the ring.
     """
 
-    def __init__(self, path: Path | str, taps: Sequence[Tap]) -> None:
+    def __init__(self, path: Path | str, taps: Sequence[Tap], *, keep: bool = False) -> None:
         self.path = Path(path)
         self.packets = 0
+        self._keep = keep
+        self._kept: list[bytes] = []
+        self._draining = threading.Lock()
         self.dropped = 0
         self._rings: list[_Ring] = []
         self._stopped = threading.Event()
@@ -87,6 +90,12 @@ class Capture:
             text = f"the capture {self.path} is incomplete: {self._failure.strerror}"
             raise LabError(text) from self._failure
 
+    def kept(self) -> list[bytes]:
+        """Every frame so far, those on the link at this moment included; where `keep` was asked."""
+        if not self._stopped.is_set():
+            self._drain()
+        return list(self._kept)
+
     def __enter__(self) -> Self:
         return self
 
@@ -115,6 +124,10 @@ class Capture:
 
     def _drain(self) -> None:
         """Move all waiting packets of all links to the file, in order of time."""
+        with self._draining:
+            self._move()
+
+    def _move(self) -> None:
         waiting = [
             (seconds, nanoseconds, number, length, data)
             for number, ring in enumerate(self._rings)
@@ -124,6 +137,8 @@ class Capture:
             waiting.sort(key=lambda packet: packet[:2])
         for seconds, nanoseconds, number, length, data in waiting:
             self._file.write(_packet(number, seconds * 10**9 + nanoseconds, length, data))
+            if self._keep:
+                self._kept.append(data)
         if waiting:
             self._file.flush()
             self.packets += len(waiting)

@@ -63,10 +63,12 @@ class Lab:
                 return router
         raise LabError(f"topology {self.topology.name} has no router that changes anything")
 
-    def capture(self, path: Path | str, links: Sequence[str] = ()) -> Capture:
+    def capture(
+        self, path: Path | str, links: Sequence[str] = (), *, keep: bool = False
+    ) -> Capture:
         """Start to write the packets of these links (all of them by default); stop or close it.
 
-        A folder gets `capture.pcapng`.
+        A folder gets `capture.pcapng`. With `keep` they stay in memory too.
         """
         taps = [
             Tap(
@@ -80,7 +82,8 @@ class Lab:
             if not links or link.name in links
         ]
         path = Path(path)
-        capture = Capture(path / "capture.pcapng" if path.is_dir() else path, taps)
+        place = path / "capture.pcapng" if path.is_dir() else path
+        capture = Capture(place, taps, keep=keep)
         self._captures.append(capture)
         return capture
 

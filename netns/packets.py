@@ -85,7 +85,7 @@ def _ports(data: bytes, at: int) -> tuple[int, int]:
 
 def checksum(data: bytes) -> int:
     """The Internet checksum (RFC 1071)."""
-    total = sum(struct.unpack(f">{len(data) // 2}H", data[: len(data) & ~1]))
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data[: len(data) & ~1]))
     total += data[-1] << 8 if len(data) & 1 else 0
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

@@ -74,6 +74,14 @@ class Router:
         """Have every mapping of the NAT expire; the next packet makes a new one at other ports."""
         self.rebind()
 
+    def reset(self) -> None:
+        """Back to the first address and ports, if the NAT has left them."""
+        if self.node.nat is not None:
+            first = Plan(self.node.nat.addresses[0])
+            if self._plan != first:
+                self._plan = first
+                self._change()
+
     def outside(self, port: int = 4500, client: int = 0) -> tuple[str, int]:
         """The address and port that stand for an IKE port of a client now."""
         nat = self._nat()

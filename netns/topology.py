@@ -328,7 +328,7 @@ TOPOLOGIES = {
             Impairment(drop_fragments=True),
         ),
         _routed("loss", "one packet in five is lost, each way", Impairment(loss=0.2)),
-        _routed("delay", "every packet takes 100 ms, each way", Impairment(delay=0.1)),
+        _routed("delay", "every packet takes 50 ms, each way", Impairment(delay=0.05)),
         _routed("duplicate", "one packet in three comes twice", Impairment(duplicate=0.33)),
         _routed("reorder", "one packet in three is overtaken", Impairment(reorder=0.33)),
         _routed("corrupt", "one packet in five has a flipped bit", Impairment(corrupt=0.2)),
