@@ -64,13 +64,13 @@ def test_the_initiator_checks_the_responders_identity_too(kind: str) -> None:
 @pytest.mark.parametrize("kind", BOTH)
 def test_reflected_octets(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """AUT-03: what the initiator signs as if it were the responder."""
-    own = proof._octets
+    own = proof.covered
     talked = talk(kind).init()
 
     def swapped(sa: Any, body: bytes, *, ours: bool) -> Any:
         return own(sa, body, ours=not ours if sa.initiator and ours else ours)
 
-    monkeypatch.setattr(proof, "_octets", swapped)
+    monkeypatch.setattr(proof, "covered", swapped)
     refused(talked.auth(), "key", "signature")
 
 
