@@ -123,7 +123,16 @@ class _Reader:
         spis = Spis(bytes.fromhex(spi_i), bytes.fromhex(spi_r))
         role = INITIATOR if role == "I" else RESPONDER
         self._items.append(
-            Trace(record.line, record.time, spis, role, message_id, state.upper(), event)
+            Trace(
+                record.line,
+                record.time,
+                spis,
+                role,
+                message_id,
+                state.upper(),
+                event,
+                record.sa,
+            )
         )
         self.log.state_records += 1
         self._current = None
@@ -141,9 +150,10 @@ class _Reader:
             int(length), number=record.sa,
         )  # fmt: skip
         known = self._current
-        if known is not None and known.length is None and known.key == made.key:
+        if known is not None and known.announces(made):
             # The packet's dump after its announcement: the same message, now with lengths.
             known.length, known.outer = made.length, []
+            known.initiator, known.role_known = made.initiator, True
             made = known
         else:
             made.sent = True if self._constructed or self._inner is not None else None
@@ -342,7 +352,7 @@ class _Reader:
     def _anchor(self, index: int) -> Trace | Sighting | None:
         """The nearest record with an SPI pair: the one before, except for a first message."""
         item = self._items[index]
-        number = None if isinstance(item, Trace) else item.number
+        number = item.number
         before = list(reversed(self._items[max(0, index - 200) : index]))
         after = self._items[index + 1 : index + 200]
         first = (
@@ -366,9 +376,7 @@ def _anchors(
     items: Iterable[Trace | Sighting | Said],
 ) -> Iterator[tuple[int | None, Trace | Sighting]]:
     for item in items:
-        if isinstance(item, Trace):
-            yield None, item
-        elif isinstance(item, Sighting) and item.spis is not None:
+        if isinstance(item, Trace) or (isinstance(item, Sighting) and item.spis is not None):
             yield item.number, item
 
 

@@ -5,7 +5,9 @@ What a router does not print is null here: addresses, key lengths, identities, o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from ikelab.harness.inspect.ios.rebuild import ToldMessage, ToldSession
 from ikelab.harness.inspect.ios.told import INITIATOR, NO_SPI, RESPONDER, Log, Said, Trace
 from ikelab.harness.inspect.session import Half, Session
 from ikelab.harness.model import Address
+from ikelab.harness.notation import exchange_name
 from ikelab.layers.iana import AuthMethod, Payload, Protocol, name
 
 SHOWN = 20
@@ -34,8 +37,15 @@ class LogInspection(Inspection):
     def to_json(self) -> dict[str, Any]:
         return to_json(self)
 
+    def json_text(self) -> Iterator[str]:
+        yield json.dumps(self.to_json(), indent=1)
+
     def summary(self) -> str:
         return summary(self)
+
+    def why(self) -> str:
+        """What the routers themselves call a failure; there are no octets to verify."""
+        return why(self)
 
     def transcript(self) -> str:
         blocks = []
@@ -60,7 +70,7 @@ def of_text(text: str, file: str = "") -> LogInspection:
 
 def to_json(it: LogInspection) -> dict[str, Any]:
     """The contract of `inspect --json`, with `log` and each IKE SA's `state_trace` besides."""
-    row = report.to_json(it)
+    row = deepcopy(report.to_json(it))  # equal payloads may share what describes them
     row["ike_sas"] = [
         _session(s, shown) for s, shown in zip(it.sessions, row["ike_sas"], strict=True)
     ]
@@ -145,7 +155,7 @@ def _payload(line: PayloadLine, row: dict[str, Any]) -> None:
         row.pop(name_, None)
     if line.kind == Payload.V:
         row["vendor"] = vendor(line)
-    if line.kind in (Payload.IDI, Payload.IDR) and row.get("id", "").endswith(":"):
+    if line.kind in (Payload.IDI, Payload.IDR) and str(row.get("id")).endswith(":"):
         row["id"] = None
     if line.kind == Payload.KE and line.group is None:
         row["group"] = row["group_name"] = None
@@ -211,6 +221,21 @@ def summary(it: LogInspection) -> str:
         counts.append(f"{read.foreign} of other facilities")
     blocks = ["\n".join(_block(s)) for s in it.sessions if isinstance(s, ToldSession)]
     return "\n\n".join([f"{it.file}: {', '.join(counts)}", *blocks, *_rest(it)])
+
+
+def why(it: LogInspection) -> str:
+    """The failures of each IKE SA in the routers' words, and the error notifies in its messages."""
+    blocks = []
+    for session in it.sessions:
+        assert isinstance(session, ToldSession) and session.sa is not None
+        told = [f"  line {s.line}, {role}: {s.value}" for role, s in session.sa.said
+                if s.kind == "failure"]  # fmt: skip
+        for exchange in session.exchanges:
+            for half in exchange.halves():
+                named = f"{exchange_name(exchange.type)} #{exchange.id}"
+                told += [f"  {named} brought {error}" for error in facts.errors(half)]
+        blocks.append("\n".join([_title(session), *(told or ["  the log tells of no failure"])]))
+    return "\n\n".join(blocks)
 
 
 def _title(session: Session) -> str:
@@ -281,8 +306,6 @@ def _chain(message: ToldMessage) -> str:
     inner = message.told.inner
     inside = "" if inner is None else " {" + " ".join(_item(row) for row in inner) + "}"
     length = "" if message.told.length is None else f"{message.told.length} octets: "
-    from ikelab.harness.notation import exchange_name
-
     return f"{exchange_name(message.exchange)}  {length}{outer}{inside}"
 
 

@@ -24,6 +24,7 @@ class Trace:
     message_id: int
     state: str
     event: str
+    number: int | None = None  # the router's own SA number
 
 
 @dataclass(slots=True)
@@ -56,6 +57,11 @@ class Sighting:
     def box(self) -> str:
         """The role of the router that printed it."""
         return INITIATOR if self.initiator == (self.sent is not False) else RESPONDER
+
+    def announces(self, other: Sighting) -> bool:
+        """Whether the other one is the dump of this message, which was in the short style."""
+        same = (self.exchange, self.id, self.response) == (other.exchange, other.id, other.response)
+        return same and self.length is None and self.spis is not None
 
     def take(self, rows: list[PayloadLine]) -> None:
         """Payloads that belong to this message: those inside SK, unless they are SK itself."""

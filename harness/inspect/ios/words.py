@@ -153,12 +153,12 @@ def transform_number(kind: int, name: str) -> int | None:
 
 def method_name(number: int) -> str:
     """IOS's word for an authentication method."""
-    return _METHOD_NAMES.get(number, f"Unknown - {int(number)}")  # type: ignore[call-overload]
+    return _METHOD_NAMES.get(number, f"Unknown - {int(number)}")  # type: ignore[call-overload,no-any-return]
 
 
 def id_name(number: int) -> str:
     """IOS's word for an identification type."""
-    return _ID_NAMES.get(number, f"Unknown - {int(number)}")  # type: ignore[call-overload]
+    return _ID_NAMES.get(number, f"Unknown - {int(number)}")  # type: ignore[call-overload,no-any-return]
 
 
 def id_number(name: str) -> int:
