@@ -178,7 +178,7 @@ def test_what_is_no_path_says_what_would_be(path: str, says: str) -> None:
 
 
 def test_the_parts_of_a_path() -> None:
-    assert parse("SK.N(REKEY_SA)[1].SPI") == [Name("SK"), Name("N", "REKEY_SA"), 1, Name("SPI")]
+    assert parse("SK.N(REKEY_SA)[1].SPI") == (Name("SK"), Name("N", "REKEY_SA"), 1, Name("SPI"))
 
 
 @given(st.one_of(st.text(max_size=12), st.from_regex(r"[SKN]A?(\.|\[|\()[\w.\[\]()-]{0,14}")))
