@@ -16,8 +16,8 @@ from ikelab.harness.model import Identity, Suite, Transform
 from ikelab.harness.peer import cache
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import FOLDER, Daemon, abilities
-from ikelab.harness.peer.libreswan import algorithms, logs, names, parse
-from ikelab.harness.peer.libreswan.render import CONNECTION, LOG, NSS, RUN, Build, render
+from ikelab.harness.peer.libreswan import algorithms, logs, names, nss, parse
+from ikelab.harness.peer.libreswan.render import CONNECTION, LOG, RUN, Build, render
 from ikelab.layers.iana import Integ, TransformType
 from ikelab.netns.host import Host
 
@@ -83,7 +83,7 @@ class Libreswan:
         self._write(files)
         if config.options:
             self._readable()
-        self._launch()
+        self._launch(self._database(config))
         self._add()
         self._config = config
 
@@ -136,7 +136,7 @@ class Libreswan:
     def _probe(self) -> algorithms.Algorithms:
         """Start pluto once for its version and its algorithms."""
         self._write(render(_NOTHING, self._build))
-        self._launch()
+        self._launch(self._database(_NOTHING))
         try:
             said = self._whack("--status")
         finally:
@@ -174,22 +174,37 @@ class Libreswan:
             (self._daemon.folder / name).write_text(text)
         self._files = files
 
-    def _launch(self) -> None:
-        """Make the NSS database once, start pluto and wait until it listens."""
+    def _database(self, config: PeerConfig) -> str:
+        """The folder of the NSS database with these certificates, made where it is not there."""
+        place = nss.folder(config)
+        folder = self._daemon.folder / place
+        if folder.exists():
+            return place
+        folder.mkdir()
+        found = nss.material(config)
+        for name, octets in found.items():
+            (folder / name).write_bytes(octets)
+        for argv in nss.commands(found, place):
+            status, said = self._daemon.run(argv)
+            if status:
+                shutil.rmtree(folder)
+                tool = Path(argv[0]).name
+                raise LabError(f"{self.name}: {tool} made no NSS database: {_reason(said)}")
+        return place
+
+    def _launch(self, database: str) -> None:
+        """Start pluto on an NSS database and wait until it listens."""
         folder = self._daemon.folder
         shutil.rmtree(folder / "run", ignore_errors=True)
         (folder / "run").mkdir()
         for name in ("log", "output"):
             (folder / name).unlink(missing_ok=True)
         self._log_start = 0
-        if not (folder / "nss").exists():
-            (folder / "nss").mkdir()
-            self._tool("/usr/bin/certutil", "-N", "-d", f"sql:{NSS}", "--empty-password")
         argv = [
             f"{_LIBEXEC}/pluto",
             *("--config", f"{FOLDER}/ipsec.conf"),
             *("--secretsfile", f"{FOLDER}/ipsec.secrets"),
-            *("--nssdir", NSS),
+            *("--nssdir", f"{FOLDER}/{database}"),
             *("--rundir", RUN),
             *("--logfile", LOG),
             "--nofork",
@@ -237,14 +252,10 @@ class Libreswan:
             raise LabError(f"{self.name} has not been started")
         if not self._daemon.alive():
             raise self._daemon.death("is gone")
-        return self._tool(f"{_LIBEXEC}/whack", "--rundir", RUN, "--ctlsocket", _CONTROL, *words)
-
-    def _tool(self, *argv: str) -> str:
-        status, said = self._daemon.run(argv)
+        argv = [f"{_LIBEXEC}/whack", "--rundir", RUN, "--ctlsocket", _CONTROL, *words]
+        said = self._daemon.run(argv)[1]
         if "Pluto is not running" in said or "whack: is Pluto running" in said:
             raise self._daemon.death("does not answer over whack")
-        if status and "certutil" in argv[0]:
-            raise LabError(f"{self.name}: certutil made no NSS database: {said.strip()}")
         return said
 
     def _pristine(self) -> bool:

@@ -18,7 +18,6 @@ from ikelab.harness.peer.libreswan import credentials, names
 from ikelab.layers.iana import IdType, Protocol
 
 CONNECTION = "ikelab"
-NSS = f"{FOLDER}/nss"
 RUN = f"{FOLDER}/run"
 LOG = f"{FOLDER}/log"
 
@@ -63,6 +62,7 @@ def setup(config: PeerConfig, build: Build) -> dict[str, str]:
         "dnssec-enable": "no",
         "keep-alive": str(max(1, round(config.keepalive))),
         "ddos-mode": "busy" if config.cookies else "unlimited",
+        **credentials.setup(config),
         **_of(config, "setup"),
     }
 

@@ -5,13 +5,13 @@ And without a daemon: what is handed over by vici, what strongSwan cannot be tol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from daemon_pair import config
+from proofs import as_initiator, as_responder, in_both_roles, rig
 
 from ikelab.harness.crypto.certs import Certificate
 from ikelab.harness.crypto.schemes import SCHEMES
@@ -24,58 +24,13 @@ from ikelab.harness.peer.base import PeerConfig, Unsupported
 from ikelab.harness.peer.strongswan import credentials
 from ikelab.harness.peer.strongswan.render import Build, connections, render
 from ikelab.harness.pki import KEYS, Certificates, Pki
-from ikelab.harness.rig import NamespaceRig, Settings
 
 FAST = ("rsa2048", "p256", "p384", "p521", "ed25519", "ed448")
 RSA = [s for s in SCHEMES if s.startswith("rsa") and "sha1" not in s]
 
 
-@contextmanager
-def rig(name: str) -> Iterator[NamespaceRig]:
-    """The daemon in a namespace beside ours."""
-    made = NamespaceRig(name, "direct", Settings())
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-def as_responder(made: NamespaceRig, ours: dict[str, Any], theirs: dict[str, Any]) -> list[Any]:
-    """What is wrong after charon has answered us."""
-    made.begin("responder", None)
-    made.peer.start(**theirs)
-    sa = made.initiator().init(**ours)
-    sa.auth()
-    found = [str(sa)] if sa.state is not State.ESTABLISHED else made.peer.disagreements(sa)
-    made.end()
-    return [*found, *sa.violations]
-
-
-def as_initiator(made: NamespaceRig, ours: dict[str, Any], theirs: dict[str, Any]) -> list[Any]:
-    """What is wrong after charon has come to us."""
-    made.begin("initiator", None)
-    made.peer.start(**theirs)
-    responder = made.responder()
-    responder.listen(**ours)
-    made.peer.initiate()
-    sa = responder.accept()
-    found = made.peer.disagreements(sa)
-    made.end()
-    return [*found, *sa.violations]
-
-
 def test_every_kind_of_key_in_both_roles(strongswan, in_world, tunnels) -> None:
-    def talk() -> list[Any]:
-        pki, found = Pki(), []
-        with rig(strongswan.manifest.peer) as made:
-            for key in KEYS:
-                ours = Certificates(pki, "initiator")
-                found += as_responder(made, ours.ours(key), ours.theirs(key))
-                ours = Certificates(pki, "responder")
-                found += as_initiator(made, ours.ours(key), ours.theirs(key))
-        return found
-
-    assert in_world(talk) == []
+    assert in_world(in_both_roles, strongswan.manifest.peer, KEYS) == []
 
 
 def test_every_scheme_for_rsa(strongswan, in_world, tunnels) -> None:
