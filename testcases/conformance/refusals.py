@@ -20,6 +20,7 @@ def refused(peer: Tested, sa: Session, reply: Reply) -> None:
     assert sa.state is not State.ESTABLISHED, f"the peer accepted it\n{sa}"
     assert not reply.has(Payload.AUTH), f"the response authenticates the peer\n{sa}"
     assert reply.silent or reply.protected, f"the refusal came in clear\n{sa}"
+    assert peer.alive(), f"the peer ended\n{sa}"
     seen = peer.sa(sa)
     dropped = reply.silent and seen is not None and seen.state != "ESTABLISHED"
     gone = seen is None or seen.state in ENDING
