@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ikelab.harness import frames
+from ikelab.harness.crossing import Crossing
 from ikelab.harness.endpoint import Endpoint, Initiator, Responder, Session
 from ikelab.harness.entropy import entropy
 from ikelab.harness.errors import LabError
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.model import Datagram, Identity
 from ikelab.harness.peer.addresses import Side
+from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.external import Entry, ExternalPeer
 from ikelab.harness.tested import Tested
 from ikelab.harness.transport.udp import UdpTransport
@@ -69,6 +71,10 @@ class OutsideRig:
             remote_ts=config.local_ts,
             fragment=config.fragment,
         )
+
+    def path(self) -> Crossing:
+        """Nothing is known of the way to a gateway outside."""
+        raise Unsupported("the network to a gateway outside is its own")
 
     def initiator(self) -> Initiator:
         assert self._transport is not None

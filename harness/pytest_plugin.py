@@ -17,8 +17,10 @@ import pytest
 from ikelab.harness.errors import IkelabError
 
 if TYPE_CHECKING:
+    from ikelab.harness.crossing import Crossing
     from ikelab.harness.endpoint import Initiator, Responder
     from ikelab.harness.pki import Certificates
+    from ikelab.harness.placing import Spot
     from ikelab.harness.rig import Rig
     from ikelab.harness.suite import Suite
     from ikelab.harness.tested import Tested
@@ -30,6 +32,11 @@ PLUGIN = "ikelab-suite"
 def rfc(number: int, *sections: str) -> pytest.MarkDecorator:
     """Marks a case with the RFC and the sections that it tests."""
     return pytest.mark.rfc(number, *sections)
+
+
+def topology(*names: str) -> pytest.MarkDecorator:
+    """Marks a case with the networks that it is run in, each in turn, whatever the run's is."""
+    return pytest.mark.topology(*names)
 
 
 def case(name: str, level: str = "MUST") -> pytest.MarkDecorator:
@@ -53,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     option = group.addoption
     option("--ikelab-peer", action="append", default=[], metavar="NAME", help="peer under test")
     option("--ikelab-role", choices=("initiator", "responder"), help="its role; both by default")
-    option("--ikelab-topology", default="", metavar="NAME", help="memory, direct or direct6")
+    option("--ikelab-topology", default="", metavar="NAME", help="see docs/topologies.md")
     option("--ikelab-seed", type=int, metavar="N", help="fix our randomness")
     option("--ikelab-combine", type=int, default=1, metavar="N", help="strength of combinations")
     option("--ikelab-fault", default="", metavar="NAME", help="fault of the reference peer")
@@ -85,6 +92,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rfc(number, *sections): what a case tests")
     config.addinivalue_line("markers", "case(id, level): the catalogue id of a case")
+    config.addinivalue_line("markers", "topology(*names): the networks that a case is about")
     pytest.register_assert_rewrite("ikelab.testcases")
     if config.getoption("--ikelab-peer"):
         _suite(config)
@@ -199,10 +207,37 @@ def pytest_pycollect_makemodule(
 # -- fixtures ----------------------------------------------------------------------------------
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where the user names a network that is not plain: the cases that are about it."""
+    asked = config.getoption("--ikelab-topology")
+    ours = [i for i in items if "_ikelab_peer" in getattr(i, "fixturenames", ())]
+    if not asked or not ours:
+        return
+    from ikelab.harness import placing
+
+    gone = [i for i in ours if not placing.wanted(i, asked, shipped=_shipped(i.path))]
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [i for i in items if i not in gone]
+
+
+def _place(metafunc: pytest.Metafunc) -> None:
+    """Run a test in each network that it is about."""
+    from ikelab.harness import placing
+
+    asked = metafunc.config.getoption("--ikelab-topology")
+    role = "initiator" if "responder" in metafunc.fixturenames else "responder"
+    found = placing.spots(metafunc.definition, role, asked)
+    if found:
+        spots = list(found.values())
+        metafunc.parametrize(placing.SPOT_FIXTURE, spots, ids=list(found), scope="session")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "_ikelab_peer" in metafunc.fixturenames:
         names = dict.fromkeys(metafunc.config.getoption("--ikelab-peer")) or ["reference"]
         metafunc.parametrize("_ikelab_peer", list(names), scope="session")
+        _place(metafunc)
         times = metafunc.config.getoption("--ikelab-repeat")
         if times > 1:
             rounds = range(1, times + 1)
@@ -215,8 +250,17 @@ def _ikelab_peer(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def _ikelab_rig(_ikelab_peer: str, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    made = _suite(request.config).open_rig(_ikelab_peer)
+def _ikelab_spot(request: pytest.FixtureRequest) -> Spot:
+    from ikelab.harness.placing import EVERYWHERE
+
+    return cast("Spot", getattr(request, "param", EVERYWHERE))
+
+
+@pytest.fixture(scope="session")
+def _ikelab_rig(
+    _ikelab_peer: str, _ikelab_spot: Spot, request: pytest.FixtureRequest
+) -> Iterator[Rig]:
+    made = _suite(request.config).open_rig(_ikelab_peer, _ikelab_spot)
     yield made
     made.close()
 
@@ -246,6 +290,12 @@ def peer(_ikelab_test: Rig) -> Tested:
 def initiator(_ikelab_test: Rig) -> Initiator:
     """Our endpoint as initiator: `init()`, `establish()`, `probe()`."""
     return _ikelab_test.initiator()
+
+
+@pytest.fixture
+def path(_ikelab_test: Rig) -> Crossing:
+    """The network in between: `path.router.rebind()`, `path.router.expire()`, `path.seen(link)`."""
+    return _ikelab_test.path()
 
 
 @pytest.fixture
@@ -327,4 +377,4 @@ def _show(report: pytest.TestReport, verdict: str, why: str, item: pytest.Item) 
         report.longrepr = why
 
 
-__all__ = ["case", "certificates", "initiator", "peer", "responder", "rfc"]
+__all__ = ["case", "certificates", "initiator", "path", "peer", "responder", "rfc", "topology"]

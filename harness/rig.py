@@ -13,17 +13,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ikelab.harness import frames
+from ikelab.harness.crossing import Crossing
 from ikelab.harness.edits import Plan
 from ikelab.harness.endpoint import Endpoint, Initiator, Responder, Session
 from ikelab.harness.entropy import entropy
 from ikelab.harness.errors import ConfigError, nearest
 from ikelab.harness.exchange.config import IkeConfig
-from ikelab.harness.model import Datagram, Identity, Suite
-from ikelab.harness.peer.addresses import V4, V6, Side
-from ikelab.harness.peer.base import Peer
+from ikelab.harness.model import Datagram, Suite, selectors
+from ikelab.harness.peer.addresses import V4, Side
+from ikelab.harness.peer.base import Peer, Unsupported
 from ikelab.harness.peer.external import Entry
 from ikelab.harness.peer.faults import Fault
 from ikelab.harness.peer.reference import ReferencePeer
@@ -31,9 +32,15 @@ from ikelab.harness.tested import ESP, IKE, PSK, Tested
 from ikelab.harness.transport.base import Transport
 from ikelab.harness.transport.memory import MemoryNet
 from ikelab.harness.transport.udp import UdpTransport
+from ikelab.netns.topology import INITIATOR, RESPONDER, Topology
+from ikelab.netns.topology import TOPOLOGIES as NETWORKS
+
+if TYPE_CHECKING:
+    from ikelab.netns.capture import Capture
 
 REFERENCE = "reference"
-TOPOLOGIES = ("memory", "direct", "direct6")
+MEMORY = "memory"
+TOPOLOGIES = (MEMORY, *NETWORKS)
 
 # Seconds that a real peer may take for an answer. In a guest kernel everything takes its time, and
 # the first child more than that: the kernel asks for its modules one by one.
@@ -66,6 +73,9 @@ class Rig(Protocol):
 
     def responder(self) -> Responder:
         """Our endpoint as responder."""
+
+    def path(self) -> Crossing:
+        """The network between the peer and us."""
 
     def sessions(self) -> list[Session]:
         """Every session of the test."""
@@ -111,15 +121,21 @@ def check(peer: str, settings: Settings) -> None:
         raise ConfigError("faults can be planted only in the reference peer")
 
 
-def open_rig(peer: str, settings: Settings) -> Rig:
-    """The rig of a peer by name; ConfigError for what `check` refuses."""
+def open_rig(peer: str, settings: Settings, topology: str = "", role: str = "") -> Rig:
+    """The rig of a peer by name; ConfigError for what `check` refuses.
+
+    `topology` is the network of the tests that are to come, where that is not the run's; `role` the
+    peer's role in them, where it matters who is at which end.
+    """
     check(peer, settings)
-    topology = topology_of(peer, settings)
+    topology = topology or topology_of(peer, settings)
     if topology == "external":
         from ikelab.harness.outside import OutsideRig
 
         return OutsideRig(settings.outside[peer], settings.seed)
-    return MemoryRig(settings) if topology == "memory" else NamespaceRig(peer, topology, settings)
+    if topology == MEMORY:
+        return MemoryRig(settings)
+    return NamespaceRig(peer, NETWORKS[topology], settings, role or RESPONDER)
 
 
 @dataclass
@@ -140,8 +156,8 @@ class _Endpoints:
         return IkeConfig(
             local=(self.us.address, 500),
             remote=(self.them.address, 500),
-            local_id=Identity.parse(self.us.address),
-            remote_id=Identity.parse(self.them.address),
+            local_id=self.us.identity,
+            remote_id=self.them.identity,
             psk=PSK,
             ike=IKE,
             esp=self.esp,
@@ -205,6 +221,9 @@ class MemoryRig:
     def responder(self) -> Responder:
         return self._ends.responder()
 
+    def path(self) -> Crossing:
+        raise Unsupported("the network in memory has neither NAT nor losses")
+
     def sessions(self) -> list[Session]:
         return self._ends.sessions()
 
@@ -217,25 +236,30 @@ class MemoryRig:
 
 
 class NamespaceRig:
-    """A peer in a namespace of its own, UDP between us, every link captured."""
+    """A peer in a namespace of its own, UDP between us, every link captured.
 
-    def __init__(self, peer: str, topology: str, settings: Settings) -> None:
+    In a topology that is uneven the peer stands at the node of its role, and we at the other one.
+    """
+
+    def __init__(self, peer: str, plan: Topology, settings: Settings, role: str) -> None:
         from ikelab.netns.lab import Lab
 
-        self.name, self.topology = peer, topology
+        self.name, self.topology = peer, plan.name
         self._settings = settings
-        self._us, self._them = V6 if topology == "direct6" else V4
+        self._there = role if plan.uneven else RESPONDER
+        self._here = INITIATOR if self._there == RESPONDER else RESPONDER
         self._stack = contextlib.ExitStack()
         self._test = contextlib.ExitStack()
         with contextlib.ExitStack() as building:
-            self._lab = building.enter_context(Lab("direct"))
+            self._lab = building.enter_context(Lab(plan))
             folder = building.enter_context(tempfile.TemporaryDirectory(prefix="ikelab-"))
             driver = self._driver(Path(folder), building)
             self._stack = building.pop_all()
-        self.peer = Tested(driver, self._us, self._them)
+        us, them = _side(plan, self._here, seen=True), _side(plan, self._there)
+        self.peer = Tested(driver, us, them)
 
     def _driver(self, folder: Path, stack: contextlib.ExitStack) -> Peer:
-        host = self._lab.host("responder")
+        host = self._lab.host(self._there)
         if self.name == REFERENCE:
             from ikelab.harness.peer.serve import UdpStation
 
@@ -257,25 +281,48 @@ class NamespaceRig:
 
     def begin(self, label: str, folder: Path | None) -> None:
         self.peer.observed.clear()
-        if folder is not None:
-            capture = self._lab.capture(folder / "capture.pcapng")
-            self._test.callback(capture.stop)
-        host = self._lab.host("initiator")
-        local = [(self._us.address, port) for port in (500, 4500)]
-        transport = UdpTransport(local, host.socket)
+        self._entropy = entropy(self._settings.seed, "tester", label)
+        for router in self._lab.routers.values():
+            router.reset()
+        captures = self._captures(folder) if folder is not None else {}
+        self._crossing = Crossing(self._lab, captures, self._initiator_at)
+        self._others: list[_Endpoints] = []
+        self._ends = self._endpoints(self._here)
+
+    def _captures(self, folder: Path) -> dict[str, Capture]:
+        """One file of each link; `capture.pcapng` is what our own end sees."""
+        plan, found = self._lab.topology, {}
+        for link in plan.links:
+            near = self._here in (link.a.node, link.b.node)
+            name = "capture" if near else f"capture-{link.name}"
+            place = folder / f"{name}.pcapng"
+            made = self._lab.capture(place, [link.name], keep=not plan.plain)
+            self._test.callback(made.stop)
+            found[link.name] = made
+        return found
+
+    def _endpoints(self, node: str) -> _Endpoints:
+        """Our side of a test at one node."""
+        plan, peer = self._lab.topology, self.peer
+        local = _side(plan, node)
+        ports = [(local.address, port) for port in (500, 4500)]
+        transport = UdpTransport(ports, self._lab.host(node).socket)
         self._test.callback(transport.close)
-        own = entropy(self._settings.seed, "tester", label)
-        peer = self.peer
-        self._ends = _Endpoints(
-            self._us,
-            self._them,
+        return _Endpoints(
+            local,
+            _side(plan, self._there, seen=True),
             transport,
-            own,
+            self._entropy,
             PATIENCE,
             peer.needs,
             "child" in peer.capabilities,
             peer.esp,
         )
+
+    def _initiator_at(self, node: str) -> Initiator:
+        made = self._endpoints(node)
+        self._others.append(made)
+        return made.initiator()
 
     def initiator(self) -> Initiator:
         return self._ends.initiator()
@@ -283,14 +330,23 @@ class NamespaceRig:
     def responder(self) -> Responder:
         return self._ends.responder()
 
+    def path(self) -> Crossing:
+        return self._crossing
+
     def sessions(self) -> list[Session]:
-        return self._ends.sessions()
+        return [s for ends in (self._ends, *self._others) for s in ends.sessions()]
 
     def end(self) -> None:
         self._test.close()
 
     def close(self) -> None:
         self._stack.close()
+
+
+def _side(plan: Topology, node: str, *, seen: bool = False) -> Side:
+    """A node as it is, or as the other end knows it; its identity is its own address."""
+    own = plan.address(node)
+    return Side(plan.seen_as(node) if seen else own, selectors(plan.subnet(node)), own)
 
 
 @contextlib.contextmanager

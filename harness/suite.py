@@ -15,12 +15,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ikelab.harness import reason, resume, verdicts
+from ikelab.harness import placing, reason, resume, verdicts
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, IkelabError
 from ikelab.harness.model import Verdict
 from ikelab.harness.peer import external
+from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.faults import fault
+from ikelab.harness.placing import EVERYWHERE, Spot
 from ikelab.harness.record import CaseFolder, RunFolder, vacant
 from ikelab.harness.rig import REFERENCE, Rig, Settings, check, open_rig, topology_of
 from ikelab.harness.transcript import violation_json
@@ -86,7 +88,7 @@ class Suite:
         self.told: dict[str, dict[str, Any]] = {}
         self.failure: IkelabError | None = None
         self._running: dict[str, _Running] = {}
-        self._broken: dict[str, BaseException] = {}
+        self._broken: dict[tuple[str, Spot], BaseException] = {}
         self._interrupted = False
 
     @cached_property
@@ -109,14 +111,16 @@ class Suite:
 
     # -- rigs --------------------------------------------------------------------------------
 
-    def open_rig(self, peer: str) -> Rig:
-        """The rig of a peer; what stopped it once stops every test of that peer."""
-        if peer in self._broken:
-            raise self._broken[peer]
+    def open_rig(self, peer: str, spot: Spot = EVERYWHERE) -> Rig:
+        """The rig of a peer; what stopped it once stops every test of that peer and place."""
+        usual = topology_of(peer, self.settings)
+        place = EVERYWHERE if usual in ("memory", "external") else spot
+        if (peer, place) in self._broken:
+            raise self._broken[peer, place]
         try:
-            made = open_rig(peer, self.settings)
+            made = open_rig(peer, self.settings, place.topology, place.role)
         except Exception as error:
-            self._broken[peer] = error
+            self._broken[peer, place] = error
             raise
         return made
 
@@ -128,9 +132,12 @@ class Suite:
         driver = rig.peer.driver
         self.run.add_peer(rig.name, driver.version, driver.capabilities)
         role = role_of(item)
-        if role not in rig.peer.capabilities:
-            rig.end()  # no test follows that would
+        try:
+            placing.refuse(item, rig.topology)
             rig.peer.needs(role)
+        except Unsupported:
+            rig.end()  # no test follows that would
+            raise
 
     def end(self, rig: Rig, item: Any) -> None:
         """Write what the test left: conversation, capture, keys, the peer's side."""
@@ -206,7 +213,9 @@ class Suite:
         why = _because(running, deviation)
         if verdict is Verdict.PASS and running.observed:
             why = f"observed: {running.observed}"
-        row = {"topology": topology_of(peer, self.settings), **_row(item, running)}
+        rig = running.rig
+        place = rig.topology if rig else topology_of(peer, self.settings)
+        row = {"topology": place, **_row(item, running)}
         self.run.result(row | {"verdict": str(verdict), "peer": peer, "reason": why})
         self.told[item.nodeid] = {
             "verdict": str(verdict),

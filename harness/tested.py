@@ -46,8 +46,8 @@ class Tested:
         return PeerConfig(
             local_address=self.them.address,
             remote_address=self.us.address,
-            local_id=Identity.parse(self.them.address),
-            remote_id=Identity.parse(self.us.address),
+            local_id=self.them.identity,
+            remote_id=self.us.identity,
             psk=PSK,
             ike=IKE,
             esp=self.esp,

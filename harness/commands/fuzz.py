@@ -19,7 +19,7 @@ from ikelab.harness.commands.provision import settings_of
 @click.option("--seed", type=int, metavar="N", help="Same seed, same cases.")
 @click.option("--out", default="", metavar="DIR", help="Run folder; below runs/ by default.")
 @click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
-@click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
+@click.option("--topology", default="", metavar="NAME", help="Network; see docs/topologies.md.")
 def fuzz(fault: str | None, topology: str, **options: Any) -> int:
     """Send a peer changed messages in every state, inside SK too; keep what breaks it."""
     from ikelab.harness.fuzz import command
@@ -33,7 +33,7 @@ def fuzz(fault: str | None, topology: str, **options: Any) -> int:
 @click.argument("path", type=click.Path(path_type=Path), metavar="FINDING|PLAN")
 @click.option("--peer", default="", metavar="NAME", help="Peer; the recorded one by default.")
 @click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
-@click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
+@click.option("--topology", default="", metavar="NAME", help="Network; see docs/topologies.md.")
 def replay(path: Path, peer: str, fault: str | None, topology: str) -> int:
     """Play a plan, or a finding's or a case's folder, against a peer; exit 1 if it shows again."""
     from ikelab.harness.fuzz import command

@@ -20,7 +20,7 @@ from ikelab.harness.errors import ConfigError
     type=click.Choice(["initiator", "responder"]),
     help="Role of the peer under test; both by default.",
 )
-@click.option("--topology", metavar="NAME", help="memory, direct or direct6.")
+@click.option("--topology", metavar="NAME", help="Network; see docs/topologies.md.")
 @click.option("-k", "expression", metavar="EXPR", help="Cases whose name matches.")
 @click.option("--profile", metavar="NAME", help="Replay the exchange of a router: ios-seed.")
 @click.option("--out", metavar="DIR", help="Run folder; runs/<utc>-<peer> by default.")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ikelab.harness.model import TS, selectors
+from ikelab.harness.model import TS, Identity, selectors
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One host of the direct topology: its address and the subnet behind it."""
+    """One end: its address, the subnet behind it, its identity (its address unless told)."""
 
     address: str
     subnet: tuple[TS, ...]
+    name: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        """What the end calls itself."""
+        return Identity.parse(self.name or self.address)
 
 
 V4 = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, nearest
-from ikelab.harness.peer import manners, slips
+from ikelab.harness.peer import manners, path_faults, slips
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,6 +457,7 @@ FAULTS: dict[str, Fault] = dict(
 )
 
 FAULTS.update(_fault(*row) for row in (*manners.ROWS, *slips.ROWS))
+FAULTS.update(_fault(*row) for row in path_faults.ROWS)
 FAULTS.update(
     (name, replace(FAULTS[name], cases=FAULTS[name].cases + tuple(more.split())))
     for also in (manners.ALSO, slips.ALSO)

@@ -43,6 +43,7 @@ CAPABILITIES = frozenset(
         "child",
         "plan",
         "fragment-size",
+        "dpd",
         "keys",
     }
 )

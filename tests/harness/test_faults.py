@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from ikelab.harness.peer.faults import FAULTS
+from ikelab.harness.peer.path_faults import ON_PATHS
 from tests.harness.command import environment
 
+# What shows on a path only is looked for there, by tests/testcases/test_paths.py.
+HERE = [name for name in FAULTS if name not in ON_PATHS]
 PROGRAM = Path(__file__).with_name("fault_matrix.py")
 PROCESSES = 2
 HONEST = ""
@@ -35,7 +38,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Matrix:
 
 
 def run_all(folder: Path) -> Matrix:
-    faults = [HONEST, *FAULTS]
+    faults = [HONEST, *HERE]
     running = []
     for number in range(PROCESSES):
         part = folder / f"faults{number}.json"
@@ -56,7 +59,7 @@ def test_the_honest_peer_passes_everything(matrix: Matrix) -> None:
     assert [row for row in matrix[HONEST] if row["verdict"] != "PASS"] == []
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", HERE)
 def test_a_fault_makes_its_cases_fail(name: str, matrix: Matrix) -> None:
     failed = {row["case"] for row in matrix[name] if row["verdict"] == "FAIL"}
 
@@ -65,7 +68,7 @@ def test_a_fault_makes_its_cases_fail(name: str, matrix: Matrix) -> None:
     assert [row for row in matrix[name] if row["verdict"] == "ERROR"] == []
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", HERE)
 def test_every_fail_says_why(name: str, matrix: Matrix) -> None:
     """In a line that a person can read: no Python values, no empty words."""
     for row in matrix[name]:
@@ -84,7 +87,7 @@ def test_every_test_fails_for_a_fault_of_its_case(matrix: Matrix) -> None:
     tests = {row["test"] for row in matrix[HONEST]}
     tripped = {
         row["test"]
-        for name, fault in FAULTS.items()
+        for name, fault in ((name, FAULTS[name]) for name in HERE)
         for row in matrix[name]
         if row["verdict"] == "FAIL" and row["case"] in fault.cases
     }
@@ -94,6 +97,6 @@ def test_every_test_fails_for_a_fault_of_its_case(matrix: Matrix) -> None:
 
 def test_every_fault_is_about_cases_that_there_are(matrix: Matrix) -> None:
     cases = {row["case"] for row in matrix[HONEST]}
-    named = {case for fault in FAULTS.values() for case in fault.cases}
+    named = {case for name in HERE for case in FAULTS[name].cases}
 
     assert sorted(named - cases) == []

@@ -1,0 +1,36 @@
+"""Faults of the reference peer that only show on a path that does something to packets.
+
+Rows as `faults` makes them. The cases that they trip need namespaces, so that the matrix in memory
+leaves them out; tests/testcases/test_paths.py has both.
+"""
+
+from __future__ import annotations
+
+from ikelab.harness.peer.manners import Row
+
+
+def _conduct(name: str, cases: str, text: str, *conduct: str) -> Row:
+    return name, cases, text, "", conduct
+
+
+ROWS: list[Row] = [
+    _conduct(
+        "keeps-the-old-mapping",
+        "NAT-09",
+        "what it sends by itself goes to where the SA began, wherever fresh messages come from",
+        "follow_mapping",
+    ),
+    _conduct(
+        "follows-behind-a-nat",
+        "NAT-09",
+        "although behind a NAT it sends everything to where the last message came from",
+        "stay_behind_nat",
+    ),
+    _conduct(
+        "knows-one-client-an-address",
+        "NAT-10",
+        "a new IKE SA takes the place of the one that came from the same address",
+        "tell_clients_apart",
+    ),
+]
+ON_PATHS = frozenset(row[0] for row in ROWS)
