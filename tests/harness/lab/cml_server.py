@@ -83,11 +83,17 @@ def _topology(cml: Cml, body: bytes, found: Any) -> tuple[int, Any]:
         for node in made["nodes"]
     ]  # fmt: skip
     ends = [made["links"][0]["i1"][1:], made["links"][0]["i2"][1:]]
-    link = {"id": LINK, "node_a": CONNECTOR, "node_b": ROUTER,
-            "interface_a": f"{CONNECTOR}-{ends[0]}", "interface_b": f"{ROUTER}-{ends[1]}", "label": "wire", "conditioning": {}}  # fmt: skip
-    return 200, {"lab": {"title": made["lab"]["title"], "description": "", "notes": "",
-                         "owner": "u1", "version": "0.3.0"},
-                 "nodes": nodes, "links": [link], "annotations": [],
+    link = {
+        "id": LINK,
+        "node_a": CONNECTOR,
+        "node_b": ROUTER,
+        "interface_a": f"{CONNECTOR}-{ends[0]}",
+        "interface_b": f"{ROUTER}-{ends[1]}",
+        "label": "wire",
+        "conditioning": {},
+    }
+    lab = {"title": made["lab"]["title"], "description": "", "notes": "", "owner": "u1"}
+    return 200, {"lab": lab, "nodes": nodes, "links": [link], "annotations": [],
                  "smart_annotations": []}  # fmt: skip
 
 
