@@ -9,21 +9,19 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from ikelab.harness.inspect import octets
+from ikelab.harness.inspect import facts, octets
 from ikelab.harness.inspect.session import Half
-from ikelab.harness.notation import describe
-from ikelab.layers.iana import Notify, Payload
+from ikelab.harness.notation import describe, transform_json
+from ikelab.layers.iana import Notify, Payload, Protocol, name
 from ikelab.layers.message import parse_payloads
 
-_SK, _SKF, _KE, _NONCE, _N = map(
-    int, (Payload.SK, Payload.SKF, Payload.KE, Payload.NONCE, Payload.N)
-)
-_AUTH = int(Payload.AUTH)
-# Notifies whose data are new each time: keeping them would keep nothing of use.
+_SK, _SA, _N = int(Payload.SK), int(Payload.SA), int(Payload.N)
+_ONCE = int(Payload.D)
+# Payloads that end in octets nobody sends twice, and where those begin.
+_HEADS = {int(Payload.KE): 8, int(Payload.NONCE): 4, int(Payload.AUTH): 8}
 _FRESH = frozenset(
     {Notify.NAT_DETECTION_SOURCE_IP, Notify.NAT_DETECTION_DESTINATION_IP, Notify.COOKIE}
 )
-_ONCE = frozenset({_KE, _AUTH, int(Payload.D)})
 Row = dict[str, Any]
 
 
@@ -54,27 +52,46 @@ def _one(data: bytes, place: octets.Place, exchange: int, response: bool) -> Row
         size = stop - at
         return {"name": "SK", "type": kind, "length": size, "critical": False, "text": "SK",
                 "octets": size - 4}  # fmt: skip
-    if kind == _NONCE and not flags:
-        text = "Nr" if response else "Ni"
-        return _row(_nonce_name(), kind, stop - at, text) | {"data": data[at + 4 : stop].hex()}
-    if kind == _N and not flags and not data[at + 5]:
-        notify = data[at + 6] << 8 | data[at + 7]
-        if notify in _FRESH:
-            row = dict(_shared(kind, data[at + 1 : at + 8], exchange, response))
-            row.update(length=stop - at, data=data[at + 8 : stop].hex())
-            return row
-    if kind in _ONCE:
+    head = _HEADS.get(kind, 0)
+    if kind == _N and not data[at + 5] and data[at + 6] << 8 | data[at + 7] in _FRESH:
+        head = 8
+    if head:
+        known = _shared(kind, data[at + 1 : at + head], exchange, response)
+        return {**known, "length": stop - at, "data": data[at + head : stop].hex()}
+    if kind == _SA:
+        found = _proposals(data[at + 4 : stop])
+        if found is not None:
+            return _sa(found, data[at + 1 : stop], exchange, response)
+    if kind == _ONCE:
         return _read(kind, data[at + 1 : stop], exchange, response)
     return _shared(kind, data[at + 1 : stop], exchange, response)
 
 
-def _row(name: str, kind: int, length: int, text: str) -> Row:
-    return {"name": name, "type": kind, "length": length, "critical": False, "text": text}
+def _sa(proposals: list[Row], rest: bytes, exchange: int, response: bool) -> Row:
+    """An SA payload: the words around its proposals are those of one without any."""
+    known = _shared(_SA, rest[:3], exchange, response)
+    text = known["text"].removesuffix(")") + " | ".join(p["text"] for p in proposals) + ")"
+    return {**known, "length": 1 + len(rest), "text": text, "proposals": proposals}
 
 
-@lru_cache(maxsize=1)
-def _nonce_name() -> str:
-    return Payload.NONCE.notation
+def _proposals(body: bytes) -> list[Row] | None:
+    rows: list[Row] = []
+    for number, protocol, spi, transforms in octets.proposals(body) or ():
+        known = _proposal(protocol, transforms)
+        if known is None:
+            return None
+        rows.append({"number": number, "protocol": known[0], "spi": spi.hex(),
+                     "text": known[1], "transforms": known[2]})  # fmt: skip
+    return rows or None
+
+
+@lru_cache(maxsize=4096)
+def _proposal(protocol: int, transforms: bytes) -> tuple[str, str, list[Row]] | None:
+    """Protocol, text and transforms of a proposal; None where it cannot be read whole."""
+    suite = facts.suite_in(protocol, transforms)
+    if suite is None:
+        return None
+    return name(Protocol, protocol), str(suite), [transform_json(t) for t in suite.transforms]
 
 
 @lru_cache(maxsize=8192)
@@ -83,7 +100,7 @@ def _shared(kind: int, rest: bytes, exchange: int, response: bool) -> Row:
 
 
 def _read(kind: int, rest: bytes, exchange: int, response: bool) -> Row:
-    """One payload alone; `rest` are its octets behind the next-payload field."""
+    """One payload alone; `rest` are its octets behind the next-payload field, its length aside."""
     size = (1 + len(rest)).to_bytes(2, "big")
     (packet,) = parse_payloads(kind, b"\0" + rest[:1] + size + rest[3:])
     return describe(packet, exchange, response)

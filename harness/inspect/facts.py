@@ -80,7 +80,7 @@ def proposals(sa: Any | None) -> tuple[Proposal, ...]:
         return ()
     if sa.raw_packet_cache and sa.clean():
         rows = octets.proposals(sa.raw_packet_cache[4:])
-        suites = [_suite(protocol, transforms) for _, protocol, _, transforms in rows or ()]
+        suites = [suite_in(protocol, transforms) for _, protocol, _, transforms in rows or ()]
         if rows is not None and None not in suites:
             return tuple(
                 Proposal(number, spi, suite)
@@ -91,7 +91,7 @@ def proposals(sa: Any | None) -> tuple[Proposal, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _suite(protocol: int, transforms: bytes) -> Suite | None:
+def suite_in(protocol: int, transforms: bytes) -> Suite | None:
     """The transforms of a proposal: peers say the same ones again and again; None if damaged."""
     size = 8 + len(transforms)
     if size > 0xFFFF:

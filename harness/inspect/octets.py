@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ikelab.layers.chain import PAYLOADS, IKEv2_Malformed, parse_payloads
 from ikelab.layers.iana import Payload
+from ikelab.layers.message import PAYLOADS, IKEv2_Malformed, parse_payloads
 
 HEADER = 28
 _SA = int(Payload.SA)

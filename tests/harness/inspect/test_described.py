@@ -1,0 +1,52 @@
+"""Payloads described by their octets read as those that packets describe."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+from ikelab.harness.inspect import described
+from ikelab.harness.inspect.flow import Packet
+from ikelab.harness.inspect.inspection import inspect_file
+from ikelab.harness.inspect.session import Half, Message
+from ikelab.harness.notation import describe
+
+
+def spoilt(half: Half, noise: random.Random) -> Half:
+    """The same with a few octets changed, in clear and under SK."""
+    first, data = half.first, bytearray(half.first.data)
+    for _ in range(noise.randrange(0, 4)):
+        data[noise.randrange(16, len(data))] = noise.randrange(256)
+    packet = Packet(1, 0.0, "ike", first.step.src, first.step.dst, bytes(data))
+    changed = Half([Message.of(packet)])
+    if half.plain is not None:
+        text = bytearray(half.plain)
+        for _ in range(noise.randrange(0, 4) if text else 0):
+            text[noise.randrange(len(text))] = noise.randrange(256)
+        changed.plain, changed.first_inner = bytes(text), half.first_inner
+    return changed
+
+
+def test_octets_and_packets_are_described_alike(shared: Path) -> None:
+    noise, seen = random.Random(6), 0
+    keys = [shared / "captures/wireshark/ikev2_decryption_table"]
+    for path in sorted(p for p in shared.rglob("*.pcap*") if p.is_file()):
+        for session in inspect_file(path, keys).sessions:
+            for exchange in session.exchanges:
+                for half in exchange.halves():
+                    response, kind = half is exchange.response, exchange.type
+                    for one in (half, *(spoilt(half, noise) for _ in range(12))):
+                        theirs = [describe(p, kind, response) for p in one.outer()]
+                        assert json.dumps(described.outer(one, kind, response)) == json.dumps(
+                            theirs
+                        )
+                        inner = one.inner()
+                        ours = described.inner(one, kind, response)
+                        if inner is None:
+                            assert ours is None
+                            continue
+                        theirs = [describe(p, kind, response) for p in inner]
+                        assert json.dumps(ours) == json.dumps(theirs)
+                        seen += 1
+    assert seen > 100
