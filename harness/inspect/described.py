@@ -28,7 +28,7 @@ Row = dict[str, Any]
 def outer(half: Half, exchange: int, response: bool) -> list[Row]:
     """The payloads outside SK."""
     data = half.first.data
-    places = octets.outer(data)
+    places, _ = half.places()
     if places is None:
         return [describe(p, exchange, response) for p in half.outer()]
     return [_one(data, place, exchange, response) for place in places]
@@ -39,7 +39,7 @@ def inner(half: Half, exchange: int, response: bool) -> list[Row] | None:
     text = half.plain
     if text is None:
         return None
-    places = octets.walk(half.first_inner, text, 0, len(text))
+    _, places = half.places()
     if places is None:
         return [describe(p, exchange, response) for p in half.inner() or ()]
     return [_one(text, place, exchange, response) for place in places]

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ikelab.harness.inspect import facts, lint, report
+from ikelab.harness.inspect.collector import patient_collector
 from ikelab.harness.inspect.configs.read import Configs
+from ikelab.harness.inspect.configs.side import addresses
 from ikelab.harness.inspect.flow import Flow, Packet
 from ikelab.harness.inspect.ikev1 import EXCHANGES, Ikev1
 from ikelab.harness.inspect.keys import KeyRing, load
@@ -150,13 +152,28 @@ class Inspection:
         """The conversations in RFC notation."""
         return report.transcript(self)
 
+    @property
+    def psks(self) -> tuple[bytes, ...]:
+        """The shared keys that AUTH is verified with: those given, and those of configurations."""
+        configured = (k for sides in self.configs.files for s in sides for k in s.psks)
+        return tuple(dict.fromkeys((*self.ring.psks, *self.configs.psks, *configured)))
+
+    @cached_property
+    def hints(self) -> list[str]:
+        """Addresses that the configurations name: what may lie behind a NAT."""
+        return addresses(self.configs.files)
+
+    @property
+    def thorough(self) -> bool:
+        """Whether there are so few IKE SAs that each may take half a second."""
+        return len(self.sessions) <= 8
+
     @cached_property
     def explanations(self) -> list[tuple[Session, Explanation]]:
         """For each IKE SA why it failed, or that it did not."""
         from ikelab.harness.inspect.why import explain_all
 
-        psks = (*self.ring.psks, *self.configs.psks)
-        return explain_all(self, self.configs.files, psks)
+        return explain_all(self, self.configs.files, self.psks)
 
     def why(self) -> str:
         """The explanations in words, those of failures first."""
@@ -176,6 +193,7 @@ def inspect_file(source: Path | BinaryIO, key_paths: Iterable[Path] = ()) -> Ins
     return inspect_capture(Capture(source), ring)
 
 
+@patient_collector()
 def inspect_capture(capture: Capture, ring: KeyRing) -> Inspection:
     """The same for a capture that is open already."""
     result = Inspection(capture.name, notes=list(ring.notes), ring=ring)

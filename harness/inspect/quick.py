@@ -74,16 +74,13 @@ def clean(half: Half, request: Half | None, by_initiator: bool | None) -> bool:
         return False
     if request is not None and not _answers(data, request.first.data):
         return False
-    places = octets.outer(data)
+    places, inner = half.places()
     if places is None or not octets.plain(data, places):
         return False
     if rules and not _mere_notifies(data, places):
         return False
     text = half.plain
-    if text is None:
-        return True
-    inner = octets.walk(half.first_inner, text, 0, len(text))
-    return inner is not None and octets.plain(text, inner)
+    return text is None or (inner is not None and octets.plain(text, inner))
 
 
 def _answers(data: bytes, asked: bytes) -> bool:

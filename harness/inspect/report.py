@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ikelab.harness.inspect import described, facts, lint
+from ikelab.harness.inspect import described, enrich, facts, lint, sessionview
+from ikelab.harness.inspect.collector import patient_collector
 from ikelab.harness.inspect.facts import Child, End, Proposal
 from ikelab.harness.inspect.session import Exchange, Half, Session
+from ikelab.harness.inspect.why import explain_one
 from ikelab.harness.model import Address, Suite, Transform
 from ikelab.harness.notation import exchange_name, transform_json
 from ikelab.harness.transcript import Transcript, violation_json
@@ -26,18 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@contextmanager
-def _patient_collector() -> Iterator[None]:
-    """Packets come and go by the thousand here: at its usual pace the collector takes half."""
-    usual = gc.get_threshold()
-    gc.set_threshold(100_000, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-
-
-@_patient_collector()
+@patient_collector()
 def to_json(it: Inspection) -> dict[str, Any]:
     """The whole inspection; the shape is a contract (design, section 9)."""
     return {**head_json(it), "ike_sas": list(sessions_json(it))}
@@ -51,7 +39,7 @@ def sessions_json(it: Inspection) -> Iterator[dict[str, Any]]:
 
 def json_text(it: Inspection) -> Iterator[str]:
     """The JSON in pieces, an exchange a line: what is big is never in memory as a whole."""
-    with _patient_collector():
+    with patient_collector():
         yield from json_around(it, map(row_text, sessions_json(it)))
 
 
@@ -114,8 +102,9 @@ def _looked_at(session: Session, shown: T) -> Iterator[T]:
 
 def _session(session: Session, it: Inspection) -> dict[str, Any]:
     offered, chosen = _negotiated(session, it)
-    nat, parent = facts.nat(session), it.parent(session)
+    number, parent = sessionview.number_of(session), it.parent(session)
     initiator, responder = facts.ends(session)
+    proofs = enrich.proofs(session, it.psks)
     return {
         "spi_i": session.spis.i.hex(),
         "spi_r": session.spis.r.hex(),
@@ -123,18 +112,23 @@ def _session(session: Session, it: Inspection) -> dict[str, Any]:
         "responder": list(session.responder),
         "offered": [_proposal(p) for p in offered],
         "chosen": _suite(chosen) if chosen else None,
-        "nat": {"initiator": nat.initiator, "responder": nat.responder},
+        "rows": enrich.rows(offered, chosen, number),
+        "nat": enrich.nat(session, it.hints, thorough=it.thorough),
         "vendor_ids": [
             {"data": data.hex(), "name": known, "from": "initiator" if side else "responder"}
             for data, known, side in facts.vendors(session)
         ],
-        "auth": {"initiator": _end(initiator), "responder": _end(responder)},
+        "auth": {
+            "initiator": _end(initiator) | proofs.get("initiator", {}),
+            "responder": _end(responder) | proofs.get("responder", {}),
+        },
         "rekeyed_from": None
         if parent is None
         else {"spi_i": parent[0].spis.i.hex(), "spi_r": parent[0].spis.r.hex()},
         "exchanges": [_exchange(e) for e in session.exchanges],
         "children": [_child(c) for c in facts.children(session)],
         "violations": [violation_json(v) for v in lint.examine(session).violations],
+        **enrich.session_json(session, offered, chosen, explain_one(it, session)),
     }
 
 
@@ -243,7 +237,7 @@ def conversation(session: Session) -> Transcript:
     return Transcript(message.step for message in session.messages)
 
 
-@_patient_collector()
+@patient_collector()
 def transcript(it: Inspection) -> str:
     """Every IKE SA's messages in RFC notation, `-->` from its original initiator."""
     blocks: list[str] = []
@@ -254,7 +248,7 @@ def transcript(it: Inspection) -> str:
     return "\n\n".join([*blocks, *_rest(it)])
 
 
-@_patient_collector()
+@patient_collector()
 def summary(it: Inspection) -> str:
     """What was there, what was negotiated, what is missing and why."""
     found = list(blocks(it))  # first: it lets each IKE SA go, and the head has only to count
@@ -329,10 +323,12 @@ def _block(session: Session, it: Inspection) -> Iterator[str]:
     if chosen:
         of = f"   (of {_count(len(offered), 'proposal')})" if offered else ""
         yield _line("chosen", f"{chosen}{of}")
+        for label, text in sessionview.offer_lines(offered, chosen, sessionview.number_of(session)):
+            yield _line(label, text)
     elif offered:
         yield _line("offered", " | ".join(str(p.suite) for p in offered))
         yield _line("chosen", f"nothing: {_why(session.exchanges)}")
-    yield _line("NAT", str(facts.nat(session)))
+    yield _line("NAT", sessionview.nat_line(session, it.hints, thorough=it.thorough))
     for label, end in zip(("initiator", "responder"), facts.ends(session), strict=True):
         if end.id or end.method is not None:
             method = "" if end.method is None else f", {name(AuthMethod, end.method)}"
@@ -342,6 +338,8 @@ def _block(session: Session, it: Inspection) -> Iterator[str]:
     vendors = {known or data.hex() for data, known, _ in facts.vendors(session)}
     if vendors:
         yield _line("vendor ids", ", ".join(sorted(vendors)))
+    for label, text in sessionview.lines(session, offered, chosen, it.psks):
+        yield _line(label, text)
     yield _line("exchanges", _exchanges(session.exchanges))
     for label, text in _missing(session):
         yield _line(label, text)
@@ -356,8 +354,6 @@ def _block(session: Session, it: Inspection) -> Iterator[str]:
 
 def _reason(session: Session, it: Inspection) -> Explanation | None:
     """Why it failed; None where it did not."""
-    from ikelab.harness.inspect.why import explain_one
-
     found = explain_one(it, session)
     return None if found.works else found
 
@@ -407,6 +403,3 @@ def _missing(session: Session) -> Iterator[tuple[str, str]]:
                 "not captured",
                 f"{what} to the {label} {where}" if half else f"{what} for {where}",
             )
-    again = sum(h.retransmissions for e in session.exchanges for h in e.halves())
-    if again:
-        yield "repeated", _count(again, "message")

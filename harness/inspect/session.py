@@ -41,28 +41,25 @@ class Message:
     refusal: str = ""
     repeated: bool = False
     hops: int = 0  # the time to live that was left
+    data: bytes = b""  # the step's, which is asked for all the time
 
     @classmethod
     def of(cls, packet: Packet) -> Message:
         """Read the header (28 octets have to be there)."""
         data = packet.data
         flags = data[19]
-        initiator = bool(flags & INITIATOR)
-        direction = SENT if initiator else RECEIVED
+        initiator = flags & INITIATOR != 0
         return cls(
             packet.number,
-            Step(packet.time, direction, packet.src, packet.dst, data),
+            Step(packet.time, SENT if initiator else RECEIVED, packet.src, packet.dst, data),
             data[18],
             int.from_bytes(data[20:24], "big"),
             initiator,
-            bool(flags & RESPONSE),
+            flags & RESPONSE != 0,
             locate(data),
             hops=packet.hops,
+            data=data,
         )
-
-    @property
-    def data(self) -> bytes:
-        return self.step.data
 
 
 @dataclass(slots=True)
@@ -75,6 +72,7 @@ class Half:
     plain: bytes | None = None
     _inner: list[Any] | None = None
     _kinds: bytes | None = None
+    _places: tuple[list[octets.Place] | None, list[octets.Place] | None] | None = None
 
     @property
     def first(self) -> Message:
@@ -108,16 +106,22 @@ class Half:
     def may_hold(self, kind: int) -> bool:
         """False where no payload, outer or inner, is of that type; told without dissecting."""
         if self._kinds is None:
-            text = self.plain
-            outer = octets.outer(self.first.data)
-            inner = [] if text is None else octets.walk(self.first_inner, text, 0, len(text))
+            outer, inner = self.places()
             damaged = outer is None or inner is None
-            self._kinds = _ANY if damaged else bytes(place[0] for place in (*outer, *inner))
+            self._kinds = _ANY if damaged else bytes(p[0] for p in (*outer, *inner))
         return kind in self._kinds
+
+    def places(self) -> tuple[list[octets.Place] | None, list[octets.Place] | None]:
+        """Where the payloads lie, outside and inside SK; None for a chain that is broken."""
+        if self._places is None:
+            text = self.plain
+            inner = [] if text is None else octets.walk(self.first_inner, text, 0, len(text))
+            self._places = octets.outer(self.messages[0].data), inner
+        return self._places
 
     def forget(self) -> None:
         """Let go of what was dissected; it comes back when it is looked at."""
-        self._inner = None
+        self._inner = self._places = None
         for message in self.messages:
             if message.step._message is not None:
                 message.step._message = None
@@ -142,6 +146,7 @@ class Half:
 
 
 _ANY = bytes(range(256))
+_INIT = int(Type.IKE_SA_INIT)
 
 
 def _fragments(message: Message) -> int:
@@ -194,7 +199,7 @@ class Session:
     def add(self, message: Message) -> None:
         """Put a message where it belongs among the exchanges (RFC 7296 2.2)."""
         self.messages.append(message)
-        self.beyond_init |= message.exchange != Type.IKE_SA_INIT
+        self.beyond_init |= message.exchange != _INIT
         if (known := self._seen.get(message.data)) is not None:
             known.repeat(message)
             return
@@ -267,7 +272,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.all: list[Session] = []
-        self._pairs: dict[tuple[bytes, bytes], Session] = {}
+        self._pairs: dict[bytes, Session] = {}  # by both SPIs
         self._starts: dict[bytes, list[Session]] = {}
 
     def add(self, packet: Packet) -> Message | None:
@@ -275,8 +280,10 @@ class Sessions:
         if len(packet.data) < HEADER:
             return None
         message = Message.of(packet)
-        session = self._find(message, packet)
-        session.add(message)
+        session = None
+        if message.exchange != _INIT:
+            session = self._pairs.get(packet.data[:16])
+        (session or self._find(message, packet)).add(message)
         return message
 
     def open(self, ring: KeyRing) -> None:
@@ -291,15 +298,12 @@ class Sessions:
             if session is not None:
                 if spi_r != NO_SPI and not session.beyond_init:
                     session.spis = Spis(spi_i, spi_r)
-                    self._pairs[spi_i, spi_r] = session
+                    self._pairs[spi_i + spi_r] = session
                 return session
-        else:
-            if session := self._pairs.get((spi_i, spi_r)):
-                return session
-            if spi_r != NO_SPI and (session := self._unanswered(spi_i)):
-                session.spis = Spis(spi_i, spi_r)
-                self._pairs[spi_i, spi_r] = session
-                return session
+        elif spi_r != NO_SPI and (session := self._unanswered(spi_i)):
+            session.spis = Spis(spi_i, spi_r)
+            self._pairs[spi_i + spi_r] = session
+            return session
         return self._new(message, packet, Spis(spi_i, spi_r))
 
     def _starting(self, message: Message, packet: Packet, spi_i: bytes) -> Session | None:
@@ -325,6 +329,6 @@ class Sessions:
         ends = (packet.src, packet.dst) if message.initiator else (packet.dst, packet.src)
         session = Session(spis, *ends)
         self.all.append(session)
-        self._pairs.setdefault((spis.i, spis.r), session)
+        self._pairs.setdefault(spis.i + spis.r, session)
         self._starts.setdefault(spis.i, []).append(session)
         return session

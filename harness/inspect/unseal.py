@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ikelab.harness.crypto.cipher import BadIntegrity, cipher
 from ikelab.harness.crypto.integ import icv_length, mac
@@ -38,8 +38,7 @@ _LAST = 8.0  # a next payload of 0 where the chain ends
 _LENGTH = 16.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """Where the sealed part of a message lies: `data[start:end]` is IV, ciphertext and ICV."""
 
     data: bytes
@@ -50,8 +49,7 @@ class Sealed:
     fragments: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """What one key made of a message: the inner chain, or the reason why there is none."""
 
     chain: bytes | None

@@ -1,0 +1,18 @@
+"""Garbage collection at a pace that fits: messages come by the ten thousand, and hold no loops."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def patient_collector() -> Iterator[None]:
+    """Packets come and go by the thousand here: at its usual pace the collector takes half."""
+    usual = gc.get_threshold()
+    gc.set_threshold(100_000, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
