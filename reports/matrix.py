@@ -58,7 +58,7 @@ class Cell:
     def flaky(self) -> bool:
         """Whether the same test, repeated, came to different verdicts: a fault of ours."""
         seen: dict[str, Verdict] = {}
-        return any(seen.setdefault(r.id, r.verdict) != r.verdict for r in self.results)
+        return any(seen.setdefault(r.repeated, r.verdict) != r.verdict for r in self.results)
 
 
 @dataclass(slots=True)

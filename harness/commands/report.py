@@ -6,24 +6,45 @@ from pathlib import Path
 
 import click
 
+PATH = click.Path(path_type=Path)
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the page.")
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
-def report(runs: tuple[Path, ...], html: Path | None, junit: Path | None) -> int:
-    """Make a page, a JUnit file or a summary from run folders."""
+@click.option("--html", type=PATH, metavar="FILE", help="Write the page, whole in one file.")
+@click.option(
+    "--site", type=PATH, metavar="DIR", help="Write the page as a folder, for large runs."
+)
+@click.option("--junit", type=PATH, metavar="FILE", help="Write JUnit XML.")
+@click.option("--markdown", type=PATH, metavar="FILE", help="Write a summary for release notes.")
+@click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the matrix as JSON.")
+def report(
+    runs: tuple[Path, ...],
+    html: Path | None,
+    site: Path | None,
+    junit: Path | None,
+    markdown: Path | None,
+    as_json: Path | None,
+) -> int:
+    """Make pages and files from run folders; without an option print a summary."""
+    from ikelab.reports.export import write_json, write_markdown
     from ikelab.reports.junit import write_junit
     from ikelab.reports.load import load_run
-    from ikelab.reports.page import write_page
+    from ikelab.reports.page import write_page, write_site
     from ikelab.reports.summary import summary
 
     loaded = [load_run(path) for path in runs]
-    if html:
-        write_page(loaded, html)
-    if junit:
-        write_junit(loaded, junit)
-    if not html and not junit:
+    wanted = {
+        write_page: html,
+        write_site: site,
+        write_junit: junit,
+        write_markdown: markdown,
+        write_json: as_json,
+    }
+    for write, path in wanted.items():
+        if path:
+            write(loaded, path)
+    if not any(wanted.values()):
         click.echo(summary(loaded).rstrip())
     return 0
 

@@ -1,20 +1,35 @@
-"""One self-contained HTML page from run folders: no network, opens from disk, can be mailed.
+"""An HTML page from run folders: one file to mail, or a folder for runs of any size.
 
-Template, style and script lie beside this file; `data` decides what goes in.
+Neither needs a network or a server. Template, style and script lie beside this file; `data`
+decides what goes in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader
 
 from ikelab.harness.errors import ConfigError
 from ikelab.reports.load import Run
 from ikelab.reports.matrix import build
-from ikelab.reports.page.data import Budget, detail, embed, index, pack, places
+from ikelab.reports.page.data import (
+    Budget,
+    Link,
+    Place,
+    beside,
+    detail,
+    embed,
+    index,
+    pack,
+    places,
+)
+from ikelab.reports.records import Json
 
 SCRIPTS = (
     "base.js",
@@ -42,23 +57,75 @@ def write_page(
     are spent; what is larger becomes a relative link to the run folder.
     """
     matrix = build(runs)
-    budget = Budget(file_limit, total_limit)
-    details = (pack(detail(place, out, budget)) for place in places(runs, matrix))
+    budget, link = Budget(file_limit, total_limit), beside(out)
+    details = (pack(detail(place, link, budget)) for place in places(runs, matrix))
+    with _writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _dump(runs, index(runs, matrix), out, details=details)
+
+
+def write_site(runs: Sequence[Run], folder: Path) -> Path:
+    """Write a folder and return its page; ConfigError when it cannot be written.
+
+    `index.html` holds the matrix alone, `details/` a script for each result, which the page loads
+    when its cell is opened, and `files/` a copy of what the result left. It is its owner's alone.
+    """
+    matrix = build(runs)
+    page = folder / "index.html"
+    with _writing(folder):
+        for place in (folder, folder / "details", folder / "files"):
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for number, place in enumerate(places(runs, matrix)):
+            text = pack(detail(place, _copies(folder, number, place), Budget(0, 0)))
+            _private(folder / "details" / f"{number}.js", f'ikelabDetail({number},"{text}");\n')
+        _dump(runs, index(runs, matrix), page, scripts="'self' file:")
+    return page
+
+
+def _copies(folder: Path, number: int, place: Place) -> Link:
+    """Links to copies of a result's files, which stay when the run folder goes."""
+    own, name = place.result.folder, Path("files", str(number))
+
+    def link(path: Path) -> str:
+        assert own is not None  # it holds the file
+        copy = folder / name / path.relative_to(own)
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        copy.chmod(0o600)
+        return quote((name / path.relative_to(own)).as_posix())
+
+    return link
+
+
+def _dump(
+    runs: Sequence[Run], matrix: Json, out: Path, *, details: Iterable[str] = (), scripts: str = ""
+) -> None:
     environment = Environment(loader=PackageLoader(__name__, "."), autoescape=True)
     stream = environment.get_template("template.html").stream(
         title="ikelab: " + ", ".join(run.name for run in runs),
         style=_asset("style.css"),
         script="\n".join(_asset(name) for name in SCRIPTS),
-        index=embed(index(runs, matrix)),
+        scripts=scripts,
+        index=embed(matrix),
         details=details,
     )
+    _private(out, "")
+    stream.dump(str(out), encoding="utf-8")
+
+
+def _private(path: Path, text: str) -> None:
+    """A file that only its owner may read: it holds keys."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.touch(mode=0o600)
-        out.chmod(0o600)
-        stream.dump(str(out), encoding="utf-8")
+        yield
     except OSError as error:
-        raise ConfigError(f"cannot write {out}: {error.strerror}") from None
+        raise ConfigError(f"cannot write {error.filename or out}: {error.strerror}") from None
 
 
 def _asset(name: str) -> str:

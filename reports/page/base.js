@@ -55,8 +55,24 @@ function lazy(attributes, summary, content) {
   return details;
 }
 
+// The detail of a result: in the page itself, or in a script of its own beside it.
+const waiting = new Map();
+window.ikelabDetail = (number, text) => waiting.get(number)?.(text);
+
+function packed(number) {
+  const inside = byId(`detail-${number}`);
+  if (inside) return inside.textContent;
+  return new Promise((resolve, reject) => {
+    waiting.set(number, resolve);
+    const script = el("script", { src: `details/${number}.js` });
+    script.addEventListener("load", () => script.remove());
+    script.addEventListener("error", () => reject(new Error(`${script.src} is missing`)));
+    document.head.append(script);
+  });
+}
+
 async function unpack(number) {
-  const text = byId(`detail-${number}`).textContent;
+  const text = await packed(number);
   const bytes = fromBase64(text);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return JSON.parse(await new Response(stream).text());

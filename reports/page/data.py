@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -139,7 +139,11 @@ def _run(run: Run) -> Json:
     }
 
 
-def detail(place: Place, page: Path, budget: Budget) -> Json:
+Link = Callable[[Path], str]
+"""From a file of a run folder to what the page says as a link to it."""
+
+
+def detail(place: Place, link: Link, budget: Budget) -> Json:
     """All of one result: what was judged, the conversation, the peer's side, files, commands."""
     run, result = place.run, place.result
     details = result.details or result.reason
@@ -158,7 +162,7 @@ def detail(place: Place, page: Path, budget: Budget) -> Json:
         "steps": steps,
         "more": len(conversation.steps) - len(steps),
         "problems": list(conversation.problems),
-        "files": list(_files(result, page, budget)),
+        "files": list(_files(result, link, budget)),
         "commands": _commands(run, result),
     }
 
@@ -208,8 +212,8 @@ def _violation(violation: Violation) -> Json:
 TAIL = 1 << 16
 
 
-def _files(result: Result, page: Path, budget: Budget) -> Iterator[Json]:
-    """Files as text or base64 while the budget lasts; the rest as links beside the page."""
+def _files(result: Result, link: Link, budget: Budget) -> Iterator[Json]:
+    """Files as text or base64 while the budget lasts; the rest as links."""
     if result.folder is None:
         return
     for path in result.evidence().downloads():
@@ -220,7 +224,7 @@ def _files(result: Result, page: Path, budget: Budget) -> Iterator[Json]:
             if wanted and budget.take(size):
                 entry |= _content(path.read_bytes())
             else:
-                entry["href"] = _link(path, page)
+                entry["href"] = link(path)
                 if path.name in ("peer.log", "peer.conf"):
                     text = result.evidence().text(path.name, TAIL)
                     entry |= {"text": text.content, "cut": text.cut}
@@ -237,9 +241,14 @@ def _content(data: bytes) -> Json:
     return {"base64": base64.b64encode(data).decode()} if "\0" in text else {"text": text}
 
 
-def _link(path: Path, page: Path) -> str:
-    relative = os.path.relpath(path.resolve(), page.resolve().parent)
-    return quote(Path(relative).as_posix())
+def beside(page: Path) -> Link:
+    """Links from a page to where the files are."""
+    place = page.resolve().parent
+
+    def link(path: Path) -> str:
+        return quote(Path(os.path.relpath(path.resolve(), place)).as_posix())
+
+    return link
 
 
 def _commands(run: Run, result: Result) -> list[Json]:

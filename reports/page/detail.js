@@ -16,7 +16,7 @@ async function openCell(td, variant = null, { focus = true } = {}) {
   td.classList.add("open");
   focusCell(td, { focus: false });
   history.replaceState(null, "", linkTo(td, open.variant));
-  const detail = await unpack(td.cell.results[open.variant]);
+  const detail = await unpack(td.cell.results[open.variant]).catch(nothing);
   if (turn !== open.turn) return; // another cell was opened meanwhile
   dropFiles();
   panel.hidden = false;
@@ -29,6 +29,12 @@ async function openCell(td, variant = null, { focus = true } = {}) {
   reveal(td);
   if (focus) panel.querySelector("h2").focus({ preventScroll: true });
 }
+
+// What is shown of a result whose script does not lie beside the page any more.
+const nothing = (error) => ({
+  reason: error.message, doc: "", details: "", plan: "", id: "", more: 0,
+  rfc: [], violations: [], steps: [], problems: [], files: [], commands: [],
+});
 
 function closePanel() {
   if (panel.hidden) return false;

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ikelab.reports.load import load_run
-from ikelab.reports.page import write_page
+from ikelab.reports.page import write_page, write_site
 from tests.conftest import missing
 
 SPI_I, SPI_R = "f074d8bbd5a59f0b", "f94020dd8cb4b9c4"
@@ -331,6 +331,17 @@ def page(driver, tmp_path):
         out = tmp_path / "report.html"
         write_page([load_run(b.path) for b in builders], out)
         return Page(driver, out)
+
+    yield write
+    assert [e for e in driver.get_log("browser") if e["level"] in ("SEVERE", "WARNING")] == []
+
+
+@pytest.fixture
+def site(driver, tmp_path):
+    """Write the folder of these runs; its page is to be opened in the browser."""
+
+    def write(*builders) -> Page:
+        return Page(driver, write_site([load_run(b.path) for b in builders], tmp_path / "site"))
 
     yield write
     assert [e for e in driver.get_log("browser") if e["level"] in ("SEVERE", "WARNING")] == []

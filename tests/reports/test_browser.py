@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import stat
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
 import pytest
 
 WIDE, NARROW = (1280, 800), (390, 844)
@@ -33,8 +38,9 @@ return cell.results.includes(Number(document.getElementById("panel").dataset.rea
 """
 
 
-def test_every_cell_opens_by_keyboard_and_nothing_complains(small, page):
-    view = page(small).open()
+@pytest.mark.parametrize("form", ["page", "site"])
+def test_every_cell_opens_by_keyboard_and_nothing_complains(small, form, request):
+    view = request.getfixturevalue(form)(small).open()
     assert view.status == "3 rules, 9 cells"
     cells = view.all("td[role=gridcell]:not(.none)")
     assert len(cells) == 9
@@ -295,3 +301,23 @@ def test_a_run_without_results_is_a_page_that_says_what_is_missing(build_run, pa
     view = page(made).open()
     assert view.status == "0 rules, 0 cells"
     assert "results.jsonl is missing" in view.one("#problems").text
+
+
+def test_a_folder_offers_its_files_after_the_run_is_gone(small, site):
+    view = site(small)
+    shutil.rmtree(small.path)
+    view.open("#VER-06/reference.responder/1")
+    links = [a.get_attribute("href") for a in view.all("#panel .files a")]
+    assert len(links) == 7
+    copies = [link for link in links if not link.startswith("blob:")]  # logs are in the detail
+    assert len(copies) >= 4 and all("/site/files/" in link for link in copies)
+    for link in copies:
+        assert stat.S_IMODE(Path(unquote(urlsplit(link).path)).stat().st_mode) == 0o600
+
+
+def test_a_detail_that_is_missing_is_named(small, site, driver):
+    view = site(small)
+    (view.path.parent / "details/0.js").unlink()
+    view.open("#INIT-01/reference.responder")
+    assert "details/0.js is missing" in view.one("#panel .callout").text
+    driver.get_log("browser")  # what the browser says of it is right
