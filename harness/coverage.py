@@ -49,7 +49,7 @@ SPECIAL = {
 }
 ROOMS = ("exchange/*.py", "esp/*.py", "crypto/[!s]*.py", "crypto/s[!u]*.py", "sk.py", "model.py")
 """Where the engine is; crypto.support speaks of what it cannot do."""
-PLACEHOLDERS = {("Exchange", "IKE_SESSION_RESUME"), ("Payload", "NONE")}
+PLACEHOLDERS = {("Exchange", "GSA_INBAND_REKEY"), ("Payload", "NONE")}
 """Rows that the source names for something else: an unknown exchange, the end of a chain."""
 Vectors = dict[tuple[str, int, int | None], list[str]]
 """(registry, number, key bits) -> the published vectors that pass."""

@@ -14,6 +14,7 @@ from ikelab.harness import sk
 from ikelab.harness.edits import Edit, Plan
 from ikelab.harness.esp.child import ChildPath
 from ikelab.harness.esp.tunnel import UDP, Tunnel, spi_of
+from ikelab.harness.exchange import mobike
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.listener import Listener
@@ -310,6 +311,12 @@ class Session:
         self._postponed = self.reply.postponed
         return self.reply
 
+    def move_to(self, address: str) -> Reply:
+        """Have another address from now on, and tell the peer of it (RFC 4555)."""
+        sa = self.sa
+        local = (address, sa.local[1])
+        return self._ask(lambda: mobike.move(sa, local, self._now()), None)
+
     def move_to_4500(self) -> None:
         """Go on from and to port 4500 (RFC 7296 2.23), whatever the hashes said."""
         sa = self.sa
@@ -400,12 +407,12 @@ class Session:
         if wanted.spi_in not in tunnels:
             local, remote = sa.local[0], sa.remote[0]
             path = ChildPath(wanted, local=local, remote=remote, entropy=sa.entropy)
-            translated = bool(sa.nat.initiator or sa.nat.responder)
-            encap = translated and wanted.protocol == Protocol.ESP
+            encap = _translated(sa) and wanted.protocol == Protocol.ESP
             made = Tunnel(path, encap=encap, ports=(sa.local[1], sa.remote[1]))
             tunnels[wanted.spi_in] = made
             # The peer may choose the other form.
             self.endpoint.transport.listen(path.protocol, local)
+        tunnels[wanted.spi_in].follow(sa.local, sa.remote, sa.mobility.moves, _translated(sa))
         return tunnels[wanted.spi_in]
 
     def emit(self, datagram: Datagram) -> None:
@@ -509,6 +516,11 @@ class Session:
 
     def __str__(self) -> str:
         return self.transcript.text()
+
+
+def _translated(sa: IkeSa) -> bool:
+    """Whether there is a NAT between the two ends."""
+    return bool(sa.nat.initiator or sa.nat.responder)
 
 
 def overridden(base: IkeConfig, **options: Any) -> IkeConfig:

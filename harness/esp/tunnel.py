@@ -11,7 +11,7 @@ from ikelab.harness.errors import ConfigError
 from ikelab.harness.esp import ah
 from ikelab.harness.esp.child import ChildPath, Opened
 from ikelab.harness.esp.seal import Refused
-from ikelab.harness.model import Datagram
+from ikelab.harness.model import Address, Datagram
 from ikelab.layers.esp import IpProtocol
 from ikelab.layers.message import demux
 
@@ -29,11 +29,20 @@ class Tunnel:
         self.path = path
         self.encap = encap
         self.ports = ports
+        self.moves = 0  # of its IKE SA, that it has followed
         self.opened: list[tuple[Opened, Datagram]] = []
         self.refused: list[Refused] = []
         self.echoes = 0  # requests made so far
         if encap and path.protocol == IpProtocol.AH:
             raise ConfigError("AH covers the addresses: it cannot go through UDP (RFC 3948 1)")
+
+    def follow(self, local: Address, remote: Address, moves: int, encap: bool) -> None:
+        """Go where the IKE SA went (RFC 4555 3.5), once for each of its `moves`."""
+        if moves == self.moves:
+            return
+        self.moves, self.encap = moves, encap and self.path.protocol == IpProtocol.ESP
+        self.path.local, self.path.remote = local[0], remote[0]
+        self.ports = (local[1], remote[1])
 
     @property
     def spi_in(self) -> bytes:

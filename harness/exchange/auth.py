@@ -77,6 +77,7 @@ def _finish(sa: IkeSa, it: Inbound, seen: Step) -> None:
     _keep_mapping(sa, seen.now)
     if it.has(Payload.SA) and sa.rounds.offer is not None:
         first_child.take(sa, it, sa.rounds.offer)
+    extensions.established(sa, it, seen.now)
 
 
 def _receive_round(sa: IkeSa, it: Inbound, seen: Step, now: float) -> None:
@@ -152,7 +153,7 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     own = sa.config.local_id
     try:
         broken = [] if trusting else proof.check(sa, it, identity, auth)
-        mine = proof.authenticate(sa, own)
+        mine = proof.authenticate(sa, own, it)
     except NotProven as failed:
         _note(sa, failed, sa.transcript.steps[-1])
         return _refused(sa, Notify.AUTHENTICATION_FAILED, f"{failed.reason}: {failed}")
@@ -191,7 +192,10 @@ def _conclude(sa: IkeSa, payloads: list[Any], now: float) -> Reply:
     _keep_mapping(sa, now)
     payloads += sa.announce_window()
     offer = sa.rounds.offer
-    if offer is not None and offer.has(Payload.SA):
+    if offer is None:
+        return Reply(payloads)
+    payloads += extensions.auth_response(sa, offer, now)
+    if offer.has(Payload.SA):
         answer = first_child.answer(sa, offer)
         if len(answer) == 1 and not sa.conduct.keep_ike_on_child_error:
             return Reply(answer, "refused", "no child")

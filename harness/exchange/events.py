@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ikelab.harness.model import Violation
+from ikelab.harness.model import Address, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,39 @@ class NotAuthenticated:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofExpires:
+    """The initiator's proof is too old now (RFC 4478)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synchronised:
+    """Message IDs were set anew (RFC 6311): of our next request, and the one that we expect."""
+
+    sends: int
+    expects: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The IKE SA has other addresses (RFC 4555): ours and the peer's."""
+
+    local: Address
+    remote: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """We are sent to another gateway, and go (RFC 5685)."""
+
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRefused:
+    """The responder does not take our ticket (RFC 5723)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The IKE SA is gone, and why."""
 
@@ -105,6 +138,11 @@ Event = (
     | Refused
     | Rekeyed
     | NotAuthenticated
+    | ProofExpires
+    | Synchronised
+    | Moved
+    | Redirected
+    | TicketRefused
     | Closed
     | Ignored
     | TimedOut

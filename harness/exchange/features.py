@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from ikelab.harness.exchange.credentials import Credential, Trust
-from ikelab.harness.model import Identity
+from ikelab.harness.model import Identity, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,57 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where initiators are sent, and when: "init", "auth", or "later", when it is told to."""
+
+    to: str
+    when: str = "init"
+    nonce: bytes | None = None  # in place of the initiator's, which is a fault
+
+
+@dataclass(slots=True)
+class TicketBox:
+    """Tickets by reference: what a responder keeps of SAs that may be resumed, by ticket.
+
+    Shared by all SAs of a listener. `lifetime` in seconds.
+    """
+
+    lifetime: int = 3600
+    kept: dict[bytes, Session] = field(default_factory=dict, repr=False)
+    spent: set[bytes] = field(default_factory=set, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What both sides keep of an IKE SA that may be resumed (RFC 5723 5)."""
+
+    ticket: bytes
+    suite: Suite
+    sk_d: bytes = field(repr=False)
+    ours: Identity
+    theirs: Identity
+    expires: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """The extensions of one side. Who reads a field says what it means; see the RFC beside it."""
 
     more: tuple[Round, ...] = ()  # RFC 4739: what an initiator proves after its first proof
     more_trust: tuple[Trust, ...] = ()  # RFC 4739: what a responder wants proven in addition
+    methods: tuple[int, ...] = ()  # RFC 9593: the authentication methods that we take
+    childless: bool = False  # RFC 6023: IKE_AUTH without a child, asked for and announced
+    auth_lifetime: int = 0  # RFC 4478: seconds after which a responder wants a new proof
+    crash_secret: bytes = field(default=b"", repr=False)  # RFC 6290: what tokens are made of
+    sync: bool = False  # RFC 6311: message IDs may be set anew
+    mobike: bool = False  # RFC 4555: addresses may change
+    check_path: bool = False  # RFC 4555 3.7: a responder asks a new address for COOKIE2
+    no_nats: bool = False  # RFC 4555 3.9: an initiator allows no NAT on the way
+    follow_redirects: bool = False  # RFC 5685: an initiator goes where it is sent
+    redirect: Redirect | None = None  # RFC 5685: where a responder sends its initiators
+    ask_ticket: bool = False  # RFC 5723: an initiator wants a ticket
+    tickets: TicketBox | None = None  # RFC 5723: a responder gives and takes tickets
+    resume: Session | None = None  # RFC 5723: what an initiator resumes
     eap_key: bytes = field(default=b"", repr=False)  # a fault: AUTH is of this, not of the MSK
 
     def wanted(self) -> list[str]:

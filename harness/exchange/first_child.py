@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ikelab.harness.exchange import configuration
+from ikelab.harness.exchange import configuration, small
 from ikelab.harness.exchange.child import Nonces, fresh_spi, install
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def ask(sa: IkeSa) -> list[Any]:
     """What the request holds for its child: [CP], SAi2, TSi, TSr; nothing without ESP suites."""
     config = sa.config
-    if not config.esp:
+    if not config.esp or small.goes_childless(sa):
         return []
     # The SPI that the peer is to put into the ESP it sends us.
     sa.offered_spi = fresh_spi(sa)

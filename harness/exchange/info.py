@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.exchange import rekey
@@ -26,8 +27,8 @@ def delete_ike() -> IKEv2_Delete:
     return IKEv2_Delete(proto=Protocol.IKE, SPIsize=0, SPInum=0, SPI=[])
 
 
-def serve(sa: IkeSa, it: Inbound) -> Reply | None:
-    """Answer INFORMATIONAL."""
+def serve(sa: IkeSa, it: Inbound, extras: Sequence[Any] = ()) -> Reply | None:
+    """Answer INFORMATIONAL; `extras` are what extensions have to say."""
     if not it.payloads and not sa.conduct.answer_liveness:
         return None
     if it.notify(Notify.AUTHENTICATION_FAILED) is not None:
@@ -42,7 +43,7 @@ def serve(sa: IkeSa, it: Inbound) -> Reply | None:
         # 3.11, 2.21.3: SPIs of ESP and AH have four octets, and there are as many as announced.
         outcome = "refused" if sa.conduct.end_on_syntax_error else ""
         return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], outcome, "a Delete payload")
-    answer: list[Any] = []
+    answer: list[Any] = list(extras)
     for delete in deletes:
         answer += _paired(sa, delete)
     return Reply(answer)

@@ -12,7 +12,7 @@ from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import derive_ike
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
-from ikelab.harness.exchange import extensions, fit, frag, misread, proof, rules
+from ikelab.harness.exchange import extensions, fit, frag, misread, mobike, proof, redirect, rules
 from ikelab.harness.exchange.events import Answered, Requested
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import accepted_payload, choose, inconsistent, sa_payload
@@ -146,7 +146,7 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram, now: float) 
     if reason or critical is not None:
         sa.ignore(seen, reason or f"an unknown critical payload {critical}")
         return
-    if _retry(sa, it, seen, now):
+    if redirect.in_init(sa, it, seen, now) or _retry(sa, it, seen, now):
         return
     sa.window.settle(0)
     if it.errors() and not it.has(Payload.SA):
@@ -248,7 +248,8 @@ def _take_keys(sa: IkeSa, chosen: Suite) -> None:
 
 def _float(sa: IkeSa) -> None:
     """RFC 7296 2.23: with a NAT in between, the initiator goes on from and to port 4500."""
-    if (sa.nat.initiator or sa.nat.responder) and sa.conduct.detect_nat:
+    found = (sa.nat.initiator or sa.nat.responder) and sa.conduct.detect_nat
+    if found or mobike.floats(sa):
         local = (sa.local[0], NATT_PORT) if sa.local[1] == IKE_PORT else sa.local
         remote = (sa.remote[0], NATT_PORT) if sa.remote[1] == IKE_PORT else sa.remote
         sa.local, sa.remote = local, remote
@@ -342,6 +343,9 @@ def _considered(sa: IkeSa, it: Inbound, datagram: Datagram) -> list[Any] | Refus
         return Refusal(Notify.INVALID_SYNTAX, reason="the nonce is too short or too long")
     if not sa.conduct.skip_unknown and it.unknown():
         return Refusal(Notify.INVALID_SYNTAX, reason="an unknown payload")
+    elsewhere = redirect.refuses(sa, it)
+    if elsewhere is not None:
+        return Refusal(Notify.REDIRECT, elsewhere)
     offered = it.offers()
     if sa.config.lenient:
         offered = misread.offered(sa.conduct, sa_in, offered)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ikelab.harness import sk
-from ikelab.harness.exchange import init, misread
+from ikelab.harness.exchange import init, misread, resumption, small
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
 from ikelab.harness.exchange.sa import NON_ESP_MARKER, IkeSa, arrived
@@ -25,6 +25,7 @@ HALF_OPEN = 20  # more IKE SAs than this are too many for a peer with that fault
 STRAY_SPI = b"\x5a" * 8  # an SPIr where there should be none, by conduct
 
 
+FIRST = (Exchange.IKE_SA_INIT, Exchange.IKE_SESSION_RESUME)
 SWEEP = 64  # datagrams between two looks at what can be forgotten
 PATIENCE = 60.0  # seconds that a half-open SA, or one that is over, is kept for repeated requests
 MOST_OVER = 50  # SAs that are over and kept all the same, the latest ones
@@ -83,8 +84,10 @@ class Listener:
             return
         elif owner := self._owner(packet, data, datagram):
             owner.receive(datagram, now)
-        elif packet.exch_type == Exchange.IKE_SA_INIT or not self.config.conduct.check_exchange:
+        elif packet.exch_type in FIRST or not self.config.conduct.check_exchange:
             self._first(packet, data, datagram, now)
+        elif self.config.features.crash_secret and not int(packet.flags) & RESPONSE:
+            self._tell_crash(packet, datagram, now)
         elif not self.config.conduct.say_little:
             self._answer(packet, IKEv2_Notify(type=Notify.INVALID_SYNTAX), datagram, now)
 
@@ -146,7 +149,10 @@ class Listener:
         seen = sa.transcript.append(
             Step(now, RECEIVED, datagram.src, datagram.dst, data, _message=packet)
         )
-        init.serve(sa, it, seen, datagram, now)
+        if it.exchange == Exchange.IKE_SESSION_RESUME:
+            resumption.serve(sa, it, seen, datagram, now)
+        else:
+            init.serve(sa, it, seen, datagram, now)
         if Notify.INVALID_KE_PAYLOAD in sa.init.refused:
             self._asked.add(sa.spi_i)
         if sa.state is State.CLOSED and conduct.forget_refused:
@@ -180,18 +186,33 @@ class Listener:
         notify = IKEv2_Notify(type=Notify.COOKIE, notify=self._cookie(it, datagram))
         self._answer(it.message, notify, datagram, now)
 
+    def _tell_crash(self, packet: IKEv2, datagram: Datagram, now: float) -> None:
+        """RFC 6290 4.3: no such IKE SA, and the token that proves that there was one."""
+        spi_i, spi_r = bytes(packet.init_SPI), bytes(packet.resp_SPI)
+        data = small.token(self.config.features.crash_secret, spi_i, spi_r)
+        proof = IKEv2_Notify(type=Notify.QUICK_CRASH_DETECTION, notify=data)
+        told = [proof] if self.config.conduct.tell_token else []
+        self._answer(packet, IKEv2_Notify(type=Notify.INVALID_IKE_SPI), datagram, now, told)
+
     def _refuse_version(self, packet: IKEv2, datagram: Datagram, now: float) -> None:
         """RFC 7296 2.5: an unprotected notify whose header has the version that we speak."""
         if not int(packet.flags) & RESPONSE:
             notify = IKEv2_Notify(type=Notify.INVALID_MAJOR_VERSION)
             self._answer(packet, notify, datagram, now)
 
-    def _answer(self, packet: IKEv2, notify: IKEv2_Notify, datagram: Datagram, now: float) -> None:
+    def _answer(
+        self,
+        packet: IKEv2,
+        notify: IKEv2_Notify,
+        datagram: Datagram,
+        now: float,
+        more: Sequence[IKEv2_Notify] = (),
+    ) -> None:
         """An answer that leaves no state behind; SPIr stays zero."""
         conduct = self.config.conduct
         data = bytes(
             message(
-                [notify],
+                [notify, *more],
                 init_SPI=bytes(packet.init_SPI),
                 resp_SPI=bytes(packet.resp_SPI) if conduct.zero_spi_in_refusals else STRAY_SPI,
                 exch_type=packet.exch_type,

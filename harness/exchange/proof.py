@@ -15,7 +15,7 @@ from ikelab.harness.crypto.auth import null_auth, psk_auth, signed_octets
 from ikelab.harness.crypto.errors import BadSignature
 from ikelab.harness.crypto.schemes import SCHEMES, Scheme
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm, nearest
-from ikelab.harness.exchange import peer_certs
+from ikelab.harness.exchange import peer_certs, resumption, small
 from ikelab.harness.exchange.credentials import (
     CertCredential,
     Credential,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 X509 = CertEncoding.X_509_CERTIFICATE_SIGNATURE
 _HASH_AND_URL = CertEncoding.HASH_AND_URL_OF_X_509_CERTIFICATE
+_SHARED = AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE
 _SIGNATURES = frozenset(
     {
         AuthMethod.RSA_DIGITAL_SIGNATURE,
@@ -131,14 +132,22 @@ def certificates(sa: IkeSa, request: Inbound | None = None) -> list[Any]:
     return found
 
 
-def authenticate(sa: IkeSa, identity: Identity) -> IKEv2_AUTH:
+def authenticate(sa: IkeSa, identity: Identity, it: Inbound | None = None) -> IKEv2_AUTH:
     """Our AUTH over our own first message, the peer's nonce and our ID (2.15).
 
-    NotProven where our key can do nothing that the peer understands.
+    NotProven where our key can do nothing that the peer understands. `it` is what we answer.
     """
+    made = _authenticate(sa, identity)
+    small.check_method(sa, int(made.auth_type), it)
+    return made
+
+
+def _authenticate(sa: IkeSa, identity: Identity) -> IKEv2_AUTH:
     own = own_credential(sa)
     body = id_body(identity, sa.config.id_reserved)
     prf, octets, sk_p = covered(sa, body, ours=sa.conduct.sign_own_octets)
+    if sa.resumption.source is not None:
+        return IKEv2_AUTH(auth_type=_SHARED, load=resumption.mac(sa, octets, sk_p))
     if isinstance(own, NullCredential):
         data = null_auth(prf, sk_p, octets)
         return IKEv2_AUTH(auth_type=AuthMethod.NULL_AUTHENTICATION, load=data)
@@ -199,7 +208,12 @@ def check(sa: IkeSa, it: Inbound, identity: Any, auth: Any) -> list[Violation]:
     prf, octets, sk_p = covered(sa, body, ours=False)
     trust, data = trust_of(sa), bytes(auth.load)
     method = int(auth.auth_type)
-    if method == AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE and trust.psk is not None:
+    if sa.resumption.source is not None:
+        if method != _SHARED or not hmac.compare_digest(resumption.mac(sa, octets, sk_p), data):
+            raise NotProven(AuthFailure.KEY, "AUTH does not verify with the resumed keys")
+        if peer != sa.resumption.source.theirs:
+            raise NotProven(AuthFailure.STRANGER, f"{peer} did not get this ticket")
+    elif method == AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE and trust.psk is not None:
         if not hmac.compare_digest(psk_auth(prf, trust.psk, octets), data):
             raise NotProven(AuthFailure.KEY, "AUTH does not verify with the shared key")
     elif method == AuthMethod.NULL_AUTHENTICATION and trust.null:

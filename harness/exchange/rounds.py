@@ -232,7 +232,7 @@ def _begin(sa: IkeSa, it: Inbound, who: Any) -> Reply:
         payloads.append(IKEv2_IDr(IDtype=own.type, res2=sa.config.id_reserved, ID=own.data))
         alone = trust.only and it.notify(Notify.EAP_ONLY_AUTHENTICATION) is not None
         if not alone:
-            payloads += [*proof.certificates(sa, it), proof.authenticate(sa, own)]
+            payloads += [*proof.certificates(sa, it), proof.authenticate(sa, own, it)]
     return Reply([*payloads, state.authenticator.start().payload()], MORE)
 
 

@@ -16,7 +16,21 @@ from typing import Any
 from ikelab.harness import apply, sk
 from ikelab.harness.crypto.keys import IkeKeys
 from ikelab.harness.edits import Binding, Edit
-from ikelab.harness.exchange import auth, create, frag, info, init, misread, outbox, rekey, rules
+from ikelab.harness.exchange import (
+    auth,
+    create,
+    extensions,
+    frag,
+    info,
+    init,
+    misread,
+    mobike,
+    outbox,
+    rekey,
+    resumption,
+    rules,
+    small,
+)
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.events import (
@@ -32,7 +46,11 @@ from ikelab.harness.exchange.events import (
 )
 from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
 from ikelab.harness.exchange.init import InitState
+from ikelab.harness.exchange.mobike import Mobility
+from ikelab.harness.exchange.redirect import Redirection
+from ikelab.harness.exchange.resumption import Resumption
 from ikelab.harness.exchange.rounds import MORE, Rounds
+from ikelab.harness.exchange.small import Small
 from ikelab.harness.exchange.table import Happening, State, step
 from ikelab.harness.exchange.window import Answer, Outstanding, Reply, Window
 from ikelab.harness.model import (
@@ -53,6 +71,7 @@ from ikelab.layers.iana import Exchange, Notify, Payload, lookup
 from ikelab.layers.message import IKEv2, demux, message, parse_payloads
 from ikelab.layers.notify import IKEv2_Notify
 
+IN_CLEAR = (Exchange.IKE_SA_INIT, Exchange.IKE_SESSION_RESUME)
 NON_ESP_MARKER = bytes(4)  # RFC 3948 2.2
 
 
@@ -93,6 +112,10 @@ class IkeSa:
         self.init = InitState()
         self.window = Window()
         self.rounds = Rounds()
+        self.small = Small()
+        self.mobility = Mobility()
+        self.redirection = Redirection()
+        self.resumption = Resumption()
         self.last_response: Inbound | None = None
         self.collisions = create.Collisions()
         self.over = False
@@ -162,6 +185,8 @@ class IkeSa:
             self.ignore(seen, reason)
         elif packet.exch_type == Exchange.IKE_SA_INIT:
             init.receive(self, Inbound(packet), seen, datagram, now)
+        elif packet.exch_type == Exchange.IKE_SESSION_RESUME:
+            resumption.receive(self, Inbound(packet), seen, datagram, now)
         else:
             self._receive_protected(packet, seen, datagram, now)
 
@@ -185,6 +210,8 @@ class IkeSa:
         times += [w.due for w in self.window.waiting.values()]
         if self.keepalive_due is not None:
             times.append(self.keepalive_due)
+        if (due := extensions.timer(self)) is not None and not self.over:
+            times.append(due)
         if self._minds_liveness():
             times.append(self.heard + self.config.dpd_delay)
         return min(times, default=None)
@@ -194,6 +221,7 @@ class IkeSa:
         for waiting in list(self.window.waiting.values()):
             if waiting.due <= now:
                 self._retransmit(waiting, now)
+        extensions.handle_timer(self, now)
         if self.keepalive_due is not None and self.keepalive_due <= now:
             self._out.append(Datagram(b"\xff", self.local, self.remote, now))
             self.keepalive_due = now + self.config.keepalive
@@ -209,7 +237,23 @@ class IkeSa:
 
     def start_init(self, now: float, edits: Sequence[Edit] = ()) -> None:
         """Send IKE_SA_INIT."""
-        init.start(self, now, edits)
+        if self.config.features.resume is not None:
+            resumption.start(self, now, edits)
+        else:
+            init.start(self, now, edits)
+
+    def restart_init(self, now: float) -> None:
+        """Begin anew, with other keys and nonces, after a redirect or a ticket that was refused."""
+        self.init = InitState()
+        self.spi_r = bytes(8)
+        init.start(self, now, ())
+
+    def another(self, config: IkeConfig) -> IkeSa:
+        """A new IKE SA beside this one; who takes care of this one takes care of it too."""
+        made = IkeSa(config, initiator=True, entropy=self.entropy)
+        if self.on_successor is not None:
+            self.on_successor(made)
+        return made
 
     def start_auth(self, now: float, edits: Sequence[Edit] = ()) -> None:
         """Send IKE_AUTH with the first CHILD_SA."""
@@ -273,8 +317,8 @@ class IkeSa:
         outcome: str = "",
     ) -> tuple[Inbound, list[Datagram]]:
         """Build, edit, seal and queue one message; returns it and its datagrams."""
-        protected = exchange != Exchange.IKE_SA_INIT and not clear
-        refused = exchange == Exchange.IKE_SA_INIT and outcome in ("refused", "retry")
+        protected = exchange not in IN_CLEAR and not clear
+        refused = exchange in IN_CLEAR and outcome in ("refused", "retry")
         number = self._sent[exchange, response]
         self._sent[exchange, response] += 1
         edits = (*self.config.plan.edits(exchange, response, number), *edits)
@@ -295,7 +339,7 @@ class IkeSa:
             tree = apply.on_message(tree, edits, measure, lenient=lenient)
         ivs = self.entropy if self.conduct.fresh_iv else bytes
         built = outbox.build(tree, self._out_keys, ivs, edits, self._room(), lenient=lenient)
-        if exchange == Exchange.IKE_SA_INIT:
+        if exchange in IN_CLEAR:
             init.remember(self, built.messages[0], response, edited=bool(edits))
         marker = NON_ESP_MARKER if encapsulated(self.local, self.remote) else b""
         wire = [Datagram(marker + data, self.local, self.remote, now) for data in built.messages]
@@ -380,11 +424,7 @@ class IkeSa:
         if header["init_SPI"] != self.spi_i:
             return "SPIi is not ours"
         known = any(self.spi_r) and self.state is not State.INIT_SENT
-        if (
-            known
-            and header["exch_type"] != Exchange.IKE_SA_INIT
-            and header["resp_SPI"] != self.spi_r
-        ):
+        if known and header["exch_type"] not in IN_CLEAR and header["resp_SPI"] != self.spi_r:
             return "SPIr is not ours"
         if bool(header["flags"] & INITIATOR) == self.initiator:
             return "the Initiator flag says that we sent it"
@@ -448,9 +488,11 @@ class IkeSa:
 
     def _heeds_the_unprotected(self, packet: IKEv2) -> str | None:
         """A fault: what came without protection ends the IKE SA."""
+        clear = Inbound(packet)
+        if self.state is State.ESTABLISHED and small.crashed(self, clear):
+            return "the peer has lost the IKE SA"
         if self.conduct.require_protection:
             return None
-        clear = Inbound(packet)
         found = clear.errors() or clear.all(Payload.D) or clear.malformed()
         return "an unprotected message said so" if found else None
 
@@ -489,6 +531,8 @@ class IkeSa:
             create.receive(self, it, seen, waiting, now)
         else:
             info.receive(self, waiting)
+        if not self.over:
+            extensions.answered(self, it, waiting, now)
         if fatal:
             # RFC 7296 2.21.3: in both peers, and without a Delete.
             self.end("the peer answered INVALID_SYNTAX")
@@ -504,6 +548,7 @@ class IkeSa:
                 self.ignore(seen, "a new message under an answered message ID")
             return
         outside = not self.window.takes(it.message_id) and self.conduct.keep_window
+        outside = outside and not small.is_sync(self, it)
         if outside and not kept:
             self.ignore(seen, f"message ID {it.message_id}, expected {self.window.expected}")
             return
@@ -521,12 +566,17 @@ class IkeSa:
         reply = self._serve(it, now)
         if reply is not None:
             self._answer(it, seen, reply, now)
+        extensions.served(self, now)
         if was_up and not self._follows:
             self.local, self.remote = usual
 
     @property
     def _follows(self) -> bool:
         """Whether all that we send goes to where a fresh message came from (RFC 7296 2.23)."""
+        if self.mobility.agreed:
+            return mobike.adopts(self)  # RFC 4555 3.5: nothing else moves such an IKE SA
+        if self.mobility.agreed:
+            return True  # RFC 4555 3.8: what moves is told, and `mobike` sees to it
         if self.behind_nat:
             return not self.conduct.stay_behind_nat
         return self.conduct.follow_mapping
@@ -557,7 +607,9 @@ class IkeSa:
             return auth.serve(self, it, now)
         if it.exchange == Exchange.CREATE_CHILD_SA:
             return create.serve(self, it, now)
-        return info.serve(self, it)
+        if small.is_sync(self, it):
+            return Reply(small.serve_sync(self, it))
+        return info.serve(self, it, extensions.serve_informational(self, it, now))
 
     def announce_window(self) -> list[Any]:
         """Say in IKE_AUTH how many requests we take at once, and take so many (2.3)."""
@@ -667,7 +719,7 @@ def is_error(payload: Any) -> bool:
 
 def _known(exchange: int) -> Exchange:
     """The exchange type, or one that no table row has for an unknown number."""
-    return lookup(Exchange, exchange) or Exchange.IKE_SESSION_RESUME
+    return lookup(Exchange, exchange) or Exchange.GSA_INBAND_REKEY
 
 
 def _plain(seen: Step | None) -> tuple[bytes | None, int]:

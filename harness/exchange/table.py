@@ -40,6 +40,7 @@ class Happening(NamedTuple):
 
 _INIT, _AUTH = Exchange.IKE_SA_INIT, Exchange.IKE_AUTH
 _CHILD, _INFO = Exchange.CREATE_CHILD_SA, Exchange.INFORMATIONAL
+_RESUME = Exchange.IKE_SESSION_RESUME
 S, H = State, Happening
 
 TRANSITIONS: dict[tuple[State, Happening], State] = {
@@ -51,6 +52,14 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     (S.IDLE, H("recv", _INIT, "request")): S.IDLE,
     (S.IDLE, H("send", _INIT, "response", "refused")): S.CLOSED,
     (S.IDLE, H("send", _INIT, "response")): S.INIT_DONE,
+    # RFC 5723: a ticket in place of the first exchange; one that is refused leads to it
+    (S.IDLE, H("send", _RESUME, "request")): S.INIT_SENT,
+    (S.INIT_SENT, H("recv", _RESUME, "response", "retry")): S.IDLE,
+    (S.INIT_SENT, H("recv", _RESUME, "response", "refused")): S.CLOSED,
+    (S.INIT_SENT, H("recv", _RESUME, "response")): S.INIT_DONE,
+    (S.IDLE, H("recv", _RESUME, "request")): S.IDLE,
+    (S.IDLE, H("send", _RESUME, "response", "refused")): S.CLOSED,
+    (S.IDLE, H("send", _RESUME, "response")): S.INIT_DONE,
     # RFC 7296 1.2: authentication and the first child
     (S.INIT_DONE, H("send", _AUTH, "request")): S.AUTH_SENT,
     (S.AUTH_SENT, H("recv", _AUTH, "response")): S.ESTABLISHED,

@@ -93,6 +93,8 @@ class Gateway:
             if made is None:
                 return None
             self.tunnels[spi] = made
+        translated = bool(owner.nat.initiator or owner.nat.responder)
+        self.tunnels[spi].follow(owner.local, owner.remote, owner.mobility.moves, translated)
         return self.tunnels[spi]
 
     def _made(self, sa: IkeSa, child: Child) -> Tunnel | None:

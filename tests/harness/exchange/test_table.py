@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from ikelab.harness.exchange import sa as engine
 from ikelab.harness.exchange.credentials import Trust
 from ikelab.harness.exchange.eap.credentials import EapCredential, EapTrust
 from ikelab.harness.exchange.events import Ignored
+from ikelab.harness.exchange.features import Features, TicketBox
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import TRANSITIONS, Happening, State, diagram, step
 from ikelab.layers.iana import Exchange
@@ -85,10 +88,26 @@ def with_eap() -> None:
     Talk(i={"own": mine}, r={"trust": Trust(eap=EapTrust({b"left": b"secret"}))}).up()
 
 
+def with_tickets() -> None:
+    """A ticket that is taken, one that is refused, and an answer that is none."""
+    talk = Talk(
+        i={"features": Features(ask_ticket=True)}, r={"features": Features(tickets=TicketBox())}
+    ).up()
+    session = talk.i.resumption.session
+    for text in ("", "", 'IKE_SESSION_RESUME/response: drop("Nonce")'):
+        config = replace(talk.i.config, features=Features(resume=session))
+        talk.i = IkeSa(config, initiator=True, entropy=os.urandom)
+        talk.listener.config = replace(talk.listener.config, plan=plan(text))
+        if text:
+            talk.listener.config.features.tickets.spent.clear()
+        talk.init()
+
+
 def converse() -> None:
     """Conversations that together walk every row."""
     usual()
     with_eap()
+    with_tickets()
     first_exchanges_that_fail()
     for ask in ("inform", "create_child"):
         answered_while_closing(ask)
