@@ -8,6 +8,7 @@ and `lacks` says why. iked tells nobody when it is ready, so its log is read as 
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,13 +18,12 @@ from ikelab.harness.model import Identity, Suite, Transform, selectors
 from ikelab.harness.peer import cache as store
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import FOLDER, Daemon, abilities
-from ikelab.harness.peer.openiked import logs, parse
+from ikelab.harness.peer.openiked import credentials, logs, parse
 from ikelab.harness.peer.openiked.render import NO_CHECKS, render
 from ikelab.layers.iana import Encr, Protocol, Sn, TransformType
 from ikelab.netns.host import Host
 
 _ETC = "/etc/iked"
-_KEY = "private/local.key"
 _SOCKET = "/run/iked.sock"
 # iked drops its rights to this user; without root there is no other number than our own.
 _PASSWD = "root:x:0:0:root:/:/bin/false\n_iked:x:0:0:OpenIKED:/var/empty:/bin/false\n"
@@ -41,8 +41,8 @@ class OpenIked:
         self.name = entry.manifest.peer
         self.version = entry.manifest.version
         self._host = host
-        for name in ("private", "empty", "ca", "certs", "crls", "pubkeys"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / "empty").mkdir(parents=True, exist_ok=True)
+        _clear(folder)
         (folder / "passwd").write_text(_PASSWD)
         (folder / "group").write_text(_GROUP)
         binds = [
@@ -67,6 +67,9 @@ class OpenIked:
             raise Unsupported(f"{self.name} cannot run: {self.lacks['responder']}")
         self._daemon.kill()
         self._config = None
+        _clear(self._daemon.folder)
+        for name, octets in credentials.material(config).items():
+            _private(self._daemon.folder / name, octets)
         self._write(files)
         self._check(config)
         self._launch()
@@ -170,24 +173,25 @@ class OpenIked:
 
     def _write(self, files: dict[str, str], *, remember: bool = True) -> None:
         for name, text in files.items():
-            path = self._daemon.folder / name
-            path.write_text(text)
-            path.chmod(0o600)  # iked refuses what others can read
+            _private(self._daemon.folder / name, text.encode())
         if remember:
             self._files = files
 
     def _launch(self) -> None:
-        """Make iked's own key once, start it, wait until it has its sockets."""
-        if not (self._daemon.folder / _KEY).exists():
+        """Start iked, with some key of its own, and wait until it has its sockets."""
+        if not (self._daemon.folder / credentials.LOCAL_KEY).exists():
             self._make_key()
         argv = ["/usr/sbin/iked", "-dvvv", "-f", f"{FOLDER}/iked.conf", "-s", _SOCKET]
         self._daemon.launch(argv, ready=_READY)
 
     def _make_key(self) -> None:
         argv = ["/usr/bin/openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out"]
-        status, said = self._daemon.run([*argv, f"{_ETC}/{_KEY}"])
-        if status:
-            raise LabError(f"{self.name}: openssl made no key: {said.strip()}")
+        made = self._daemon.folder / "some.key"
+        if not made.exists():
+            status, said = self._daemon.run([*argv, f"{_ETC}/{made.name}"])
+            if status:
+                raise LabError(f"{self.name}: openssl made no key: {said.strip()}")
+        _private(self._daemon.folder / credentials.LOCAL_KEY, made.read_bytes())
 
     def _control(self, *words: str) -> str:
         """Ask iked; LabError when it does not answer (any more)."""
@@ -199,6 +203,19 @@ class OpenIked:
         if status:
             raise self._daemon.death(f"does not answer over its socket ({said.strip()})")
         return said
+
+
+def _clear(folder: Path) -> None:
+    """Fresh folders for keys and certificates."""
+    for name in credentials.FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir()
+
+
+def _private(path: Path, octets: bytes) -> None:
+    """Write a file that its owner alone can read: iked refuses any other."""
+    path.write_bytes(octets)
+    path.chmod(0o600)
 
 
 def _lacks() -> dict[str, str]:

@@ -5,10 +5,9 @@ What OpenIKED's language cannot say is Unsupported.
 
 from __future__ import annotations
 
-from ikelab.harness.exchange.credentials import CertCredential, NullCredential, PskCredential
 from ikelab.harness.model import TS, Identity
 from ikelab.harness.peer.base import PeerConfig, Unsupported
-from ikelab.harness.peer.openiked import names
+from ikelab.harness.peer.openiked import credentials, names
 from ikelab.layers.iana import CfgAttr, IdType
 
 POLICY = "ikelab"
@@ -45,7 +44,7 @@ def _policy(config: PeerConfig, active: bool) -> list[str]:
     words += [f"ikesa {names.proposal(suite)}" for suite in config.ike]
     words += [f"childsa {names.proposal(suite)}" for suite in config.esp]
     words.append(f"srcid {identity(config.local_id)} dstid {identity(config.remote_id)}")
-    words.append(f"psk 0x{_secret(config).hex()}")
+    words += credentials.words(config)
     words += [f"config address {network}" for network in config.pool]
     words += [f"config name-server {server}" for server in config.dns]
     asked = dict.fromkeys(_REQUESTS[CfgAttr(number)] for number in config.request)
@@ -88,22 +87,6 @@ def identity(value: Identity) -> str:
     if (value.type, len(value.data)) in addresses or (named and plain and word and fits):
         return f'"{word}"'
     raise Unsupported(f"OpenIKED cannot be told the identity {value}")
-
-
-def _secret(config: PeerConfig) -> bytes:
-    own, trust = config.own, config.trust
-    if isinstance(own, CertCredential) or (trust is not None and trust.anchors):
-        raise Unsupported("OpenIKED's driver has shared keys only")
-    if isinstance(own, NullCredential) or (trust is not None and trust.null):
-        raise Unsupported("OpenIKED has no NULL authentication (RFC 7619)")
-    key = config.psk
-    if isinstance(own, PskCredential):
-        key = own.key
-    elif trust is not None and trust.psk is not None:
-        key = trust.psk
-    if not key:
-        raise Unsupported("OpenIKED has no empty shared key")
-    return key
 
 
 def _check(config: PeerConfig) -> None:

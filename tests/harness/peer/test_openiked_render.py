@@ -6,6 +6,7 @@ IKELAB_GOLDEN=write writes the golden files anew; look at the difference before 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from ikelab.harness.exchange.credentials import NullCredential, Trust
 from ikelab.harness.model import Identity, Suite, suites
 from ikelab.harness.peer.addresses import V4, V6
 from ikelab.harness.peer.base import Unsupported
-from ikelab.harness.peer.openiked import names, render
+from ikelab.harness.peer.openiked import credentials, names, render
+from ikelab.harness.pki import Certificates, Pki
 from ikelab.layers.iana import Protocol
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -111,9 +113,60 @@ def test_what_a_proposal_cannot_say(text, protocol, said):
         ({"request": (7,)}, "addresses and name servers only"),
         ({"options": {"encap": "yes"}}, "no option encap"),
         ({"own": NullCredential()}, "no NULL authentication"),
-        ({"trust": Trust(anchors=(b"x",))}, "shared keys only"),
+        ({"trust": Trust(anchors=(b"x",))}, "one way of authentication for both"),
     ],
 )
 def test_what_the_language_cannot_say(differs, said):
     with pytest.raises(Unsupported, match=said):
         render.render(config(V4[0], V4[1], **differs))
+
+
+@pytest.fixture(scope="module")
+def pki():
+    return Pki(seed=1)
+
+
+def certified(pki, key="p256", **own):
+    return config(V4[1], V4[0], esp=CBC, **Certificates(pki, "initiator").theirs(key, **own))
+
+
+@pytest.mark.parametrize(
+    ("key", "own", "end"),
+    [
+        ("p256", {}, 'dstid "initiator.ikelab.test"'),
+        ("p256", {"method": 9}, "ecdsa256"),
+        ("rsa2048", {"method": 1}, "rsa"),
+        ("p384", {"method": 14}, "rfc7427"),
+    ],
+)
+def test_a_policy_with_certificates(pki, key, own, end):
+    text = render.render(certified(pki, key, **own))["iked.conf"]
+
+    assert text.endswith(f"{end}\n") and "psk" not in text
+
+
+def test_what_lies_below_etc_iked(pki):
+    found = credentials.material(certified(pki))
+
+    assert list(found) == [
+        "private/local.key", "certs/own.crt", "ca/anchor-0.crt", "ca/above-0.crt",
+        "crls/crl-0.crl", "crls/crl-1.crl",
+    ]  # fmt: skip
+    assert all(octets.startswith(b"-----BEGIN ") for octets in found.values())
+    assert credentials.material(config(V4[1], V4[0], esp=CBC)) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "said"),
+    [
+        ("ed25519", lambda c: c, "no ed25519 keys"),
+        ("p256", lambda c: replace(c, own=replace(c.own, scheme="ecdsa-sha256")), "to sign with"),
+        ("p256", lambda c: replace(c, own=replace(c.own, send="never")), "always sends"),
+        ("p256", lambda c: replace(c, trust=replace(c.trust, hashes=(2,))), "usual policy"),
+        ("p256", lambda c: replace(c, trust=replace(c.trust, psk=b"x")), "not either"),
+        ("p256", lambda c: replace(c, trust=replace(c.trust, certreq=False)), "always asks"),
+    ],
+)
+def test_what_a_policy_cannot_say_of_certificates(pki, key, change, said):
+    with pytest.raises(Unsupported, match=said):
+        render.render(change(certified(pki, key)))
