@@ -34,8 +34,7 @@ def explain_all(
 
 def explain_one(it: Inspection, session: Session) -> Explanation:
     """The explanation of one IKE SA, with the configurations and keys that the inspection has."""
-    psks = (*it.ring.psks, *it.configs.psks)
-    return explain(_story(it, session, it.configs.files, psks))
+    return explain(_story(it, session, it.configs.files, it.psks))
 
 
 def _story(
