@@ -121,9 +121,9 @@ def _joined(found: list[Inspection], file: Path, log: Path, form: str) -> None:
 
 
 def _write(pieces: Iterable[str]) -> None:
-    for piece in pieces:
-        click.echo(piece, nl=False)
-    click.echo()
+    out = click.get_text_stream("stdout")
+    out.writelines(pieces)
+    out.write("\n")
 
 
 def _json(value: Any) -> None:

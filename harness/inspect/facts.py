@@ -5,10 +5,10 @@ Reads exchanges that were sorted and opened; decides nothing about right and wro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
 
 from ikelab.harness.crypto.auth import nat_detection
 from ikelab.harness.inspect import octets
@@ -17,9 +17,11 @@ from ikelab.harness.model import TS, Identity, Nat, Spis, Suite
 from ikelab.harness.notation import selector_of, suite_of
 from ikelab.layers.iana import Exchange as Type
 from ikelab.layers.iana import Notify, Payload, Protocol, name
-from ikelab.layers.message import PAYLOADS, IKEv2_Malformed
+from ikelab.layers.message import PAYLOADS, IKEv2_Malformed, parse_payloads
 from ikelab.layers.sa import IKEv2_Proposal
 from ikelab.layers.vendor import vendor_name
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +57,46 @@ class End:
     eap: bool = False
 
 
+def _kept(work: Callable[[Session], T]) -> Callable[[Session], T]:
+    """Find something out about an IKE SA once, until it is let go."""
+
+    @wraps(work)
+    def kept(session: Session) -> T:
+        if work.__name__ not in session.memo:
+            session.memo[work.__name__] = work(session)
+        found: T = session.memo[work.__name__]
+        return found
+
+    return kept
+
+
 def find(payloads: Iterable[Any], kind: int) -> Iterator[Any]:
     """The readable payloads of one type."""
     return (p for p in payloads if p.kind == kind and not isinstance(p, IKEv2_Malformed))
 
 
+def of_kind(half: Half, kind: int) -> Iterator[Any]:
+    """The readable payloads of one type in a request or response; no others are dissected."""
+    if not half.may_hold(kind):
+        return
+    outer, inner = half.places()
+    if outer is None or inner is None:
+        yield from find(half.payloads(), kind)
+        return
+    for data, places in ((half.first.data, outer), (half.plain or b"", inner)):
+        for place, at, stop in places:
+            if place == kind:
+                yield from find(parse_payloads(kind, b"\0" + data[at + 1 : stop]), kind)
+
+
 def first(half: Half | None, kind: int) -> Any | None:
     """The first readable payload of a type in a request or response."""
-    if half is None or not half.may_hold(kind):
-        return None
-    return next(find(half.payloads(), kind), None)
+    return None if half is None else next(of_kind(half, kind), None)
 
 
 def notifies(half: Half | None, kind: int) -> list[Any]:
     """The notifies of one type in a request or response."""
-    if half is None or not half.may_hold(Payload.N):
-        return []
-    return [n for n in find(half.payloads(), Payload.N) if n.type == kind]
+    return [n for n in of_kind(half, Payload.N) if n.type == kind] if half else []
 
 
 def proposals(sa: Any | None) -> tuple[Proposal, ...]:
@@ -111,6 +136,7 @@ def _dissected(sa: Any) -> Iterator[Proposal]:
         yield Proposal(proposal.number, bytes(proposal.SPI), suite_of(proposal))
 
 
+@_kept
 def beginning(session: Session) -> Exchange | None:
     """The IKE_SA_INIT that counted: the last one whose response chose a suite, else the last."""
     inits = [e for e in session.exchanges if e.type == Type.IKE_SA_INIT]
@@ -143,6 +169,7 @@ def nat(session: Session) -> Nat:
     return Nat(initiator=moved[True], responder=moved[False])
 
 
+@_kept
 def vendors(session: Session) -> list[tuple[bytes, str | None, bool]]:
     """Vendor IDs as sent: octets, name where known, and whether the initiator sent it."""
     found: dict[tuple[bytes, bool], str | None] = {}
@@ -150,12 +177,13 @@ def vendors(session: Session) -> list[tuple[bytes, str | None, bool]]:
         if exchange.type not in (Type.IKE_SA_INIT, Type.IKE_AUTH):
             continue
         for half in exchange.halves():
-            for payload in find(half.payloads() if half.may_hold(Payload.V) else (), Payload.V):
+            for payload in of_kind(half, Payload.V):
                 data = bytes(payload.vendorID)
                 found.setdefault((data, half.first.initiator), vendor_name(data))
     return [(data, known, side) for (data, side), known in found.items()]
 
 
+@_kept
 def ends(session: Session) -> tuple[End, End]:
     """Identity and method of the initiator and of the responder, from IKE_AUTH."""
     initiator, responder = End(), End()
@@ -212,6 +240,7 @@ def _offer_of(request: Half | None, chosen: Proposal) -> bytes:
     return next((p.spi for p in offered if p.number == chosen.number), b"")
 
 
+@_kept
 def children(session: Session) -> list[Child]:
     """The CHILD_SAs that came to be, the first one from IKE_AUTH."""
     found: list[Child] = []
@@ -262,9 +291,9 @@ def faults(payloads: Iterable[Any]) -> list[str]:
 
 def errors(half: Half | None) -> list[str]:
     """The names of the error notifies in a request or response."""
-    if half is None or not half.may_hold(Payload.N):
+    if half is None:
         return []
-    kinds = [n.type for n in find(half.payloads(), Payload.N)]
+    kinds = [n.type for n in of_kind(half, Payload.N)]
     return [name(Notify, kind) for kind in kinds if kind < FIRST_STATUS]
 
 

@@ -190,6 +190,7 @@ class Session:
     nat: Nat | None = None  # who is translated, where somebody else found out
     rows: list[IkeRow] = field(default_factory=list)  # the keys that were tried
     _index: dict[tuple[int, int, bool], list[Exchange]] = field(default_factory=dict)
+    memo: dict[str, Any] = field(default_factory=dict, repr=False)  # what was found out already
     _seen: dict[bytes, Half] = field(default_factory=dict)
 
     def has(self, data: bytes) -> bool:
@@ -229,7 +230,8 @@ class Session:
         return entry.put(Half([message]), message.response)
 
     def forget(self) -> None:
-        """Let go of what was dissected, so that a big capture fits: octets are a tenth of it."""
+        """Let go of what was dissected and found, so that a big capture fits: octets are a tenth of it."""
+        self.memo.clear()
         for exchange in self.exchanges:
             for half in exchange.halves():
                 half.forget()
