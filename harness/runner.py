@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ikelab.harness import collector, pytest_plugin
+from ikelab.harness.choice import Choice
 from ikelab.harness.errors import ConfigError, LabError, Stopped, Terminated
 from ikelab.harness.peer import external, faults
 from ikelab.harness.progress import Progress
@@ -44,6 +45,9 @@ class Request:
     expected: str = ""
     combine: int = 1
     peers_file: str = ""
+    cases: tuple[str, ...] = ()
+    rfcs: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
     jobs: int = 1
     repeat: int = 1
     resume: bool = False
@@ -62,6 +66,10 @@ class Request:
         """Whether the run needs network namespaces."""
         return needs_world(self.peers, self.settings)
 
+    @property
+    def choice(self) -> Choice:
+        return Choice.parse(list(self.cases), list(self.rfcs), list(self.levels))
+
     def check(self) -> None:
         """ConfigError for what cannot be, before anything is made."""
         from ikelab.harness.record import vacant
@@ -72,6 +80,7 @@ class Request:
             vacant(Path(self.out))
         if self.expected and not Path(self.expected).is_dir():
             raise ConfigError(f"no such folder of known deviations: {self.expected}")
+        _ = self.choice
         for path in self.paths:
             if not Path(path.partition("::")[0]).exists():
                 raise ConfigError(f"no such test file: {path}")
@@ -87,6 +96,9 @@ class Request:
         for name in ("role", "topology", "out", "fault", "expected", "peers_file"):
             if value := getattr(self, name):
                 options += [f"--ikelab-{name.replace('_', '-')}", value]
+        for name, words in (("case", self.cases), ("rfc", self.rfcs), ("level", self.levels)):
+            for word in words:
+                options += [f"--ikelab-{name}", word]
         options += ["--ikelab-combine", str(self.combine), "--ikelab-repeat", str(self.repeat)]
         options += ["--ikelab-resume"] * self.resume
         if self.expression:
@@ -192,6 +204,8 @@ def _usage(said: str) -> str:
 
 
 def _nothing(request: Request) -> str:
+    if chosen := str(request.choice):
+        return f"no test case is {chosen}: docs/cases.md and 'ikelab report' name those there are"
     if request.expression:
         return f"no test case matches -k {request.expression!r}: leave -k out to run them all"
     if request.role:

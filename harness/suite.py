@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ikelab.harness import placing, reason, resume, verdicts
+from ikelab.harness.choice import Choice
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, IkelabError
 from ikelab.harness.model import Verdict
@@ -65,6 +66,8 @@ class Suite:
             outside=external.find(option("--ikelab-peers-file")),
         )
         self.role = option("--ikelab-role")
+        kinds = ("case", "rfc", "level")
+        self.choice = Choice.parse(*(option(f"--ikelab-{kind}") for kind in kinds))
         self.peers = peers(config)
         for peer in self.peers:
             check(peer, self.settings)
@@ -159,12 +162,14 @@ class Suite:
     # -- pytest's hooks ------------------------------------------------------------------------
 
     def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
-        """Keep the tests of the wanted role, and of a run that goes on what it has not done."""
+        """Keep the tests that were asked for, and of a run that goes on what it has not done."""
         done = {(row["id"], row["peer"]) for row in self._before}
         kept, gone = [], []
         for item in items:
             wanted = not has_peer(item) or (
-                self.role in ("", None, role_of(item)) and (item.nodeid, peer_of(item)) not in done
+                self.role in ("", None, role_of(item))
+                and self.choice.takes(item)
+                and (item.nodeid, peer_of(item)) not in done
             )
             (kept if wanted else gone).append(item)
         if gone:

@@ -122,3 +122,36 @@ def test_a_case_that_wavers_is_seen(tmp_path: Path) -> None:
     assert {row["round"] for row in rows(tmp_path / "run")} == {1, 2, 3}
     assert "flaky: test_waver.py::test_wavers[reference]: 1 FAIL, 2 PASS" in done.out
     assert "stands[reference]:" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--case", "init-0?"], {"INIT-01", "INIT-02", "INIT-03"}),
+        (["--case", "TS-01", "--case", "NAT-01"], {"TS-01", "NAT-01"}),
+        (["--rfc", "7296:2.6", "--level", "must"], {"COO-02", "COO-06"}),
+        (["--rfc", "RFC 7383", "--role", "initiator"], {"FRG-01"}),
+    ],
+    ids=["glob", "two", "section-and-level", "rfc"],
+)
+def test_cases_are_chosen(words: list[str], told: set[str], tmp_path: Path) -> None:
+    """By id, RFC, section and level; the folder holds those and no others."""
+    done = ikelab("run", "-q", *words, "--out", "run", cwd=tmp_path)
+
+    assert done.status == 0, done.out + done.err
+    found = rows(tmp_path / "run")
+    assert told <= {row["case"] for row in found}
+    for row in found:
+        if "7296:2.6" in words:
+            assert row["level"] == "MUST"
+            assert any("2.6" in r["sections"] for r in row["rfc"] if r["rfc"] == 7296)
+        elif "RFC 7383" in words:
+            assert row["role"] == "initiator" and 7383 in {r["rfc"] for r in row["rfc"]}
+        else:
+            assert row["case"][:6] in {"INIT-0", "TS-01", "NAT-01"}
+
+
+def test_a_choice_that_is_none(tmp_path: Path) -> None:
+    ikelab("run", "--rfc", "IKEv2", cwd=tmp_path).refused(2, "write 7296 or 7296:2.9")
+    ikelab("run", "--level", "musst", cwd=tmp_path).refused(2, "unknown level 'musst'", "MUST")
+    ikelab("run", "--case", "XYZ-*", cwd=tmp_path).refused(2, "no test case is XYZ-*")
