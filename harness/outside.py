@@ -18,7 +18,7 @@ from ikelab.harness.errors import LabError
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.model import Datagram, Identity
 from ikelab.harness.peer.addresses import Side
-from ikelab.harness.peer.base import Unsupported
+from ikelab.harness.peer.base import Peer, Unsupported
 from ikelab.harness.peer.external import Entry, ExternalPeer
 from ikelab.harness.tested import Tested
 from ikelab.harness.transport.udp import UdpTransport
@@ -42,7 +42,7 @@ class OutsideRig:
         entry = self._entry = replace(entry, config=config, local=(ours, entry.local[1]))
         self._us = Side(ours, config.remote_ts)
         self._them = Side(config.local_address, config.local_ts)
-        self.peer = Tested(ExternalPeer(entry), self._us, self._them)
+        self.peer = Tested(_driver(entry), self._us, self._them)
         self.peer.fixed = config
         self._made: list[Endpoint] = []
         self._transport: _Watched | None = None
@@ -102,6 +102,16 @@ class OutsideRig:
 
     def close(self) -> None:
         self.end()
+        self.peer.driver.stop()
+
+
+def _driver(entry: Entry) -> Peer:
+    """Who stands for the gateway: nobody but its entry, or the driver of a router."""
+    if entry.router is None:
+        return ExternalPeer(entry)
+    from ikelab.harness.routers import open_router
+
+    return open_router(entry.router)
 
 
 class _Watched(UdpTransport):

@@ -22,3 +22,43 @@ def doctor(url: str, user: str, password: str) -> int:
             click.echo(f"{'':<19} {finding.remedy}")
         status |= not finding.ok
     return int(status)
+
+
+@click.command()
+@click.argument("peer", metavar="ios:NAME")
+@click.option("--out", required=True, metavar="DIR", help="A new folder for the fixtures.")
+@click.option("--peers-file", metavar="FILE", help="Routers; ikelab.toml where there is one.")
+@click.option("--command", "commands", multiple=True, metavar="WORDS",
+              help="Record this show command as well; repeatable.")  # fmt: skip
+@click.option("--capture", metavar="FILE", help="Keep the IKE and ESP of this capture (pcap).")
+@click.option("--secret", "secrets", multiple=True, metavar="WORD",
+              help="Take this word out as well; the entry's are known.")  # fmt: skip
+def record(peer: str, out: str, peers_file: str | None, commands: tuple[str, ...],
+           capture: str | None, secrets: tuple[str, ...]) -> int:  # fmt: skip
+    """Keep what a real router shows as fixtures to give away, without its secrets."""
+    from pathlib import Path
+
+    from ikelab.harness.errors import ConfigError, nearest
+    from ikelab.harness.lab.record import COMMANDS
+    from ikelab.harness.lab.record import record as write
+    from ikelab.harness.peer import external
+    from ikelab.harness.routers import open_session
+
+    found = {name: e for name, e in external.find(peers_file or "").items() if e.router}
+    if peer not in found or (router := found[peer].router) is None:
+        known = sorted(name for name in found if name.startswith("ios:"))
+        hint = nearest(peer, known) or f"; there are {', '.join(known) or 'none'}"
+        raise ConfigError(f"no router {peer!r} in {peers_file or external.FILE}{hint}")
+    octets = Path(capture).read_bytes() if capture else None
+    hidden: list[str | bytes] = [*secrets, *router.login.secrets, found[peer].config.psk]
+    opened = open_session(router)
+    try:
+        asked = [*COMMANDS, *commands]
+        unknown = write(opened.session, Path(out), hidden, commands=asked, capture=octets)
+    finally:
+        opened.session.close()
+        opened.close()
+    click.echo(f"recorded in {out}; look through it before you give it away")
+    if unknown:
+        click.echo(f"unknown to this router: {', '.join(unknown)}")
+    return 0

@@ -10,6 +10,7 @@
 
 `local_ts` is what lies behind the gateway. We configure nothing, so a case that wants another
 configuration is UNSUPPORTED. Commands are optional: `initiate` makes the gateway start an IKE SA.
+With `kind = "ios"` it is a router that we do configure: see `ios.entry`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 from ikelab.harness.errors import ConfigError, LabError, nearest
 from ikelab.harness.model import Address, Identity, Transform, selectors, suites
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.ios import entry as ios
 from ikelab.layers.iana import Protocol
 
 FILE = "ikelab.toml"
@@ -47,6 +49,7 @@ class Entry:
     named: bool = False  # whether the entry says who we are; otherwise our address does
     initiate: str = ""
     version: str = ""
+    router: ios.RouterEntry | None = None  # what we configure ourselves
 
 
 def find(file: str = "") -> dict[str, Entry]:
@@ -66,13 +69,19 @@ def read(path: Path) -> dict[str, Entry]:
     peers = tables.get("peers", {})
     if not isinstance(peers, dict):
         raise ConfigError(f"{path}: write [peers] with one entry a gateway")
-    return {name: _entry(path, name, table) for name, table in peers.items()}
+    entries = {name: _entry(path, name, table) for name, table in peers.items()}
+    # A router has two names, so that a run says of itself that it configured one.
+    routers = {ios.PREFIX + name: entry for name, entry in entries.items() if entry.router}
+    return entries | routers
 
 
 def _entry(path: Path, name: str, table: Any) -> Entry:
     where = f"{path}: peer {name!r}"
     if not isinstance(table, dict):
         raise ConfigError(f"{where}: write {name} = {{ address = ..., psk = ..., ike = [...] }}")
+    router = None
+    if "kind" in table:
+        router, table = _router(where, name, table)
     for key, value in table.items():
         if key not in _KEYS:
             raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, _KEYS)}")
@@ -98,7 +107,22 @@ def _entry(path: Path, name: str, table: Any) -> Entry:
         named="our_id" in table,
         initiate=table.get("initiate", ""),
         version=table.get("version", ""),
+        router=router,
     )
+
+
+def _router(where: str, name: str, table: dict[str, Any]) -> tuple[ios.RouterEntry, dict[str, Any]]:
+    """The router of an entry, and the entry as if it were of a gateway that is configured."""
+    if table["kind"] != ios.KIND:
+        raise ConfigError(f"{where}: kind is {ios.KIND!r}, or left out for a configured gateway")
+    try:
+        router, rest = ios.split(name, table)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    for key in rest:
+        if key not in _KEYS:
+            raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, {*_KEYS, *ios.known()})}")
+    return router, rest
 
 
 def _config(table: dict[str, Any], ours: str) -> PeerConfig:

@@ -19,7 +19,7 @@ from ikelab.harness.extras import load
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.ios import text
 from ikelab.harness.peer.ios.console import Console, Dropped
-from ikelab.harness.peer.ios.dialogue import Login, privileged
+from ikelab.harness.peer.ios.dialogue import ECHO_TIME, Login, privileged
 
 LOGIN_TIME = 60.0
 ANSWER_TIME = 60.0
@@ -36,12 +36,20 @@ class Access:
     port: int
     login: Login = field(default_factory=Login)
     boot: float = 0.0  # seconds that it may take to boot first
+    through: str = ""  # what a terminal server on the way is told, to lead us to the console
+    user: str = ""  # who we are on that terminal server
+    password: str = field(default="", repr=False)
 
     def connect(self) -> Console:
         """A fresh connection, at whatever the router says first."""
         if self.kind == "console":
             return Console.open(self.host, self.port, name=self.name)
-        return Console(NetmikoLine(self), self.name)
+        console = Console(NetmikoLine(self), self.name)
+        if self.through:
+            # Its own prompt would be taken for the router's: what stands before the echo is gone.
+            console.send(self.through + "\r")
+            console.wait((re.compile(re.escape(self.through)),), ECHO_TIME)
+        return console
 
 
 class NetmikoLine:
@@ -52,19 +60,20 @@ class NetmikoLine:
         where = f"{access.name} at {access.host}:{access.port}"
         try:
             self._link: Any = netmiko.ConnectHandler(
-                device_type=_KINDS[access.kind],
+                device_type="terminal_server" if access.through else _KINDS[access.kind],
                 host=access.host,
                 port=access.port,
-                username=access.login.username,
-                password=access.login.password,
+                username=access.user or access.login.username,
+                password=access.password or access.login.password,
                 secret=access.login.enable,
                 auto_connect=False,
                 keepalive=30,
             )
             self._link.establish_connection()
         except netmiko.exceptions.NetmikoAuthenticationException:
+            who = access.user or access.login.username
             raise ConfigError(
-                f"{where} refuses user {access.login.username!r}: check username and password"
+                f"{where} refuses user {who!r}: check username and password"
             ) from None
         except (netmiko.exceptions.NetmikoTimeoutException, OSError, EOFError) as error:
             raise LabError(f"{where} takes no {access.kind} connection: {_why(error)}") from None

@@ -1,0 +1,89 @@
+"""What a real router says, kept as fixtures that its owner can give away: no secret is in them.
+
+One folder: `show/` with one file a command, `console.txt`, `wire.pcap`, and `record.json` with what
+was asked of which release. Everything goes through `scrub`, and is looked through again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from ikelab.harness.errors import ConfigError
+from ikelab.harness.lab.scrub import Scrubber, only_ike
+
+COMMANDS = (
+    "show version",
+    "show running-config | section crypto",
+    "show crypto ikev2 sa detailed",
+    "show crypto ikev2 session detailed",
+    "show crypto ikev2 proposal",
+    "show crypto ikev2 policy",
+    "show crypto ikev2 profile",
+    "show crypto ikev2 stats exchange",
+    "show crypto session detail",
+    "show crypto ipsec sa",
+    "show logging",
+)
+_RELEASE = re.compile(r"^.*\bVersion\b.*$", re.M)
+
+
+class Talks(Protocol):
+    """A session with the router; `harness.peer.ios.session.Session` is one."""
+
+    def show(self, command: str) -> str:
+        """The answer to a command."""
+
+    @property
+    def seen(self) -> str:
+        """All that was said on the line."""
+
+
+def record(
+    session: Talks,
+    folder: Path,
+    secrets: Iterable[str | bytes],
+    *,
+    commands: Sequence[str] = COMMANDS,
+    capture: bytes | None = None,
+) -> list[str]:
+    """Write the fixtures; the commands that the router does not know.
+
+    ConfigError where the folder has something in it; LabError where a secret would have survived.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty: name a new folder")
+    scrubber = Scrubber(secrets)
+    shown = {command: session.show(command) for command in commands}
+    unknown = [command for command, answer in shown.items() if _refused(answer)]
+    (folder / "show").mkdir(parents=True, exist_ok=True)
+    for command, answer in shown.items():
+        if command not in unknown:
+            name = re.sub(r"\W+", "_", command).strip("_")
+            _write(folder / "show" / f"{name}.txt", scrubber.text(answer) + "\n")
+    _write(folder / "console.txt", scrubber.text(session.seen))
+    if capture is not None:
+        (folder / "wire.pcap").write_bytes(only_ike(capture))
+    release = _RELEASE.search(shown.get("show version", ""))
+    about = {
+        "schema": 1,
+        "recorded": datetime.now(UTC).isoformat(timespec="seconds"),
+        "release": scrubber.text(release.group().strip()) if release else "unknown",
+        "commands": [command for command in commands if command not in unknown],
+        "unknown": unknown,
+    }
+    _write(folder / "record.json", json.dumps(about, indent=1) + "\n")
+    scrubber.check(folder)
+    return unknown
+
+
+def _refused(answer: str) -> bool:
+    return answer.lstrip(" ^\n").startswith("% ")
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text.replace("\r\n", "\n").replace("\r", ""), encoding="utf-8")

@@ -1,0 +1,101 @@
+"""`ikelab lab record` against the simulator: fixtures that hold no secret."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+
+from ikelab.harness.errors import ConfigError
+from ikelab.harness.lab.record import record
+from ikelab.harness.peer.ios.dialogue import Login
+from ikelab.harness.peer.ios.session import Access, Session
+from tests.harness.command import ikelab
+from tests.harness.ios_router import ENABLE, NAME, PASSWORD, USER, Box, router
+
+PSK = "Tr0ub4dor&3"
+CONFIG = [
+    "enable secret 9 $9$nhEmQVczB7dqsO$X.HsgL6x1il0RxkOSSvyQYwucySCt7qFm4v7pqCxkKM",
+    "crypto ikev2 keyring KR",
+    " peer tester",
+    f" pre-shared-key local {PSK}",
+    " pre-shared-key remote 6 OgXOLKIaIPcYFWAZ",
+]
+LOG = f"""\
+*Nov 23 18:00:00.1: IKEv2:(SESSION ID = 1,SA ID = 1):Using the pre-shared key {PSK}
+*Nov 23 18:00:00.2:  {PSK.encode().hex(" ")}"""
+SECRETS = (PSK, PASSWORD, ENABLE, "nhEmQVczB7", "OgXOLKIa", PSK.encode().hex(" "))
+
+
+def box() -> Box:
+    """A router with keys in its configuration and in its log."""
+    return Box(
+        config=list(CONFIG),
+        answers={"show logging": LOG, "show crypto ipsec sa": "interface: Tunnel0",
+                 "show running-config | section crypto": "\n".join(CONFIG[1:])},
+    )  # fmt: skip
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+def pcap(*frames: bytes) -> bytes:
+    head = struct.pack("<IHHiIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1, 0)[:24]
+    return head + b"".join(struct.pack("<IIII", 1, 2, len(f), len(f)) + f for f in frames)
+
+
+@pytest.mark.parametrize("kind", ["ssh", "console"])
+def test_a_record_holds_what_was_shown_and_no_secret(kind: str, tmp_path: Path) -> None:
+    login = Login(USER, PASSWORD, ENABLE)
+    telnet = bytes(12) + b"\x08\x00" + bytes((0x45,)) + bytes(8) + b"\x06" + bytes(10)
+    wire = pcap(telnet + b"\x00\x17\x04\x00Password: " + PASSWORD.encode())
+    with router(box(), "ssh" if kind == "ssh" else "telnet") as port:
+        session = Session.over(Access("r1", kind, "127.0.0.1", port, login))
+        unknown = record(session, tmp_path / "r", [*login.secrets, PSK], capture=wire)
+        typed = session.seen
+        session.close()
+
+    assert PSK in typed  # there was a secret to take out
+    kept = everything(tmp_path / "r")
+    assert [word for word in SECRETS if word.encode() in kept] == []
+    about = json.loads((tmp_path / "r/record.json").read_text())
+    assert "show crypto ikev2 policy" in unknown and about["unknown"] == unknown
+    assert "Version" in about["release"]
+    shown = (tmp_path / "r/show/show_running_config_section_crypto.txt").read_text()
+    assert shown.splitlines()[:2] == CONFIG[1:3]
+    assert (tmp_path / "r/show/show_crypto_ipsec_sa.txt").read_text() == "interface: Tunnel0\n"
+    assert (tmp_path / "r/wire.pcap").read_bytes() == wire[:24]
+    assert f"{NAME}#show logging" in (tmp_path / "r/console.txt").read_text()
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+
+    with pytest.raises(ConfigError, match="is not empty: name a new folder"):
+        record(Session(lambda: pytest.fail("connected"), Login()), tmp_path, [])
+
+
+def test_the_command_records_the_router_of_an_entry(tmp_path: Path) -> None:
+    with router(box()) as port:
+        (tmp_path / "ikelab.toml").write_text(
+            f'[peers.r1]\nkind = "ios"\naddress = "127.0.0.1"\nssh = "127.0.0.1:{port}"\n'
+            f'username = "{USER}"\npassword = "{PASSWORD}"\nenable_env = "SECRET"\npsk = "{PSK}"\n'
+        )
+        done = ikelab("lab", "record", "ios:r1", "--out", "given", cwd=tmp_path,
+                      env={"SECRET": ENABLE})  # fmt: skip
+
+    assert done.status == 0, done.err
+    assert "recorded in given" in done.out and "show crypto ikev2 policy" in done.out
+    kept = everything(tmp_path / "given")
+    assert len(kept) > 1000 and [word for word in SECRETS if word.encode() in kept] == []
+
+
+def test_the_command_says_which_routers_there_are(tmp_path: Path) -> None:
+    (tmp_path / "ikelab.toml").write_text(
+        '[peers.r1]\nkind = "ios"\naddress = "127.0.0.1"\nssh = "127.0.0.1"\n'
+    )
+
+    ikelab("lab", "record", "r2", "--out", "x", cwd=tmp_path).refused(2, "no router 'r2'", "ios:r1")
