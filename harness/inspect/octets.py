@@ -41,7 +41,9 @@ def walk(first: int, data: bytes, at: int, end: int) -> list[Place] | None:
 def outer(data: bytes) -> list[Place] | None:
     """The payloads of a message in clear; None where the chain or the length is wrong."""
     end = len(data)
-    return walk(data[16], data, HEADER, end) if int.from_bytes(data[24:28], "big") == end else None
+    if end < HEADER or int.from_bytes(data[24:28], "big") != end:
+        return None  # what a router's log tells of has no octets
+    return walk(data[16], data, HEADER, end)
 
 
 def plain(data: bytes, places: list[Place]) -> bool:
