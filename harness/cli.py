@@ -26,7 +26,9 @@ COMMANDS = {
     "coverage": "report",
     "fuzz": "fuzz",
     "replay": "fuzz",
+    "corpus": "fuzz",
     "peers": "peers",
+    "lab": "lab",
     "pki": "pki",
     "lab": "lab",
 }

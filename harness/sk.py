@@ -259,10 +259,14 @@ def _open_body(
 def unseal_fragment(message: IKEv2, keys: SkKeys, raw: bytes, *, verify: bool = True) -> bytes:
     """The part of the inner chain that an SKF payload holds (RFC 7383 2.5); raises Refusal."""
     skf = message.payloads[-1]
-    body = bytes(skf.load)
-    box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
     # The fragment's numbers stand before its IV, so they are authenticated with the header.
-    _, text, _ = _open_body(box, keys, raw[: len(raw) - len(body)], body, verify)
+    return open_chain(raw, len(raw) - len(bytes(skf.load)), keys, verify=verify)
+
+
+def open_chain(raw: bytes, start: int, keys: SkKeys, *, verify: bool = True) -> bytes:
+    """The chain inside what is protected from the IV at `start` to the end; raises Refusal."""
+    box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
+    _, text, _ = _open_body(box, keys, raw[:start], raw[start:], verify)
     if not text or text[-1] + 1 > len(text):
         raise Refusal("padding", "the pad length exceeds the octets decrypted")
     return text[: len(text) - 1 - text[-1]]

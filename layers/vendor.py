@@ -6,6 +6,7 @@ computed from it, so that the table can be checked by reading it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from hashlib import md5
 
@@ -130,3 +131,9 @@ def vendor_name(data: bytes) -> str | None:
     if known is None and len(data) == _SWAN_LENGTH and data[:2] == b"OE" and min(data) >= 0x40:
         known = "Openswan or FreeS/WAN"
     return known
+
+
+def known() -> Iterator[bytes]:
+    """Vendor IDs as they are sent: whole ones, and the beginnings of those that a version ends."""
+    yield from _exact()
+    yield from (start for start, _ in _prefixes())

@@ -1,4 +1,4 @@
-"""`ikelab fuzz` and `ikelab replay`."""
+"""`ikelab fuzz`, `ikelab replay` and `ikelab corpus`."""
 
 from __future__ import annotations
 
@@ -13,30 +13,86 @@ from ikelab.harness.commands.provision import settings_of
 
 @click.command()
 @click.option("--peer", default="reference", metavar="NAME", help="Peer under test.")
-@click.option("--target", "targets", multiple=True, metavar="EXCHANGE", help="Repeatable; all.")
+@click.option("--campaign", "campaigns", multiple=True, metavar="NAME", help="Or 'all'; list: ?")
+@click.option("--target", "targets", multiple=True, metavar="EXCHANGE", help="Repeatable.")
 @click.option("--cases", type=click.IntRange(1), metavar="N", help="End after N cases; 1000.")
-@click.option("--time", "seconds", type=float, metavar="SECONDS", help="End after that long.")
+@click.option(
+    "--time", "seconds", type=click.FloatRange(0.1), metavar="SECONDS", help="End after that long."
+)
 @click.option("--seed", type=int, metavar="N", help="Same seed, same cases.")
+@click.option("--rate", type=click.FloatRange(0), default=0.0, metavar="N", help="Cases a second.")
 @click.option("--out", default="", metavar="DIR", help="Run folder; below runs/ by default.")
+@click.option("--resume", default="", metavar="DIR", help="Go on with a run where it ended.")
+@click.option("--corpus", multiple=True, metavar="FILE", help="Cases to begin with.")
+@click.option(
+    "--capture", "captures", multiple=True, metavar="FILE", help="Payloads out of a capture."
+)
+@click.option("--coverage", default="", metavar="MAP", help="An edge map in shared memory.")
+@click.option("--authorised", is_flag=True, help="You may fuzz this gateway outside.")
 @click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
-@click.option("--topology", default="", metavar="NAME", help="Network; see docs/topologies.md.")
+@click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
 def fuzz(fault: str | None, topology: str, **options: Any) -> int:
     """Send a peer changed messages in every state, inside SK too; keep what breaks it."""
     from ikelab.harness.fuzz import command
 
+    if "?" in options["campaigns"]:
+        return _list()
     request = command.Request(**options)
-    settings = settings_of(request.peer, fault, topology)
+    settings = settings_of(request.peer, fault, topology, authorised=request.authorised)
     return command.fuzz(request, settings, ("ikelab", *sys.argv[1:]))[0]
+
+
+def _list() -> int:
+    from ikelab.harness.fuzz.campaigns import CAMPAIGNS
+
+    for row in CAMPAIGNS.values():
+        click.echo(f"{row.name:22} {row.text}")
+    return 0
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), metavar="FINDING|PLAN")
 @click.option("--peer", default="", metavar="NAME", help="Peer; the recorded one by default.")
 @click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
-@click.option("--topology", default="", metavar="NAME", help="Network; see docs/topologies.md.")
+@click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
 def replay(path: Path, peer: str, fault: str | None, topology: str) -> int:
     """Play a plan, or a finding's or a case's folder, against a peer; exit 1 if it shows again."""
     from ikelab.harness.fuzz import command
 
     settings = settings_of(command.peer_of(path, peer), fault, topology)
     return command.replay(path, peer, settings)
+
+
+@click.group()
+def corpus() -> None:
+    """Put corpora together, or make one smaller."""
+
+
+@corpus.command()
+@click.argument(
+    "paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE")
+def merge(paths: tuple[Path, ...], out: Path) -> int:
+    """Write the cases of several corpora as one, each of them once."""
+    from ikelab.harness.fuzz import command
+
+    click.echo(f"{command.merge(paths, out)} cases: {out}")
+    return 0
+
+
+@corpus.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--peer", default="reference", metavar="NAME", help="Whose answers count.")
+@click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
+def minimise(path: Path, out: Path, peer: str, topology: str) -> int:
+    """Keep the shortest case of each class of answers that a peer gives."""
+    from ikelab.harness.fuzz import command
+    from ikelab.harness.rig import rig
+
+    settings = settings_of(peer, None, topology)
+    with rig(peer, settings) as made:
+        before, after = command.minimise(path, out, made)
+    click.echo(f"{after} of {before} cases: {out}")
+    return 0

@@ -1,47 +1,216 @@
-"""What makes a case a finding: the peer died, went silent for good, or let somebody in.
+"""What makes a case a finding in what the peer says: rules that no honest peer breaks.
 
-Each oracle says what it saw in a sentence. None of them fires on an honest peer.
+Each oracle says what it saw in a sentence that names the rule and nothing of the case, so that the
+same bug is told apart from another by it. What cannot be told is not said.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from ikelab.harness import sk
 from ikelab.harness.crypto.auth import psk_auth, signed_octets
-from ikelab.harness.endpoint import Initiator, Session
-from ikelab.harness.tested import Tested
-from ikelab.layers.iana import Exchange, Payload
+from ikelab.harness.edits import Stage
+from ikelab.harness.exchange.sa import IkeSa
+from ikelab.harness.fuzz import answers
+from ikelab.harness.fuzz.answers import Outcome
+from ikelab.harness.fuzz.sealed import Member, directions
+from ikelab.harness.fuzz.talk import Play
+from ikelab.harness.transcript import SENT, Step
+from ikelab.layers.iana import Exchange, Notify, Payload
 
-PROBES = 3  # honest attempts before a peer counts as hanging
+AMPLIFIES = 20
+"""Octets that come for one that left, before authentication, beyond which a peer amplifies."""
+RULES = ("selectors-are-a-subset-of-the-offer", "auth-answer-is-protected")
+"""Violations of the engine's rules that are findings."""
+
+FORGED = "answers a message whose integrity check fails"
+TWICE = "answers a message ID again with something else"
+BEYOND = "answers a message ID beyond its window"
+REUSED_IV = "protects two messages with the same key and IV"
+SAME_SPI = "gives one SPIr to two IKE SAs"
+SAME_NONCE = "uses its nonce a second time"
+TELLS = "answers without protection with more than a notify"
+LETS_IN_BARE = "establishes an IKE SA without AUTH"
+LETS_IN = "establishes an IKE SA although no AUTH that was sent proves an identity that was sent"
+AMPLIFIED = "sends many times the octets that it got from a stranger"
 
 
-def dead(peer: Tested) -> str | None:
-    """The process is gone."""
-    return None if peer.alive() else "the peer died"
+def of_play(play: Play) -> list[str]:
+    """What a whole conversation shows."""
+    sa = play.sa
+    found = [one for one in (lets_in(sa), amplifies(play.outcome, play.campaign.way)) if one]
+    found += [f"breaks the rule {v.rule}" for v in sa.violations if v.rule in RULES and _sound(sa)]
+    if sa.keys is not None and sa.initiator:
+        ours, theirs = directions(sa)
+        steps = sa.transcript.steps
+        found += _replies(steps, ours, theirs)
+    return list(dict.fromkeys(found))
 
 
-def hangs(initiator: Initiator) -> str | None:
-    """No honest IKE SA comes up any more."""
-    if any(initiator.probe() for _ in range(PROBES)):
-        return None
-    return f"no honest IKE SA comes up in {PROBES} attempts"
+def _sound(sa: IkeSa) -> bool:
+    """Whether the requests were readable, so that there is one way to read them."""
+    return not any(b.edit.stage is not Stage.MESSAGE for b in sa.applied)
 
 
-def lets_in(session: Session) -> str | None:
+def _replies(steps: list[Step], ours: sk.SkKeys, theirs: sk.SkKeys) -> Iterator[str]:
+    requests: dict[int, list[bytes]] = {}
+    replies: dict[int, bytes] = {}
+    ivs: dict[bytes, bytes] = {}
+    expected, window = 0, 1
+    for step in steps:
+        if len(step.data) < answers.HEADER or step.data[18] == Exchange.IKE_SA_INIT:
+            continue
+        number = int.from_bytes(step.data[20:24], "big")
+        if step.direction == SENT:
+            requests.setdefault(number, []).append(step.data)
+            continue
+        if not step.data[19] & 0x20:
+            continue
+        if tells(step.data):
+            yield TELLS
+        opened = answers.plain(step.data, theirs)
+        if opened is None:
+            continue
+        if forged(requests.get(number, []), ours):
+            yield FORGED
+        if replies.setdefault(number, step.data) != step.data:
+            yield TWICE
+        if number >= expected + 1 + window and b"\x40\x01" not in opened[1]:
+            yield BEYOND
+        expected = max(expected, number)
+        window = max(window, _window(opened))
+        iv = step.data[answers.sk_at(step.data) or 0 :][4:12]
+        if theirs.integ is None and ivs.setdefault(iv, step.data) != step.data:
+            yield REUSED_IV
+
+
+def _window(opened: tuple[int, bytes]) -> int:
+    """How many requests a message announces to take; a large number where it says anything."""
+    said = answers.words(*opened)
+    return 1 << 31 if f"N({Notify.SET_WINDOW_SIZE.name})" in said else 1
+
+
+def forged(requests: Iterable[bytes], keys: sk.SkKeys) -> bool:
+    """Whether none of the requests under a message ID verifies, however one reads them."""
+    sent = list(requests)
+    sealed = [data for data in sent if answers.sk_at(data) is not None]
+    return (
+        bool(sent)
+        and len(sealed) == len(sent)
+        and not any(answers.authentic(data, keys) for data in sealed)
+    )
+
+
+def tells(data: bytes) -> bool:
+    """Whether an answer after IKE_SA_INIT holds more in clear than error notifies."""
+    names = answers.words(data[16], data[answers.HEADER :])
+    return (
+        bool(names)
+        and names[0] not in ("SK", "SKF")
+        and any(
+            name in ("IDr", "IDi", "AUTH", "SA", "TSi", "TSr", "CERT", "CP", "EAP")
+            for name in names
+        )
+    )
+
+
+def lets_in(sa: IkeSa) -> str | None:
     """An IKE SA was established although nothing that left proves our identity."""
-    keys = session.sa.keys
-    if not session.established or keys is None or keys.suite.prf is None:
+    keys = sa.keys
+    up = any(str(event) for event in (sa.peer_id,) if event is not None)
+    if not up or not sa.initiator or keys is None or keys.suite.prf is None or sa.config.own:
         return None
-    sent = [s for s in session.sent() if s.message.exch_type == Exchange.IKE_AUTH]
+    sent = [s for s in sa.transcript if s.direction == SENT
+            and s.message.exch_type == Exchange.IKE_AUTH]  # fmt: skip
     inner = sent[0].inner() if sent else None
-    if inner is None:
+    if inner is None or len(sent) > 1:
         return None
     proofs = [bytes(p.load) for p in inner if p.kind == Payload.AUTH and hasattr(p, "load")]
     names = [p for p in inner if p.kind == Payload.IDI and hasattr(p, "ID")]
     if not proofs:
-        return "established without AUTH"
-    state = session.sa.init
+        return LETS_IN_BARE
+    state = sa.init
     for name in names:
         body = bytes([name.IDtype, *name.res2.to_bytes(3, "big")]) + bytes(name.ID)
         octets = signed_octets(keys.suite.prf.id, state.request, state.nr, body, keys.sk_pi)
-        if psk_auth(keys.suite.prf.id, session.sa.config.psk, octets) in proofs:
+        if psk_auth(keys.suite.prf.id, sa.config.psk, octets) in proofs:
             return None
-    return "established although no AUTH that was sent proves an identity that was sent"
+    return LETS_IN
+
+
+def amplifies(outcome: Outcome, way: str) -> str | None:
+    """Before authentication nobody is worth many octets."""
+    strangers = way == "init" and outcome.received > 2000
+    if strangers and outcome.sent and outcome.received > AMPLIFIES * outcome.sent:
+        return AMPLIFIED
+    return None
+
+
+def of_member(member: Member, data: bytes, _outcome: Outcome) -> list[str]:
+    """What one answer in an established IKE SA shows."""
+    assert member.keys is not None
+    ours, theirs = member.keys
+    found = [TELLS] if tells(data) else []
+    opened = answers.plain(data, theirs)
+    if opened is None:
+        return found
+    number = int.from_bytes(data[20:24], "big")
+    mine = [d for d in (s[4:] if s[:4] == bytes(4) else s for s in member.sent)
+            if len(d) >= answers.HEADER]  # fmt: skip
+    if mine and forged(mine, ours) and number == member.asked:
+        found.append(FORGED)
+    if member.answered.get(number, data) != data:
+        found.append(TWICE)
+    if number > member.asked and not member.windowed:
+        found.append(BEYOND)
+    iv = data[answers.sk_at(data) or 0 :][4:12]
+    if theirs.integ is None and iv in member.ivs and data not in member.answered.values():
+        found.append(REUSED_IV)
+    member.ivs.add(iv)
+    return found
+
+
+class Strangers:
+    """What the answers to strangers must not share: SPIs and nonces, over a peer's life."""
+
+    def __init__(self) -> None:
+        self._spis: dict[bytes, bytes] = {}
+        self._nonces: dict[bytes, bytes] = {}
+
+    def judge(self, data: bytes) -> list[str]:
+        """Hold an IKE_SA_INIT answer against those before."""
+        # Whoever refuses repeats an SPIr that he did not choose.
+        if len(data) < answers.HEADER or not nonce_of(data) or not any(data[8:16]):
+            return []
+        found = []
+        if self._spis.setdefault(data[8:16], data[:8]) != data[:8]:
+            found.append(SAME_SPI)
+        nonce = nonce_of(data)
+        if nonce and self._nonces.setdefault(nonce, data[:8]) != data[:8]:
+            found.append(SAME_NONCE)
+        if len(self._spis) > _REMEMBERED:
+            self.forget()
+        return found
+
+    def forget(self) -> None:
+        """The peer was started anew."""
+        self._spis.clear()
+        self._nonces.clear()
+
+
+_REMEMBERED = 100_000
+
+
+def nonce_of(data: bytes) -> bytes:
+    """The nonce of a message in clear; empty where it has none."""
+    kind, here = data[16], answers.HEADER
+    while kind and here + 4 <= len(data):
+        size = data[here + 2] << 8 | data[here + 3]
+        if size < 4:
+            break
+        if kind == Payload.NONCE:
+            return data[here + 4 : here + size]
+        kind = data[here]
+        here += size
+    return b""

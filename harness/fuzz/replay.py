@@ -6,19 +6,22 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.fuzz import oracles
-from ikelab.harness.fuzz.drive import Answer, drive
+from ikelab.harness.fuzz import campaigns, finding
+from ikelab.harness.fuzz.answers import Outcome
+from ikelab.harness.fuzz.case import Case, parse
+from ikelab.harness.fuzz.finding import CRASH, HANG, LEAK, RULE, Replays, Seen
+from ikelab.harness.fuzz.ground import Ground
 from ikelab.harness.rig import Rig
 from ikelab.harness.transcript import Transcript
+from ikelab.layers.iana import Exchange
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a file or folder says: the plan, the peer it was found with, what was seen."""
+    """What a file or folder says: the case, the peer it was found with, what was seen."""
 
-    plan: Plan
+    case: Case
     peer: str = ""
     seen: str = ""
 
@@ -27,9 +30,9 @@ class Recorded:
 class Replay:
     """How it went: the conversation, the answer, what the oracles say."""
 
-    transcript: Transcript
-    answer: Answer
-    seen: str | None
+    transcript: Transcript | None
+    answer: str
+    seen: list[str]
 
 
 def read(path: Path) -> Recorded:
@@ -40,26 +43,56 @@ def read(path: Path) -> Recorded:
     if not file.is_file():
         raise ConfigError(f"{path} holds no plan.txt: nothing was changed in that conversation")
     try:
-        plan = Plan.parse(file.read_text(encoding="utf-8"))
+        case = parse(file.read_text(encoding="utf-8"))
     except (ConfigError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: {error}") from None
-    if not plan:
-        raise ConfigError(f"{file} holds no edit")
     facts: dict[str, str] = {}
-    finding = path / "finding.json"
-    if path.is_dir() and finding.is_file():
-        facts = json.loads(finding.read_text(encoding="utf-8"))
-    return Recorded(plan, facts.get("peer", ""), facts.get("seen", ""))
+    found = path / "finding.json"
+    if path.is_dir() and found.is_file():
+        facts = json.loads(found.read_text(encoding="utf-8"))
+    case = Case(case.campaign or _campaign(case), case.plan)
+    if case.campaign not in campaigns.CAMPAIGNS:
+        raise ConfigError(f"{file}: unknown campaign {case.campaign!r}")
+    return Recorded(case, facts.get("peer", ""), facts.get("seen", ""))
 
 
-def replay(rig: Rig, plan: Plan) -> Replay:
-    """Play the plan once against a fresh peer, then ask whether an honest IKE SA comes up."""
-    rig.begin("replay", None)
+def _campaign(case: Case) -> str:
+    """The campaign of a plan that names none: that of the last message that it changes."""
+    order = list(campaigns.EXCHANGES)
+    known = [b for b in case.plan.bindings if b.exchange is None or b.exchange in order]
+    if not known:
+        names = ", ".join(order)
+        raise ConfigError(f"the plan changes none of {names}: there is no way to its message")
+    last = max(known, key=lambda b: order.index(b.exchange or order[0]))
+    return campaigns.of_plan(last.exchange or Exchange.IKE_SA_INIT.name, response=last.response)
+
+
+def replay(rig: Rig, case: Case, recorded: str = "") -> Replay:
+    """Play the case against a fresh peer, then see what the oracles say."""
+    ground = Ground(rig, "replay")
+    campaign = campaigns.CAMPAIGNS[case.campaign]
     try:
-        rig.peer.start()
-        initiator = rig.initiator()
-        session, answer = drive(initiator, plan)
-        seen = oracles.dead(rig.peer) or oracles.lets_in(session) or oracles.hangs(initiator)
-        return Replay(session.transcript, answer, seen)
+        ground.use(campaign)
+        outcome = ground.play(case, campaign)
+        seen = _seen(ground, case, outcome, recorded)
     finally:
         rig.end()
+    talk = outcome.sa.transcript if outcome.sa is not None else None
+    return Replay(talk, f"{campaign.exchange}: {outcome.kind}", [str(s) for s in seen])
+
+
+def _seen(ground: Ground, case: Case, outcome: Outcome, recorded: str) -> list[Seen]:
+    found = [Seen(RULE, sign) for sign in outcome.seen]
+    log = ground.rig.peer.driver.log()
+    if ground.gone():
+        return [*found, Seen(CRASH, finding.death(log))]
+    if not ground.answers():
+        return [*found, Seen(HANG, finding.stop(ground.rig.peer.driver.log()))]
+    before = Seen.parse(recorded)
+    again = recorded and before not in found and before.kind not in (CRASH, HANG)
+    if again or before.kind == LEAK:
+        # What takes more than one conversation to see is asked for by name.
+        replays = Replays(ground, lambda name: campaigns.CAMPAIGNS[name])
+        if replays.shows(case, before) is not None:
+            found.append(before)
+    return found

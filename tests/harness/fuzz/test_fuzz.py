@@ -7,89 +7,122 @@ from pathlib import Path
 
 import pytest
 
-from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.fuzz import replay
-from ikelab.harness.fuzz.campaign import Campaign, Limits, Tally
-from ikelab.harness.fuzz.drive import goal
+from ikelab.harness.fuzz import campaigns, case, replay
+from ikelab.harness.fuzz.case import Case
+from ikelab.harness.fuzz.fuzzer import Fuzzer, Limits, Tally
 from ikelab.harness.peer.faults import fault
 from ikelab.harness.record import RunFolder
 from ikelab.harness.rig import Settings, rig
 from tests.harness.command import ikelab
 
 FOUND = {
-    "accepts-any-key": "established although no AUTH that was sent proves an identity",
-    "dies-of-what-it-refuses": "no honest IKE SA comes up",
-    "hangs-on-a-wrong-length": "no honest IKE SA comes up",
+    "accepts-any-key": ("auth", "rule: establishes an IKE SA although no AUTH that was sent"),
+    "dies-of-what-it-refuses": ("auth", "hang: "),
+    "hangs-on-a-wrong-length": ("init", "hang: "),
 }
 
 
-def campaign(place: Path, cases: int, seed: int, planted: str = "", *targets: str) -> Tally:
+def fuzzed(
+    place: Path,
+    cases: int,
+    seed: int,
+    planted: str = "",
+    *names: str,
+    kept: list[Case] | None = None,
+) -> Tally:
     settings = Settings(fault=fault(planted) if planted else None, seed=1)
+    keep = None if kept is None else kept.append
     with rig("reference", settings) as made:
         run = RunFolder(place, {})
-        tally = Campaign(made, run, seed, targets).go(Limits(cases=cases), lambda tally: None)
+        fuzzer = Fuzzer(made, run, seed, campaigns.find(names), keep=keep)
+        tally = fuzzer.go(Limits(cases=cases), lambda tally: None)
         run.finish()
     return tally
 
 
 def test_an_honest_peer_is_accused_of_nothing(tmp_path: Path) -> None:
-    tally = campaign(tmp_path / "run", 400, seed=7)
+    tally = fuzzed(tmp_path / "run", 1200, 7)
 
-    assert tally.cases == 400
+    assert tally.cases == 1200
     assert tally.findings == {}
-    assert len(tally.answers) > 10, tally.answers
+    assert tally.kinds > 15
 
 
-def test_the_same_seed_gives_the_same_campaign(tmp_path: Path) -> None:
-    first = campaign(tmp_path / "a", 150, seed=3)
-    second = campaign(tmp_path / "b", 150, seed=3)
-    third = campaign(tmp_path / "c", 150, seed=4)
+def test_the_same_seed_gives_the_same_cases(tmp_path: Path) -> None:
+    kept: list[list[Case]] = [[], [], []]
+    for n, seed in enumerate((3, 3, 4)):
+        fuzzed(tmp_path / str(n), 700, seed, "", "init", "informational", kept=kept[n])
 
-    assert first.answers == second.answers
-    corpus = [(tmp_path / name / "corpus.txt").read_text() for name in "abc"]
-    assert corpus[0] == corpus[1] != corpus[2]
-    assert third.answers != first.answers
+    texts = [list(map(str, cases)) for cases in kept]
+    assert texts[0] == texts[1] != texts[2]
+    assert (tmp_path / "0/corpus.txt").read_text() == (tmp_path / "1/corpus.txt").read_text()
+
+
+@pytest.mark.long
+def test_the_first_ten_thousand_cases_are_the_same(tmp_path: Path) -> None:
+    kept: list[list[Case]] = [[], []]
+    for n in range(2):
+        fuzzed(tmp_path / str(n), 10_000, 3, "", "init", kept=kept[n])
+
+    assert len(kept[0]) >= 10_000
+    assert case.text(kept[0]) == case.text(kept[1])
 
 
 @pytest.mark.parametrize("planted", FOUND)
 def test_a_planted_fault_is_found_made_small_and_replays(tmp_path: Path, planted: str) -> None:
-    tally = campaign(tmp_path / "run", 400, 7, planted)
+    campaign, sign = FOUND[planted]
+    tally = fuzzed(tmp_path / "run", 300, 7, planted, campaign)
 
-    [(seen, folder)] = tally.findings.items()
-    assert seen.startswith(FOUND[planted])
+    seen, folder = next((s, f) for s, f in tally.findings.items() if str(s).startswith(sign))
     facts = json.loads((folder / "finding.json").read_text())
     assert facts["replayed"] == "3 of 3"
-    assert len(Plan.parse((folder / "plan.txt").read_text()).bindings) == 1
+    assert facts["seen"] == str(seen)
     recorded = replay.read(folder)
+    assert len(recorded.case.plan.bindings) == 1
+    assert (folder / "capture.pcapng").is_file()
+    assert "3 of 3" in (folder / "about.txt").read_text()
     with rig("reference", Settings(fault=fault(planted))) as made:
-        assert replay.replay(made, recorded.plan).seen == seen
+        assert str(seen) in replay.replay(made, recorded.case, recorded.seen).seen
     with rig("reference", Settings()) as made:
-        assert replay.replay(made, recorded.plan).seen is None
+        assert replay.replay(made, recorded.case).seen == []
 
 
-def test_a_campaign_can_be_held_to_one_exchange(tmp_path: Path) -> None:
-    tally = campaign(tmp_path / "run", 40, 1, "", "IKE_SA_INIT")
+def test_a_run_can_be_held_to_one_campaign(tmp_path: Path) -> None:
+    kept: list[Case] = []
+    fuzzed(tmp_path / "run", 60, 1, "", "init-sa", kept=kept)
 
-    assert {answer.partition(":")[0] for answer in tally.answers} == {"IKE_SA_INIT"}
+    assert {one.campaign for one in kept} == {"init-sa"}
+    edits = [str(b).partition(": ")[2] for one in kept for b in one.plan.bindings]
+    assert all(edit.startswith(("SA", "append('SA", "drop('SA", "duplicate('SA", "swap('SA"))
+               for edit in edits), edits  # fmt: skip
 
 
-def test_an_exchange_that_cannot_be_fuzzed_is_refused(tmp_path: Path) -> None:
+def test_campaigns_have_names() -> None:
+    assert [c.name for c in campaigns.find(["init-ke"])] == ["init-ke"]
+    assert len(campaigns.find(["all"])) == len(campaigns.CAMPAIGNS) > 30
+    assert {c.exchange for c in campaigns.find([], ["IKE_AUTH"])} == {"IKE_AUTH"}
+    with pytest.raises(ConfigError, match="did you mean 'init-nonce'"):
+        campaigns.find(["init-nonse"])
     with pytest.raises(ConfigError, match="cannot fuzz IKE_FUN; there are IKE_SA_INIT"):
-        campaign(tmp_path / "run", 1, 1, "", "IKE_FUN")
+        campaigns.find([], ["IKE_FUN"])
 
 
-def test_a_plan_tells_how_far_it_goes() -> None:
-    text = "IKE_SA_INIT/request: header.flags |= 1\nIKE_AUTH/request: drop('SK.AUTH')"
-    assert goal(Plan.parse(text)) == "IKE_AUTH"
-    with pytest.raises(ConfigError, match="changes no request"):
-        goal(Plan.parse("IKE_AUTH/response: drop('SK.AUTH')"))
+def test_a_corpus_is_a_text_file(tmp_path: Path) -> None:
+    file = tmp_path / "corpus.txt"
+    fuzzed(tmp_path / "run", 200, 5, "", "init")
+    cases = case.read(tmp_path / "run/corpus.txt")
+
+    file.write_text(case.text(cases))
+
+    assert len(cases) > 5
+    assert case.read(file) == cases
 
 
 def test_the_commands_say_what_they_found(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    found = ikelab("fuzz", "--fault", "accepts-any-key", "--cases", "120", "--seed", "7",
-                   "--out", out, cwd=tmp_path)  # fmt: skip
+    found = ikelab("fuzz", "--fault", "accepts-any-key", "--cases", "200", "--seed", "7",
+                   "--campaign", "auth", "--out", out, cwd=tmp_path)  # fmt: skip
     assert found.status == 1, found.out + found.err
     assert f"ikelab replay {out}/cases/finding-1" in found.out
 
@@ -118,6 +151,9 @@ def test_a_plan_file_is_played_as_it_is(tmp_path: Path) -> None:
         (("replay", "empty.txt"), "holds no edit"),
         (("replay", "wrong.txt"), "line 1: unknown operator 'flop'"),
         (("replay", "good.txt"), "give --peer NAME"),
+        (("fuzz", "--campaign", "ini"), "did you mean 'init'"),
+        (("fuzz", "--resume", "."), "is not the folder of a fuzzing run"),
+        (("corpus", "merge", "nothing", "--out", "x"), "no such corpus: nothing"),
         (("fuzz", "--peer", "strongswn@trixie"), "did you mean 'strongswan@trixie'"),
     ],
 )

@@ -1,0 +1,140 @@
+"""What a peer's answer is, read by a few octets: a fast run dissects only what is looked at.
+
+An answer's class is what scheduling and buckets go by: the payloads in their order, notifies by
+name, the size and the time in rough steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from ikelab.harness import sk
+from ikelab.harness.fuzz.case import Case
+from ikelab.layers.iana import Exchange, Notify, Payload, lookup
+
+SILENCE = "silence"
+IMPOSSIBLE = "impossible"
+HEADER = 28
+_SK, _SKF, _N = int(Payload.SK), int(Payload.SKF), int(Payload.N)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one case led to. `kind` is the answer in words, `state` what became of the IKE SA."""
+
+    case: Case
+    kind: str = SILENCE
+    length: int = 0
+    seconds: float = 0.0
+    state: str = ""
+    sent: int = 0  # octets that left for this case
+    received: int = 0  # octets that came
+    seen: list[str] = field(default_factory=list)  # what an oracle says of it
+    sa: Any = None  # the engine's IKE SA, where it held the conversation
+
+    @property
+    def key(self) -> tuple[str, str, str, int, str]:
+        """The class of the answer."""
+        steps = self.length.bit_length()
+        slow = "slow" if self.seconds > SLOW and self.kind != SILENCE else ""
+        return self.case.campaign, self.kind, self.state, steps, slow
+
+
+SLOW = 0.2
+"""Seconds after which an answer is of the slow kind."""
+
+
+@lru_cache(maxsize=4096)
+def _word(kind: int, notify: int) -> str:
+    if kind == _N:
+        row = lookup(Notify, notify)
+        return f"N({row.name if row is not None else notify})"
+    payload = lookup(Payload, kind)
+    return payload.notation if payload is not None else f"P{kind}"
+
+
+def words(kind: int, data: bytes) -> list[str]:
+    """The payloads of a chain in RFC 7296's notation, notifies by name; what is damaged ends it."""
+    found: list[str] = []
+    here, end = 0, len(data)
+    while kind:
+        if end - here < 4:
+            return [*found, "cut"]
+        size = data[here + 2] << 8 | data[here + 3]
+        notify = 0
+        if kind == _N and end - here >= 8:
+            notify = data[here + 6] << 8 | data[here + 7]
+        found.append(_word(kind, notify))
+        if kind in (_SK, _SKF):
+            return found
+        if size < 4 or here + size > end:
+            return [*found, "cut"]
+        kind = data[here]
+        here += size
+    return found
+
+
+def kind_of(data: bytes, keys: sk.SkKeys | None = None) -> str:
+    """An IKE message in words; `keys` open it where it is protected."""
+    if len(data) < HEADER:
+        return "short"
+    found = words(data[16], data[HEADER:])
+    if found and found[-1] == "SK" and keys is not None:
+        opened = plain(data, keys)
+        if opened is None:
+            found.append("unreadable")
+        else:
+            found = [*found[:-1], *words(*opened)]
+    exchange = lookup(Exchange, data[18])
+    text = ", ".join(found) or "empty"
+    if not data[19] & 0x20:
+        text = f"request {exchange.name if exchange else data[18]}: {text}"
+    return text
+
+
+def plain(data: bytes, keys: sk.SkKeys) -> tuple[int, bytes] | None:
+    """The first inner type and the chain inside SK; None where it does not open."""
+    start = sk_at(data)
+    if start is None:
+        return None
+    try:
+        return data[start], sk.open_chain(data, start + 4, keys)
+    except sk.Refusal:
+        return None
+
+
+def sk_at(data: bytes) -> int | None:
+    """Where the SK payload of a message begins; None where it has none."""
+    kind, here = data[16], HEADER
+    while kind != _SK:
+        if kind == 0 or len(data) - here < 4:
+            return None
+        size = data[here + 2] << 8 | data[here + 3]
+        if size < 4:
+            return None
+        kind = data[here]
+        here += size
+    return here if len(data) - here >= 4 else None
+
+
+def authentic(data: bytes, keys: sk.SkKeys) -> bool:
+    """Whether a message verifies under these keys, read in any way that a receiver may read it.
+
+    Its end is where the datagram ends, or where the header or the SK payload says.
+    """
+    start = sk_at(data)
+    if start is None:
+        return False
+    stated = int.from_bytes(data[24:28], "big")
+    own = start + int.from_bytes(data[start + 2 : start + 4], "big")
+    for end in {len(data), stated, own}:
+        if start + 4 < end <= len(data):
+            try:
+                sk.open_chain(data[:end], start + 4, keys)
+                return True
+            except sk.Refusal as refusal:
+                if refusal.kind != "integrity":
+                    return True
+    return False

@@ -1,0 +1,425 @@
+"""A run: campaigns in turns, oracles after each batch, findings as folders.
+
+A finding stops nothing: the peer is started again and the run goes on. Everything found is on disk
+at any moment. The same seed and the same answers give the same cases.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ikelab.harness.errors import LabError
+from ikelab.harness.fuzz import finding
+from ikelab.harness.fuzz.answers import IMPOSSIBLE, Outcome
+from ikelab.harness.fuzz.campaigns import CAMPAIGNS, Campaign
+from ikelab.harness.fuzz.case import Case
+from ikelab.harness.fuzz.finding import CRASH, HANG, LEAK, LOG, RULE, SPIN, Replays, Seen
+from ikelab.harness.fuzz.ground import Ground
+from ikelab.harness.fuzz.lane import Lane
+from ikelab.harness.fuzz.operators import Maker
+from ikelab.harness.fuzz.schedule import Feedback, Schedule
+from ikelab.harness.fuzz.values import Pool
+from ikelab.harness.fuzz.vitals import Watch
+from ikelab.harness.peer.base import Unsupported
+from ikelab.harness.record import RunFolder
+from ikelab.harness.rig import Rig
+
+BATCH = 128
+BATCHES = 4  # of one campaign, before the next has its turn
+SLOW_BATCH = 8  # where the peer initiates
+RECENT = 256  # cases that may have done what is seen
+EVERY = 10.0  # seconds between two looks at the vitals of a process
+LOG_LIMIT = 64 << 20  # octets of log after which the peer is started anew
+MOST_LEAKS = 3  # searches for the cause of a leak of one resource
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run ends: cases, seconds, whichever comes first."""
+
+    cases: int | None = 1000
+    seconds: float | None = None
+
+
+@dataclass
+class Tally:
+    """How a run stands."""
+
+    cases: int = 0
+    impossible: int = 0  # plans of which no message can be made
+    kinds: int = 0
+    corpus: int = 0
+    campaign: str = ""
+    memory: int = 0  # octets that the peer has in memory
+    starts: int = 0
+    findings: dict[Seen, Path] = field(default_factory=dict)
+    repeats: Counter[Seen] = field(default_factory=Counter)
+    skipped: dict[str, str] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def rate(self) -> float:
+        """Cases a second."""
+        return self.cases / max(self.seconds, 1e-6)
+
+
+class Fuzzer:
+    """Campaigns against the peer of a rig."""
+
+    def __init__(
+        self,
+        rig: Rig,
+        run: RunFolder,
+        seed: int,
+        campaigns: tuple[Campaign, ...],
+        *,
+        pool: Pool | None = None,
+        corpus: Iterable[Case] = (),
+        rate: float = 0.0,
+        edges: Callable[[], int] | None = None,
+        keep: Callable[[Case], None] | None = None,
+    ) -> None:
+        self.run, self.seed = run, seed
+        self.campaigns = {c.name: c for c in campaigns}
+        self.ground = Ground(rig, str(seed), rate)
+        self.pool = pool or Pool()
+        self.tally = Tally()
+        self.schedule = Schedule(campaigns, seed)
+        self.feedback = Feedback()
+        self.watch = Watch()
+        self._edges, self._keep = edges, keep
+        self._start = list(corpus)
+        self._makers: dict[str, Maker] = {}
+        self._recent: deque[Case] = deque(maxlen=RECENT)
+        self._leaks: Counter[str] = Counter()
+        self._look = 0.0
+        self._lines = 0
+        self._corpus = (run.path / "corpus.txt").open("a", encoding="utf-8")
+        self._progress = (run.path / "progress.jsonl").open("a", encoding="utf-8")
+        self._written = 0.0
+        self._probe_at = BATCH
+
+    def go(self, limits: Limits, show: Callable[[Tally], None]) -> Tally:
+        """Run to the limits; returns the tally."""
+        self._limits, self._show = limits, show
+        while not self._over() and len(self.tally.skipped) < len(self.campaigns):
+            campaign = self.schedule.next()
+            if campaign.name in self.tally.skipped:
+                continue
+            self.tally.campaign = campaign.name
+            try:
+                self._turn(campaign)
+            except Unsupported as reason:
+                self.tally.skipped[campaign.name] = str(reason)
+        if self.tally.skipped and not self.tally.cases:
+            raise Unsupported("; ".join(self.tally.skipped.values()))
+        self._note(force=True)
+        return self.tally
+
+    def _over(self) -> bool:
+        limits, tally = self._limits, self.tally
+        return (limits.cases is not None and tally.cases >= limits.cases) or (
+            limits.seconds is not None and tally.seconds >= limits.seconds
+        )
+
+    # -- a turn --------------------------------------------------------------------------------
+
+    def _turn(self, campaign: Campaign) -> None:
+        self._ready(campaign)
+        maker = self._maker(campaign)
+        lane = self.ground.lane(campaign)
+        starts, before, new = self.ground.starts, self.tally.cases, 0
+        for _ in range(BATCHES):
+            new += self._batch(campaign, maker, lane)
+            if self._over():
+                break
+            if starts != self.ground.starts:  # the lane's IKE SAs went with the old peer
+                starts, lane = self.ground.starts, self.ground.lane(campaign)
+        if starts == self.ground.starts and self.ground.alive():
+            lane.close()
+        maker.weights.fade()
+        self.schedule.yielded(campaign, new, self.tally.cases - before)
+        self._rested()
+
+    def _ready(self, campaign: Campaign) -> None:
+        """Have the peer configured for a campaign."""
+        self.ground.rig.peer.needs(*campaign.needs)
+        if self.ground.use(campaign):
+            self._fresh()
+
+    def _fresh(self) -> None:
+        self.watch.forget()
+        self._look, self._lines = 0.0, 0
+        self.tally.starts = self.ground.starts
+
+    def _restart(self) -> None:
+        self.ground.restart()
+        self._fresh()
+
+    def _maker(self, campaign: Campaign) -> Maker:
+        if campaign.name not in self._makers:
+            found = self.ground.target(campaign)
+            self.pool.add(found)
+            made = Maker(
+                campaign.name, found.held_to(campaign.where), self.seed, pool=self.pool,
+                only=campaign.operators, number=campaign.number,
+            )  # fmt: skip
+            for case in self._start:
+                if case.campaign == campaign.name:
+                    made.feed(case, 4)
+            self._makers[campaign.name] = made
+        return self._makers[campaign.name]
+
+    def _batch(self, campaign: Campaign, maker: Maker, lane: Lane) -> int:
+        """Some cases, then what they led to, in the order in which they were made."""
+        size = SLOW_BATCH if campaign.response else BATCH
+        if self._limits.cases is not None:
+            size = min(size, self._limits.cases - self.tally.cases)
+        made: list[Case] = []
+        outcomes: dict[int, Outcome] = {}
+        exact = self.ground.rig.topology == "memory"
+        for outcome in lane.run(self.ground.paced(self._made(maker, size, made))):
+            outcomes[id(outcome.case)] = outcome
+            self._count(outcome)
+            if exact and not self.ground.alive():
+                break
+        new = self._learn([outcomes[id(c)] for c in made if id(c) in outcomes], maker)
+        self._check(lane, [outcomes[id(c)] for c in made if id(c) in outcomes], made)
+        self._show(self.tally)
+        self._note()
+        return new
+
+    def _made(self, maker: Maker, size: int, made: list[Case]) -> Iterator[Case]:
+        for _ in range(max(size, 1)):
+            case = maker.case()
+            made.append(case)
+            self._recent.append(case)
+            if self._keep is not None:
+                self._keep(case)
+            yield case
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.kind == IMPOSSIBLE:
+            self.tally.impossible += 1
+        else:
+            self.tally.cases += 1
+
+    def _learn(self, outcomes: list[Outcome], maker: Maker) -> int:
+        new = 0
+        edges = self._edges() if self._edges is not None else 0
+        for outcome in outcomes:
+            if self.feedback.take(outcome, maker, edges=0):
+                new += 1
+                self._corpus.write(f"# {outcome.kind}\n{outcome.case}\n\n")
+                self.tally.corpus += 1
+        if edges and outcomes and not new:
+            # New code was reached by one of these; which one, their further changes will show.
+            for outcome in outcomes[:: max(1, len(outcomes) // 8)]:
+                maker.feed(outcome.case, 2)
+        if new:
+            self._corpus.flush()
+        self.tally.kinds = len(self.feedback.classes)
+        return new + edges
+
+    # -- oracles -------------------------------------------------------------------------------
+
+    def _check(self, lane: Lane, outcomes: list[Outcome], made: list[Case]) -> None:
+        for outcome in outcomes:
+            for sign in outcome.seen:
+                self._found(Seen(RULE, sign), [outcome.case], restart=False)
+        if not self.ground.alive():
+            log = self.ground.rig.peer.driver.log()
+            self._found(Seen(CRASH, finding.death(log)), self._suspects(outcomes, made))
+            return
+        doubtful = bool(getattr(lane, "failures", 0)) or len(outcomes) < len(made)
+        if (doubtful or self.tally.cases >= self._probe_at) and not self.ground.answers():
+            gone, log = self.ground.gone(), self.ground.rig.peer.driver.log()
+            seen = Seen(CRASH, finding.death(log)) if gone else Seen(HANG, finding.stop(log))
+            self._found(seen, self._suspects(outcomes, made))
+            return
+        if self.tally.cases >= self._probe_at:
+            self._probe_at = self.tally.cases + BATCH
+
+    def _suspects(self, outcomes: list[Outcome], made: list[Case]) -> list[Case]:
+        """The cases that may have done it: those without an answer, then the latest ones."""
+        there = {id(o.case) for o in outcomes if o.kind != "silence"}
+        silent = [c for c in reversed(made) if id(c) not in there]
+        rest = [c for c in reversed(self._recent) if not any(c is s for s in silent)]
+        return [*silent, *rest]
+
+    def _rested(self) -> None:
+        """What shows only when nothing is outstanding: growth, spinning, words in the log."""
+        now = time.monotonic()
+        memory = self.ground.rig.topology == "memory"
+        if (not memory and now < self._look) or not self.ground.alive():
+            return
+        self._look = now + EVERY
+        self.ground.rest()
+        vitals = self.ground.vitals()
+        if vitals is not None:
+            self.tally.memory = vitals.counts.get("memory", 0)
+        self.watch.look(self.tally.cases, vitals)
+        grown = self.watch.grows()
+        if grown is not None:
+            self._leaked(*grown)
+        elif self.ground.spins():
+            sign = finding.stack(self.ground.rig.peer.driver.log()) or "nobody asks anything"
+            self._found(Seen(SPIN, sign), self._latest())
+        else:
+            self._read_log()
+
+    def _latest(self) -> list[Case]:
+        return list(reversed(self._recent))
+
+    def _read_log(self) -> None:
+        place = getattr(self.ground.rig.peer.driver, "log_file", None)
+        if place is None:
+            return
+        try:
+            size = place.stat().st_size
+            with place.open(errors="replace") as file:
+                file.seek(min(self._lines, size))
+                text = file.read(LOG_LIMIT)
+        except OSError:
+            return
+        self._lines = size
+        for line in finding.bad_lines(text):
+            self._found(Seen(LOG, finding.shape(line)), self._latest(), restart=False)
+        if size > LOG_LIMIT:
+            self._restart()
+
+    def _leaked(self, resource: str, slope: float) -> None:
+        """Find the case that leaves something each time that it is put."""
+        self._leaks[resource] += 1
+        seen = Seen(LEAK, resource)
+        if self._leaks[resource] > MOST_LEAKS:
+            self.tally.repeats[seen] += 1
+            self._restart()
+            return
+        self._found(seen, self._by_growth(resource), slope=slope)
+
+    def _by_growth(self, resource: str) -> list[Case]:
+        """The latest cases, those after which the resource had grown first."""
+        ground, found = self.ground, []
+        by_campaign: dict[str, list[Case]] = {}
+        for case in self._latest():
+            by_campaign.setdefault(case.campaign, []).append(case)
+        for name, cases in by_campaign.items():
+            group = self._halved(resource, CAMPAIGNS.get(name) or self.campaigns[name], cases)
+            found += group
+        del ground
+        return found
+
+    def _halved(self, resource: str, campaign: Campaign, cases: list[Case]) -> list[Case]:
+        """A few cases of these that make the resource grow, by halving; empty where none does."""
+        group = cases
+        while len(group) > 4:
+            half = group[: len(group) // 2]
+            if self._grows(resource, campaign, half):
+                group = half
+            elif self._grows(resource, campaign, group[len(half) :]):
+                group = group[len(half) :]
+            else:
+                return []
+        return group
+
+    def _grows(self, resource: str, campaign: Campaign, cases: list[Case]) -> bool:
+        ground = self.ground
+        ground.use(campaign)
+        ground.restart()
+        ground.rest()
+        before = ground.vitals()
+        for _ in range(max(1, 32 // len(cases))):
+            for case in cases:
+                ground.play(case, campaign)
+        ground.rest()
+        after = ground.vitals()
+        if before is None or after is None:
+            return False
+        least = 1 << 18 if resource == "memory" else 1
+        return after.counts.get(resource, 0) - before.counts.get(resource, 0) >= least
+
+    # -- findings ------------------------------------------------------------------------------
+
+    def _found(
+        self, seen: Seen, suspects: list[Case], *, restart: bool = True, slope: float = 0.0
+    ) -> None:
+        """A folder for a finding of a new kind; a count for one that is known."""
+        known = next((s for s in self.tally.findings if s == seen), None)
+        if known is None:
+            self._examine(seen, suspects, slope)
+            return
+        self.tally.repeats[known] += 1
+        for case in suspects[:1]:
+            self._makers[case.campaign].weights.blame(case.made_by)
+        if restart:
+            self._restart()
+
+    def _examine(self, seen: Seen, suspects: list[Case], slope: float) -> None:
+        replays = Replays(self.ground, self._campaign)
+        case = replays.culprit(suspects, seen)
+        alone = case is not None
+        original = case if case is not None else (suspects[0] if suspects else None)
+        if original is None:
+            self.tally.repeats[seen] += 1
+            self._restart()
+            return
+        small = replays.small(original, seen) if alone else original
+        if seen.kind == LEAK and any(s.kind == LEAK and s.sign == seen.sign
+                                     for s in self.tally.findings):  # fmt: skip
+            self.tally.repeats[seen] += 1
+        facts: dict[str, Any] = {
+            "case": self.tally.cases,
+            "seed": self.seed,
+            "original": str(original),
+            "suspects": len(suspects),
+        }
+        if slope:
+            facts["a case"] = round(slope, 1)
+        number = len(self.tally.findings) + 1
+        try:
+            path = finding.write(self.run, number, self.ground, seen, small, facts, replays)
+        except LabError as broken:
+            raise LabError(f"{seen}, and then the peer did not come back: {broken}") from None
+        if not alone:
+            before = "\n\n".join(str(c) for c in reversed(suspects))
+            (path / "before.txt").write_text(before + "\n", encoding="utf-8")
+        self.tally.findings[seen] = path
+        for maker in self._makers.values():
+            if maker.campaign == small.campaign:
+                for _ in range(4):
+                    maker.weights.blame(original.made_by)
+        self._restart()
+
+    def _campaign(self, name: str) -> Campaign:
+        return self.campaigns.get(name) or CAMPAIGNS[name]
+
+    # -- how it goes, over time ------------------------------------------------------------------
+
+    def _note(self, *, force: bool = False) -> None:
+        """A line of progress.jsonl now and then, for curves over time."""
+        tally = self.tally
+        if not force and tally.seconds < self._written:
+            return
+        self._written = tally.seconds + 1.0
+        row = {
+            "seconds": round(tally.seconds, 2),
+            "cases": tally.cases,
+            "classes": tally.kinds,
+            "corpus": tally.corpus,
+            "findings": len(tally.findings),
+            "memory": tally.memory,
+            "campaign": tally.campaign,
+        }
+        self._progress.write(json.dumps(row) + "\n")
+        self._progress.flush()

@@ -1,0 +1,227 @@
+"""The ground that cases stand on: a peer that is started anew when needed, lanes, honest probes.
+
+Used alike by a run, by whoever makes a finding small, and by `ikelab replay`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ikelab.harness.edits import Plan
+from ikelab.harness.endpoint import Initiator
+from ikelab.harness.errors import LabError
+from ikelab.harness.fuzz import oracles, vitals
+from ikelab.harness.fuzz.answers import Outcome
+from ikelab.harness.fuzz.campaigns import Campaign
+from ikelab.harness.fuzz.case import Case
+from ikelab.harness.fuzz.lane import InitLane, Lane
+from ikelab.harness.fuzz.respond import AnswerLane
+from ikelab.harness.fuzz.sealed import SealedLane
+from ikelab.harness.fuzz.talk import Play, TalkLane
+from ikelab.harness.fuzz.target import Target, target
+from ikelab.harness.fuzz.template import Clear, Protected
+from ikelab.harness.rig import Rig
+from ikelab.harness.transcript import SENT
+from ikelab.layers.iana import Exchange
+
+PROBES = 3  # honest attempts before a peer counts as hanging
+PATIENCE = 2.0  # seconds of each
+DYING = 0.3  # seconds that a process may take to be gone
+REST = 61.0  # virtual seconds after which the reference peer forgets what is half open
+
+
+class Ground:
+    """One peer of a rig. `starts` counts how often it was started."""
+
+    def __init__(self, rig: Rig, label: str, rate: float = 0.0) -> None:
+        self.rig, self.label, self.rate = rig, label, rate
+        self.strangers = oracles.Strangers()
+        self.starts = 0
+        self._options: dict[str, Any] | None = None
+        self._initiator: Initiator | None = None
+        self._targets: dict[str, Target] = {}
+
+    @property
+    def initiator(self) -> Initiator:
+        """Our endpoint of the present start."""
+        assert self._initiator is not None, "nothing was started"
+        return self._initiator
+
+    def use(self, campaign: Campaign) -> bool:
+        """Have the peer configured as a campaign wants it; whether it was started anew."""
+        options = dict(campaign.peer)
+        if self._options == options and self._initiator is not None:
+            return False
+        self._options = options
+        self.restart()
+        return True
+
+    def restart(self, folder: Path | None = None) -> None:
+        """A fresh peer, and nothing outstanding with the old one; a capture goes to `folder`."""
+        self.rig.end()
+        if self.rig.topology != "external":
+            self.rig.peer.driver.stop()
+        self.rig.begin(f"fuzz {self.label} {self.starts}", folder)
+        self.starts += 1
+        self._start()
+        self._initiator = self.rig.initiator()
+        self.strangers.forget()
+
+    def _start(self) -> None:
+        options = dict(self._options or {})
+        if self.rig.name.startswith("strongswan"):
+            options["options"] = {"log": "plain", **options.get("options", {})}
+        try:
+            self.rig.peer.start(**options)
+        except LabError:
+            # A daemon that has just been killed may leave its sockets for a moment.
+            self.rig.peer.driver.stop()
+            self.rig.peer.start(**options)
+
+    # -- lanes ---------------------------------------------------------------------------------
+
+    def lane(self, campaign: Campaign, *, single: bool = False) -> Lane:
+        """The quickest way to put cases of this campaign; `single` is one at a time."""
+        if campaign.response:
+            return AnswerLane(self.rig, campaign)
+        talk = self.talk(campaign, single=single)
+        if not single and campaign.way == "init" and not campaign.number:
+            found = self.target(campaign)
+            ends = self.initiator
+            clear = Clear(found.data, _sizes(found), ends.base.local, ends.base.remote)
+            lane = InitLane(ends.transport, clear, ends.entropy)
+            lane.judge = self.strangers.judge
+            return lane
+        if not single and not campaign.fresh:
+            found = self.target(campaign)
+            first = found.bodies[0][0] if found.bodies else 0
+            exchange = int(Exchange[campaign.exchange])
+            template = Protected(exchange, first, found.chain, _sizes(found))
+            return SealedLane(
+                self.initiator.transport, template, talk.sa, oracles.of_member
+            )
+        return talk
+
+    def talk(self, campaign: Campaign, *, single: bool = False) -> TalkLane:
+        """Conversations by the engine."""
+        ends = self.initiator
+        config = replace(ends.base, **_ours(campaign.ours))
+        lane = TalkLane(ends.transport, config, ends.entropy, campaign, judge=self._judge)
+        if single:
+            lane.window = 1
+        return lane
+
+    def _judge(self, play: Play) -> list[str]:
+        found = oracles.of_play(play)
+        if play.sa.init.response:
+            found += self.strangers.judge(play.sa.init.response)
+        return found
+
+    def play(self, case: Case, campaign: Campaign) -> Outcome:
+        """One case by the engine, alone."""
+        [outcome] = self.lane(campaign, single=True).run([case])
+        return outcome
+
+    def target(self, campaign: Campaign) -> Target:
+        """The places of the campaign's message, from an honest conversation."""
+        if campaign.name not in self._targets:
+            self._targets[campaign.name] = self._sample(campaign)
+        return self._targets[campaign.name]
+
+    def _sample(self, campaign: Campaign) -> Target:
+        outcome = self.play(Case(campaign.name, Plan()), campaign)
+        steps = self._sent(outcome, campaign)
+        if len(steps) <= campaign.number:
+            talk = outcome.sa.transcript.text() if outcome.sa else "(the peer sent nothing)"
+            raise LabError(
+                f"{self.rig.name}: no honest conversation reaches what {campaign.name} changes "
+                f"({outcome.kind})\n{talk}"
+            )
+        return target(campaign.exchange, steps[campaign.number], response=campaign.response)
+
+    @staticmethod
+    def _sent(outcome: Outcome, campaign: Campaign) -> list[Any]:
+        exchange, half = int(Exchange[campaign.exchange]), 0x20 if campaign.response else 0
+        steps = outcome.sa.transcript if outcome.sa else []
+        return [s for s in steps if s.direction == SENT and s.data[18] == exchange
+                and s.data[19] & 0x20 == half and not s.note]  # fmt: skip
+
+    # -- how the peer is -----------------------------------------------------------------------
+
+    def alive(self) -> bool:
+        """Whether the process that was started still runs."""
+        return bool(self.rig.peer.alive())
+
+    def gone(self) -> bool:
+        """Whether it is gone, or goes within a moment."""
+        if self.rig.topology == "memory":
+            return not self.alive()
+        end = time.monotonic() + DYING
+        while self.alive():
+            if time.monotonic() >= end:
+                return False
+            self.initiator.transport.receive(self.initiator.transport.clock() + 0.02)
+        return True
+
+    def answers(self) -> bool:
+        """Whether an honest IKE SA still comes up."""
+        ends = self.initiator
+        ends.patience = PATIENCE
+        for _ in range(PROBES):
+            up = ends.probe()
+            ends.sessions.clear()
+            if up or not self.alive():
+                return up
+        return False
+
+    def vitals(self) -> vitals.Vitals | None:
+        """Memory and the like."""
+        return vitals.of(self.rig.peer.driver)
+
+    def spins(self) -> bool:
+        """Whether the process uses its CPU for seconds although nobody asks it for anything."""
+        transport = self.initiator.transport
+        if self.rig.topology == "memory" or self.vitals() is None:
+            return False
+        for wait in (0.2, 1.0, 1.0, 1.0):
+            before = self.vitals()
+            until = transport.clock() + wait
+            while transport.receive(until) is not None:
+                continue
+            after = self.vitals()
+            if before is None or after is None or after.cpu - before.cpu < 0.8 * wait:
+                return False
+        return True
+
+    def rest(self) -> None:
+        """Let time pass where it costs nothing, so that what is half open is forgotten."""
+        if self.rig.topology == "memory":
+            transport = self.initiator.transport
+            until = transport.clock() + REST
+            while transport.receive(until) is not None:
+                continue
+
+    def paced(self, cases: Iterable[Case]) -> Iterator[Case]:
+        """The cases, no more of them a second than is allowed."""
+        if not self.rate:
+            yield from cases
+            return
+        due = time.monotonic()
+        for case in cases:
+            wait = due - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+            due = max(due, time.monotonic() - 1.0) + 1.0 / self.rate
+            yield case
+
+
+def _sizes(found: Target) -> dict[str, int]:
+    return {place.path: place.size for place in found.places if place.size}
+
+
+def _ours(options: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(options)

@@ -1,0 +1,100 @@
+"""Cases of our answers: the peer initiates, we respond, and the plan changes what we say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ikelab.harness.errors import ConfigError
+from ikelab.harness.exchange.table import State
+from ikelab.harness.fuzz import answers
+from ikelab.harness.fuzz.answers import IMPOSSIBLE, SILENCE, Outcome
+from ikelab.harness.fuzz.campaigns import Campaign
+from ikelab.harness.fuzz.case import Case
+from ikelab.harness.fuzz.talk import kind_of
+from ikelab.harness.rig import Rig
+from ikelab.harness.transcript import RECEIVED, SENT
+from ikelab.layers.iana import Exchange
+
+HONEST = 3.0  # seconds that the peer may take to begin
+PATIENCE = 0.4  # seconds that it may take to go on after our changed answer
+
+
+class AnswerLane:
+    """One conversation at a time: the peer is told to begin, and we answer by plan."""
+
+    def __init__(self, rig: Rig, campaign: Campaign) -> None:
+        self.rig, self.campaign = rig, campaign
+        self.failures = 0
+        self.responder = rig.responder()
+
+    def run(self, cases: Iterable[Case]) -> Iterator[Outcome]:
+        """Put the cases; ends early when the peer begins nothing any more."""
+        for case in cases:
+            if self.failures > 3:
+                return
+            yield self._one(case)
+
+    def _one(self, case: Case) -> Outcome:
+        ends, outcome = self.responder, Outcome(case)
+        ends.sessions.clear()
+        ends.listen(plan=case.plan, lenient=True, **self.campaign.ours)
+        began = ends.transport.clock()
+        self.rig.peer.initiate()
+        try:
+            ends.pump(self._answered, HONEST)
+            since = ends.transport.clock()
+            ends.pump(self._over, PATIENCE)
+        except ConfigError:
+            outcome.kind = IMPOSSIBLE
+            return outcome
+        outcome.seconds = ends.transport.clock() - (since if self._answered() else began)
+        self._read(outcome)
+        self._close()
+        return outcome
+
+    def _answered(self) -> bool:
+        """Whether the answer in question has left."""
+        exchange = int(Exchange[self.campaign.exchange])
+        return any(
+            step.direction == SENT and step.data[18] == exchange and step.data[19] & 0x20
+            for session in self.responder.sessions
+            for step in session.transcript
+        )
+
+    def _over(self) -> bool:
+        """Whether the peer has gone on: another message of it came after our answer."""
+        return bool(self._after())
+
+    def _after(self) -> list[str]:
+        exchange = int(Exchange[self.campaign.exchange])
+        found, seen = [], False
+        for session in self.responder.sessions:
+            for step in session.transcript:
+                if step.direction == SENT and step.data[18] == exchange and step.data[19] & 0x20:
+                    seen = True
+                elif seen and step.direction == RECEIVED and "came again" not in step.note:
+                    found.append(kind_of(step))
+        return found
+
+    def _read(self, outcome: Outcome) -> None:
+        sessions = self.responder.sessions
+        if not sessions:
+            self.failures += 1
+            outcome.kind = "not reached"
+            return
+        self.failures = 0
+        after = self._after()
+        outcome.kind = "; ".join(after[:3]) or SILENCE
+        outcome.sa = sessions[0].sa
+        outcome.state = str(sessions[0].state)
+        outcome.length = answers.HEADER * len(after)
+
+    def _close(self) -> None:
+        """End what came up, so that the peer begins anew next time."""
+        for session in list(self.responder.sessions):
+            if session.state is State.ESTABLISHED:
+                session.close(patience=PATIENCE)
+        self.responder.sessions.clear()
+
+    def close(self) -> None:
+        """Nothing is held."""
