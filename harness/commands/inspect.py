@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     help="What to print; ios is the style of 'debug crypto ikev2'.",
 )
 @click.option("--strict", is_flag=True, help="Exit 1 when a rule is broken.")
+@click.option(
+    "--jobs", type=click.IntRange(0, 64), default=0, metavar="N",
+    help="Processes for --json and the summary; 0, as many as there are cores if the file is big.",
+)  # fmt: skip
 def inspect(
     file: Path,
     keys: tuple[Path, ...],
@@ -53,24 +57,51 @@ def inspect(
     as_json: bool,
     form: str,
     strict: bool,
+    jobs: int,
 ) -> int:
     """Read a capture, a run or a router's debug log: what was negotiated, opened with the keys."""
     from ikelab.harness.inspect.ios import command
 
     form = "json" if as_json else "why" if why else form
     known = _known(configs)
-    found = command.opened(file, list(keys))
-    for it in found:
+
+    def prepare(it: Inspection) -> None:
         it.configs = known
         it.ring.psks += _psks(psks)
-    if log is not None:
-        _joined(found, file, log, form)
+
+    if log is None and form in ("json", "summary") and (count := _processes(file, jobs)) > 1:
+        found = [_shared(file, keys, count, form, prepare)]
     else:
-        _show(found, form)
+        found = command.opened(file, list(keys))
+        for it in found:
+            prepare(it)
+        if log is not None:
+            _joined(found, file, log, form)
+        else:
+            _show(found, form)
     lost = next((it for it in found if it.lost), None)
     if lost is not None:
         raise ConfigError(f"{lost.file}: {lost.lost}; what was read is shown")
-    return 1 if strict and any(it.violations for it in found) else 0
+    return 1 if strict and any(it.totals.violations for it in found) else 0
+
+
+def _processes(file: Path, jobs: int) -> int:
+    from ikelab.harness.inspect import parallel
+    from ikelab.harness.inspect.ios import command
+
+    return parallel.processes(file, jobs) if file.is_file() and not command.is_log(file) else 1
+
+
+def _shared(
+    file: Path, keys: tuple[Path, ...], count: int, form: str, prepare: Callable[[Inspection], None]
+) -> Inspection:
+    """A capture inspected by several processes, and shown."""
+    from ikelab.harness.inspect import parallel
+    from ikelab.harness.inspect.keys import load
+
+    found, texts = parallel.shown(file, load(keys), count, form, prepare)
+    _write(texts)
+    return found
 
 
 def _known(configs: tuple[Path, ...]) -> Configs:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -59,6 +59,12 @@ class Totals:
         findings = lint.examine(session)
         self.malformed += findings.malformed
         self.violations += len(findings.violations)
+
+    def __iadd__(self, other: Totals) -> Totals:
+        for count in fields(self):
+            mine, theirs = getattr(self, count.name), getattr(other, count.name)
+            setattr(self, count.name, mine + theirs)
+        return self
 
 
 @dataclass
@@ -194,11 +200,13 @@ def inspect_file(source: Path | BinaryIO, key_paths: Iterable[Path] = ()) -> Ins
 
 
 @patient_collector()
-def inspect_capture(capture: Capture, ring: KeyRing) -> Inspection:
-    """The same for a capture that is open already."""
+def inspect_capture(
+    capture: Capture, ring: KeyRing, mine: Callable[[Packet], bool] | None = None
+) -> Inspection:
+    """The same for a capture that is open already; `mine` leaves packets out."""
     result = Inspection(capture.name, notes=list(ring.notes), ring=ring)
     flow, sessions = Flow(capture), Sessions()
-    for packet in flow:
+    for packet in flow if mine is None else filter(mine, flow):
         _sort(packet, result, sessions)
     sessions.open(ring)
     result.frames, result.lost, result.sessions = flow.frames, capture.lost, sessions.all

@@ -255,6 +255,13 @@ def summary(it: Inspection) -> str:
     return "\n\n".join([head(it), *found, *_rest(it)])
 
 
+def summary_around(it: Inspection, found: Iterable[str]) -> Iterator[str]:
+    """The same in pieces, of blocks that are text already."""
+    yield head(it)
+    for text in (*found, *_rest(it)):
+        yield f"\n\n{text}"
+
+
 def blocks(it: Inspection) -> Iterator[str]:
     """The part of the summary that each IKE SA has, one at a time."""
     for session in it.sessions:
