@@ -30,7 +30,6 @@ COMMANDS = {
     "peers": "peers",
     "lab": "lab",
     "pki": "pki",
-    "lab": "lab",
 }
 """Each command and the module of `ikelab.harness.commands` that has it under that name."""
 
