@@ -34,8 +34,10 @@ MOST_OVER = 50  # SAs that are over and kept all the same, the latest ones
 class Listener:
     """Makes an IkeSa for each initiator, and answers what needs none.
 
-    `on_new` is told of every SA as it is made.
+    `on_new` is told of every SA as it is made; `make` makes them.
     """
+
+    make: type[IkeSa] = IkeSa
 
     def __init__(
         self,
@@ -143,7 +145,8 @@ class Listener:
         entropy = self.entropy
         if not conduct.tell_clients_apart:
             self.sas[:] = [sa for sa in self.sas if sa.remote[0] != datagram.src[0]]
-        sa = IkeSa(self.config, initiator=False, entropy=entropy, spi_i=bytes(packet.init_SPI))
+        spi_i = bytes(packet.init_SPI)
+        sa = self.make(self.config, initiator=False, entropy=entropy, spi_i=spi_i)
         sa.init.retried = sa.spi_i in self._asked
         self.add(sa)
         seen = sa.transcript.append(
