@@ -16,7 +16,7 @@ from ikelab.layers.iana import Notify, Payload, Protocol, name
 from ikelab.layers.message import parse_payloads
 
 _SK, _SA, _N = int(Payload.SK), int(Payload.SA), int(Payload.N)
-_ONCE = int(Payload.D)
+_D = int(Payload.D)
 # Payloads that end in octets nobody sends twice, and where those begin.
 _HEADS = {int(Payload.KE): 8, int(Payload.NONCE): 4, int(Payload.AUTH): 8}
 _FRESH = frozenset(
@@ -49,9 +49,7 @@ def _one(data: bytes, place: octets.Place, exchange: int, response: bool) -> Row
     kind, at, stop = place
     flags = data[at + 1]
     if kind == _SK and not flags:
-        size = stop - at
-        return {"name": "SK", "type": kind, "length": size, "critical": False, "text": "SK",
-                "octets": size - 4}  # fmt: skip
+        return {**_row("SK", kind, stop - at, "SK"), "octets": stop - at - 4}
     head = _HEADS.get(kind, 0)
     if kind == _N and not data[at + 5] and data[at + 6] << 8 | data[at + 7] in _FRESH:
         head = 8
@@ -62,7 +60,9 @@ def _one(data: bytes, place: octets.Place, exchange: int, response: bool) -> Row
         found = _proposals(data[at + 4 : stop])
         if found is not None:
             return _sa(found, data[at + 1 : stop], exchange, response)
-    if kind == _ONCE:
+    if kind == _D and not flags and data[at + 5]:
+        return _delete(data[at:stop])
+    if kind == _D:
         return _read(kind, data[at + 1 : stop], exchange, response)
     return _shared(kind, data[at + 1 : stop], exchange, response)
 
@@ -72,6 +72,17 @@ def _sa(proposals: list[Row], rest: bytes, exchange: int, response: bool) -> Row
     known = _shared(_SA, rest[:3], exchange, response)
     text = known["text"].removesuffix(")") + " | ".join(p["text"] for p in proposals) + ")"
     return {**known, "length": 1 + len(rest), "text": text, "proposals": proposals}
+
+
+def _delete(data: bytes) -> Row:
+    size, protocol = data[5], name(Protocol, data[4])
+    spis = [data[at : at + size].hex() for at in range(8, len(data), size)]
+    text = f"D({', '.join([protocol, *spis])})"
+    return {**_row("D", _D, len(data), text), "protocol": protocol, "spis": spis}
+
+
+def _row(label: str, kind: int, length: int, text: str) -> Row:
+    return {"name": label, "type": kind, "length": length, "critical": False, "text": text}
 
 
 def _proposals(body: bytes) -> list[Row] | None:

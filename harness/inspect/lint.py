@@ -61,11 +61,14 @@ def _violations(session: Session, doubtful: list[tuple[Half | None, Half]]) -> I
         it = _inbound(half)
         known = half, it
         blind = half.first.sealed is not None and not half.first.opened
-        for found in judge(Seen(it, asked, _by_initiator(session, half))):
+        side, before = _by_initiator(session, half), len(half.first.step.violations)
+        for found in judge(Seen(it, asked, side)):
             if not blind or "any" in RULES[found.rule].scope:
                 placed = replace(found, frame=half.first.frame)
                 half.first.step.violations.append(placed)
                 yield placed
+        if len(half.first.step.violations) == before:
+            quick.passed(half, request, side)
 
 
 def _inbound(half: Half) -> Inbound:
