@@ -29,9 +29,16 @@ class Findings:
 def examine(session: Session) -> Findings:
     """Judge an IKE SA; the answer is kept with it."""
     if session.findings is None:
-        doubtful = list(_doubtful(session))
-        malformed = sum(_malformed(half) for _, half in doubtful)
-        session.findings = Findings(list(_violations(session, doubtful)), malformed)
+        malformed, violations = 0, []
+        # One at a time: what is found in order lets others of its shape pass.
+        for request, half in _doubtful(session):
+            found = _violations(session, request, half)
+            faulty = _malformed(half)
+            if not found and not faulty:
+                quick.passed(half, request, _by_initiator(session, half))
+            malformed += faulty
+            violations += found
+        session.findings = Findings(violations, malformed)
     return session.findings
 
 
@@ -53,22 +60,18 @@ def _malformed(half: Half) -> int:
     return inside + sum(bool(faults(m.step.message.payloads)) for m in half.messages)
 
 
-def _violations(session: Session, doubtful: list[tuple[Half | None, Half]]) -> Iterator[Violation]:
+def _violations(session: Session, request: Half | None, half: Half) -> list[Violation]:
     """Every rule that a message of this IKE SA breaks, with the frame that shows it."""
-    known: tuple[Half | None, Inbound | None] = (None, None)
-    for request, half in doubtful:
-        asked = known[1] if request is known[0] else request and _inbound(request)
-        it = _inbound(half)
-        known = half, it
-        blind = half.first.sealed is not None and not half.first.opened
-        side, before = _by_initiator(session, half), len(half.first.step.violations)
-        for found in judge(Seen(it, asked, side)):
-            if not blind or "any" in RULES[found.rule].scope:
-                placed = replace(found, frame=half.first.frame)
-                half.first.step.violations.append(placed)
-                yield placed
-        if len(half.first.step.violations) == before:
-            quick.passed(half, request, side)
+    asked = None if request is None else _inbound(request)
+    first = half.first
+    blind = first.sealed is not None and not first.opened
+    found = [
+        replace(violation, frame=first.frame)
+        for violation in judge(Seen(_inbound(half), asked, _by_initiator(session, half)))
+        if not blind or "any" in RULES[violation.rule].scope
+    ]
+    first.step.violations += found
+    return found
 
 
 def _inbound(half: Half) -> Inbound:
