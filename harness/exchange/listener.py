@@ -177,7 +177,7 @@ class Listener:
 
     def _cookie_is_mine(self, it: Inbound, datagram: Datagram) -> bool:
         first = it.payloads[0] if it.payloads else None
-        if first is None or first.kind != Payload.N or first.type != Notify.COOKIE:
+        if first is None or first is not it.notify(Notify.COOKIE):
             return False
         if not self.config.conduct.check_cookie:
             return True
