@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from ikelab.harness.tested import ESP, IKE, PSK, Tested
 from ikelab.harness.transport.base import Transport
 from ikelab.harness.transport.memory import MemoryNet
 from ikelab.harness.transport.udp import UdpTransport
+from ikelab.netns.scratch import Scratch
 from ikelab.netns.topology import INITIATOR, RESPONDER, Topology
 from ikelab.netns.topology import TOPOLOGIES as NETWORKS
 
@@ -251,15 +251,15 @@ class NamespaceRig:
         self._stack = contextlib.ExitStack()
         self._test = contextlib.ExitStack()
         with contextlib.ExitStack() as building:
-            self._lab = building.enter_context(Lab(plan))
-            folder = building.enter_context(tempfile.TemporaryDirectory(prefix="ikelab-"))
-            driver = self._driver(Path(folder), building)
+            self.lab = building.enter_context(Lab(plan))
+            folder = building.enter_context(Scratch()).path
+            driver = self._driver(folder, building)
             self._stack = building.pop_all()
         us, them = _side(plan, self._here, seen=True), _side(plan, self._there)
         self.peer = Tested(driver, us, them)
 
     def _driver(self, folder: Path, stack: contextlib.ExitStack) -> Peer:
-        host = self._lab.host(self._there)
+        host = self.lab.host(self._there)
         if self.name == REFERENCE:
             from ikelab.harness.peer.serve import UdpStation
 
@@ -282,31 +282,31 @@ class NamespaceRig:
     def begin(self, label: str, folder: Path | None) -> None:
         self.peer.observed.clear()
         self._entropy = entropy(self._settings.seed, "tester", label)
-        for router in self._lab.routers.values():
+        for router in self.lab.routers.values():
             router.reset()
         captures = self._captures(folder) if folder is not None else {}
-        self._crossing = Crossing(self._lab, captures, self._initiator_at)
+        self._crossing = Crossing(self.lab, captures, self._initiator_at)
         self._others: list[_Endpoints] = []
         self._ends = self._endpoints(self._here)
 
     def _captures(self, folder: Path) -> dict[str, Capture]:
         """One file of each link; `capture.pcapng` is what our own end sees."""
-        plan, found = self._lab.topology, {}
+        plan, found = self.lab.topology, {}
         for link in plan.links:
             near = self._here in (link.a.node, link.b.node)
             name = "capture" if near else f"capture-{link.name}"
             place = folder / f"{name}.pcapng"
-            made = self._lab.capture(place, [link.name], keep=not plan.plain)
+            made = self.lab.capture(place, [link.name], keep=not plan.plain)
             self._test.callback(made.stop)
             found[link.name] = made
         return found
 
     def _endpoints(self, node: str) -> _Endpoints:
         """Our side of a test at one node."""
-        plan, peer = self._lab.topology, self.peer
+        plan, peer = self.lab.topology, self.peer
         local = _side(plan, node)
         ports = [(local.address, port) for port in (500, 4500)]
-        transport = UdpTransport(ports, self._lab.host(node).socket)
+        transport = UdpTransport(ports, self.lab.host(node).socket)
         self._test.callback(transport.close)
         return _Endpoints(
             local,

@@ -12,13 +12,16 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ikelab.harness.errors import LabError
+from ikelab.netns import calls, scratch
 
 MARK = "IKELAB_GUEST"
 MEMORY = "2G"
@@ -39,8 +42,9 @@ def run(root: Path, argv: Sequence[str], env: Mapping[str, str] | None = None) -
     """
     kernel = root / "usr/bin/linux.uml"
     [release] = sorted((root / "usr/lib/uml/modules").iterdir())[-1:]
-    with tempfile.TemporaryDirectory(prefix="ikelab-guest-") as text:
-        place = Path(text)
+    scratch.sweep()
+    with scratch.Scratch("guest") as made:
+        place = made.path
         spec = {
             "argv": list(argv),
             "cwd": str(Path.cwd()),
@@ -82,7 +86,14 @@ def _boot(kernel: Path, first: Path, log: int) -> int:
     ]
     env = {**os.environ, "TMPDIR": str(_memory_folder())}
     try:
-        guest = subprocess.Popen(command, env=env, pass_fds=[log], start_new_session=False)
+        guest = subprocess.Popen(
+            command,
+            env=env,
+            pass_fds=[log],
+            start_new_session=False,
+            # One call of the kernel's and nothing of Python's: threads are no danger to it.
+            preexec_fn=partial(calls.die_with_parent, signal.SIGKILL),  # noqa: PLW1509
+        )
     except OSError as error:
         raise LabError(f"cannot start the guest kernel: {error.strerror}") from error
     try:

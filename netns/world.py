@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
 from ikelab.harness.errors import LabError
-from ikelab.netns import calls
+from ikelab.netns import calls, scratch
 
 Result = TypeVar("Result")
 
@@ -58,6 +58,7 @@ def enter() -> None:
     """
     if inside():
         return
+    scratch.sweep()
     _isolate()
     _split()
 

@@ -23,7 +23,7 @@ import socket
 
 
 def test_x(peer, initiator, _ikelab_test):
-    other = _ikelab_test._lab.host("responder").socket()
+    other = _ikelab_test.lab.host("responder").socket()
     other.bind((peer.them.address, 500))
     peer.start()
 """

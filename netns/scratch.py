@@ -1,0 +1,91 @@
+"""Folders for what runs leave on the disk while they run, and the removal of what killed ones left.
+
+A scratch folder lies below the folder for temporary files, belongs to one process and has a lock
+that the kernel lets go of when that process ends, however it does and whatever PID namespace it
+lives in. Whoever finds a folder of his own that nobody has locked may remove it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+PREFIX = "ikelab-"
+_LOCK = "lock"
+_GUEST = "guest/pid"  # where user-mode Linux writes its process id
+
+
+class Scratch:
+    """A folder of this process, removed at the end of the block; `path` is where it is."""
+
+    def __init__(self, kind: str = "run") -> None:
+        self.path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-"))
+        fresh = self.path / f"{_LOCK}.new"  # nobody may find the lock before it is locked
+        self._lock = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        fresh.rename(self.path / _LOCK)
+
+    def close(self) -> None:
+        """Remove the folder. Twice is fine."""
+        if self._lock >= 0:
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def folders(kind: str = "") -> Iterator[Path]:
+    """The scratch folders of this user, of one kind or of all, whoever lives."""
+    for path in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}{kind}*")):
+        with contextlib.suppress(OSError):
+            if path.is_dir() and path.stat().st_uid == os.getuid() and (path / _LOCK).exists():
+                yield path
+
+
+def abandoned(path: Path) -> bool:
+    """Whether the process that a scratch folder belongs to is gone."""
+    try:
+        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def sweep() -> list[Path]:
+    """Remove what killed runs of this user left: folders, and guest kernels that still run."""
+    found = [path for path in folders() if abandoned(path)]
+    for path in found:
+        _end_guest(path)
+        shutil.rmtree(path, ignore_errors=True)
+    return found
+
+
+def _end_guest(path: Path) -> None:
+    """Kill the guest kernel that was booted from a folder, if it is that one."""
+    try:
+        pid = int((path / _GUEST).read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except (OSError, ValueError):
+        return
+    if re.search(rf"uml_dir={re.escape(str(path))}/?(\0|$)", command):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
