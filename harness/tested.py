@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from ikelab.harness.endpoint import Session
+from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.eap.credentials import EapCredential
 from ikelab.harness.model import Identity, Suite, selectors, suites
 from ikelab.harness.peer.addresses import Side
 from ikelab.harness.peer.base import ChildView, IkeView, Peer, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.witness import Expected, differences
 from ikelab.layers.iana import Ke, TransformType
 from ikelab.layers.iana import Protocol as ProtocolId
+from ikelab.netns.xfrm import Database
 
 # What both sides have when a case says nothing: suites of RFC 8247's MUST and SHOULD+ lists.
 IKE = suites(["aes256gcm16-prfsha256-x25519-ecp256", "aes128-sha256-modp2048"])
@@ -33,6 +37,7 @@ class Tested:
         self._config: PeerConfig | None = None
         self.esp = ESP if _knows(driver, ESP) else ESP_WITHOUT_AEAD
         self.observed: list[str] = []
+        self.mover: Callable[[], None] | None = None  # of the lab that the peer is in
         self.fixed: PeerConfig | None = None  # of a gateway that somebody else configures
 
     def observe(self, text: str) -> None:
@@ -85,6 +90,19 @@ class Tested:
         unsaid = sorted(set(wanted) - getattr(self.driver, "speaks", frozenset()))
         if unsaid:
             raise Unsupported(f"{self.name}'s driver has no words for {', '.join(unsaid)}")
+
+    def roam(self) -> None:
+        """Give the peer's host another address, as a mobile one gets it."""
+        if self.mover is None:
+            raise Unsupported(f"nobody can give {self.name} another address")
+        self.mover()
+
+    def redirect(self, where: str) -> None:
+        """Have the peer send its initiators to another gateway (RFC 5685 7)."""
+        tell = getattr(self.driver, "redirect", None)
+        if tell is None:
+            raise Unsupported(f"{self.name}'s driver cannot have it redirect an IKE SA")
+        tell(where)
 
     def needs(self, *capabilities: str) -> None:
         """Unsupported where the peer lacks one of these."""
@@ -158,6 +176,12 @@ class Tested:
         if ours != theirs:
             found.append(f"child SPIs: peer {_hex(theirs)}, wire {_hex(ours)}")
             return found
+        return found + self._of_children(session, there)
+
+    def _of_children(self, session: Session, there: list[ChildView]) -> list[str]:
+        """Children that both sides have: the daemon's word and the kernel's."""
+        kernel = self._kernel()
+        found = []
         for child in session.children:
             seen = next(c for c in there if c.spi_in == child.spi_out)
             local, remote = (child.tsr, child.tsi) if child.made_by_us else (child.tsi, child.tsr)
@@ -168,7 +192,15 @@ class Tested:
                 )
             if _said(seen.suite) != _said(child.suite):
                 found.append(f"child suite: peer {seen.suite}, wire {child.suite}")
+            if kernel is not None:
+                addresses = self.driver.addresses()  # type: ignore[attr-defined]
+                found += differences(kernel, _expected(child, seen), addresses)
         return found
+
+    def _kernel(self) -> Database | None:
+        """What the peer's kernel holds; None where the peer has no kernel that tells."""
+        ask = getattr(self.driver, "kernel", None)
+        return ask() if ask is not None else None
 
 
 def _knows(driver: Peer, wanted: tuple[Suite, ...]) -> bool:
@@ -183,6 +215,26 @@ def _said(suite: Suite) -> Suite:
     if suite.ke is not None and suite.ke.id == Ke.NONE:
         suite = suite.without(TransformType.KE)
     return suite.keyed()
+
+
+def _expected(child: Child, seen: ChildView) -> Expected:
+    """A child of ours as the peer's kernel should have it."""
+    keys = child.keys
+    ours = theirs = None
+    if keys is not None:
+        pairs = (keys.encr_i, keys.integ_i), (keys.encr_r, keys.integ_r)
+        ours, theirs = pairs if child.made_by_us else pairs[::-1]
+    return Expected(
+        spi_in=child.spi_out,
+        spi_out=child.spi_in,
+        suite=child.suite,
+        mode=child.mode,
+        local_ts=child.remote_ts,
+        remote_ts=child.local_ts,
+        key_in=ours,
+        key_out=theirs,
+        encap=seen.encap,
+    )
 
 
 def _several(value: Any) -> list[Any]:

@@ -14,10 +14,10 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ikelab.netns import calls, world
+from ikelab.netns import calls, world, xfrm
 from ikelab.netns.nl import Request, attribute, nested, talk, text
 
-_NETLINK_XFRM, _NETLINK_NETFILTER = 6, 12
+_NETLINK_NETFILTER = 12
 _NOBODY = 65534
 
 
@@ -129,19 +129,8 @@ def _nat() -> None:
 
 
 def _esp() -> None:
-    """XFRM_MSG_NEWSA: a tunnel SA with AES-CBC and HMAC-SHA1 between two loopback addresses."""
-    address = socket.inet_aton("127.0.0.1").ljust(16, b"\0")
-    selector = bytes(40) + struct.pack("=HBBB3xiI", socket.AF_INET, 0, 0, 0, 0, 0)
-    identity = address + struct.pack(">IB3x", 0x1000, socket.IPPROTO_ESP)
-    forever = struct.pack("=8Q", *[2**64 - 1] * 4, 0, 0, 0, 0)
-    tail = struct.pack("=IIHBBB7x", 0, 1, socket.AF_INET, 1, 32, 0)
-    body = selector + identity + address + forever + bytes(32 + 12) + tail
-    body += attribute(2, _algorithm("cbc(aes)", 16)) + attribute(1, _algorithm("hmac(sha1)", 20))
-    talk(_NETLINK_XFRM, [Request(0x10, body, create=True)])
-
-
-def _algorithm(name: str, octets: int) -> bytes:
-    return struct.pack("64sI", name.encode(), octets * 8) + bytes(octets)
+    """XFRM_MSG_NEWSA: a tunnel SA with AES-CBC and HMAC-SHA1."""
+    talk(xfrm.NETLINK, [Request(xfrm.NEW_SA, xfrm.new_sa("cbc(aes)", 16), create=True)])
 
 
 _TRIES: dict[str, tuple[str, Callable[[], None]]] = {

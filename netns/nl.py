@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _REQUEST, _ACK, _CREATE, _EXCL = 0x1, 0x4, 0x400, 0x200
+_DUMP = 0x300
 _HEADER = struct.Struct("=IHHII")
-_NLMSG_ERROR = 2
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +59,24 @@ def talk(family: int, requests: Sequence[Request]) -> None:
                     if number:
                         raise OSError(number, os.strerror(number))
                     awaited.discard(sequence)
+                data = data[(length + 3) & ~3 :]
+
+
+def dump(family: int, kind: int) -> list[bytes]:
+    """Ask for everything of one type; the bodies of the answers. OSError as the kernel says."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as channel:
+        channel.bind((0, 0))
+        channel.settimeout(5)
+        channel.send(_HEADER.pack(16, kind, _REQUEST | _DUMP, 0, 0))
+        found: list[bytes] = []
+        while True:
+            data = channel.recv(1 << 18)
+            while len(data) >= 16:
+                length, answer, *_ = _HEADER.unpack_from(data)
+                if answer == _NLMSG_DONE:
+                    return found
+                if answer == _NLMSG_ERROR:
+                    number = -struct.unpack_from("=i", data, 16)[0]
+                    raise OSError(number, os.strerror(number))
+                found.append(data[16:length])
                 data = data[(length + 3) & ~3 :]

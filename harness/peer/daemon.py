@@ -23,10 +23,11 @@ from typing import IO
 
 from ikelab.harness.errors import LabError
 from ikelab.harness.peer import leftovers
-from ikelab.netns import kernel
+from ikelab.netns import kernel, xfrm
 from ikelab.netns.host import Host
 from ikelab.netns.kernel import Ability
 from ikelab.netns.sandbox import Bind, Sandbox
+from ikelab.netns.xfrm import Database
 
 FOLDER = "/etc/ikelab"
 """Where the daemon finds its own folder."""
@@ -176,6 +177,10 @@ class Daemon:
         if self._directory >= 0:
             os.close(self._directory)
             self._directory = -1
+
+    def kernel(self) -> Database | None:
+        """What the host's kernel holds of IPsec; None where it has no ESP to hold anything for."""
+        return self.host.call(xfrm.read) if abilities()["esp"] else None
 
     def death(self, what: str, about: str = "") -> LabError:
         """What happened, how the daemon ended, its last lines (`about` something); it is ended."""

@@ -20,6 +20,7 @@ from ikelab.harness.peer.libreswan import algorithms, logs, names, nss, parse
 from ikelab.harness.peer.libreswan.render import CONNECTION, LOG, RUN, Build, render
 from ikelab.layers.iana import Integ, TransformType
 from ikelab.netns.host import Host
+from ikelab.netns.xfrm import Database
 
 _LIBEXEC = "/usr/libexec/ipsec"
 _CONTROL = f"{RUN}/pluto.ctl"
@@ -112,6 +113,14 @@ class Libreswan:
     def child_keys(self) -> frozenset[Keys]:
         """The keys that pluto logs as it gives them to the kernel."""
         return logs.child_keys(self._daemon.read("log"))
+
+    def kernel(self) -> Database | None:
+        """What its host's kernel holds of IPsec; None without ESP in the kernel."""
+        return self._daemon.kernel()
+
+    def addresses(self) -> frozenset[str]:
+        """The addresses of its host, as text."""
+        return frozenset(map(str, self._host.addresses))
 
     def alive(self) -> bool:
         """Whether the daemon that `start` started still runs."""

@@ -22,6 +22,7 @@ from ikelab.harness.peer.openiked import credentials, logs, parse
 from ikelab.harness.peer.openiked.render import NO_CHECKS, render
 from ikelab.layers.iana import Encr, Protocol, Sn, TransformType
 from ikelab.netns.host import Host
+from ikelab.netns.xfrm import Database
 
 _ETC = "/etc/iked"
 _SOCKET = "/run/iked.sock"
@@ -100,6 +101,14 @@ class OpenIked:
     def child_keys(self) -> frozenset[Keys]:
         """The keys that iked logs as it derives them."""
         return logs.child_keys(self._daemon.read("output"))
+
+    def kernel(self) -> Database | None:
+        """What its host's kernel holds of IPsec; None without ESP in the kernel."""
+        return self._daemon.kernel()
+
+    def addresses(self) -> frozenset[str]:
+        """The addresses of its host, as text."""
+        return frozenset(map(str, self._host.addresses))
 
     def alive(self) -> bool:
         """Whether the daemon that `start` started still runs."""

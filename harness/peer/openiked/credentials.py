@@ -65,7 +65,8 @@ def _signed(own: CertCredential, trust: Trust) -> list[str]:
         raise Unsupported("OpenIKED's driver knows no certificates that the peer does not send")
     if not trust.certreq:
         raise Unsupported("OpenIKED always asks for certificates where it expects one")
-    return [word] if (word := _METHODS[own.method]) else []
+    word = next(word for method, word in _METHODS.items() if method == own.method)
+    return [word] if word else []
 
 
 def material(config: PeerConfig) -> dict[str, bytes]:

@@ -18,10 +18,10 @@ from vici.exception import CommandException, SessionException
 
 from ikelab.harness.errors import LabError
 from ikelab.harness.model import TS, Identity, Suite, Transform
-from ikelab.harness.peer import cache, leftovers
+from ikelab.harness.peer import cache, ciphers, leftovers
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import ANSWER_TIMEOUT, FOLDER, Daemon, abilities
-from ikelab.harness.peer.strongswan import credentials, further, logs, names, parse, primer
+from ikelab.harness.peer.strongswan import credentials, eap, further, logs, names, parse, primer
 from ikelab.harness.peer.strongswan.render import (
     CHILD,
     CONNECTION,
@@ -37,6 +37,7 @@ from ikelab.harness.peer.strongswan.render import (
 )
 from ikelab.layers.iana import Encr, Integ, Protocol, Sn, TransformType
 from ikelab.netns.host import Host
+from ikelab.netns.xfrm import Database
 
 Result = TypeVar("Result")
 
@@ -100,6 +101,10 @@ class StrongSwan:
         message = {"ike": CONNECTION, "child": CHILD, "timeout": "-1"}
         self._ask(lambda session: list(session.initiate(message)))
 
+    def redirect(self, where: str) -> None:
+        """Have charon send its initiators to another gateway (RFC 5685 7)."""
+        self._ask(lambda session: session.redirect({"ike": CONNECTION, "gateway": where}))
+
     def view(self) -> PeerView:
         """charon's list of SAs."""
         return parse.view(self.listed(), hidden=LOOPBACK)
@@ -113,7 +118,7 @@ class StrongSwan:
         bare = transform.type == TransformType.ENCR and transform.id == Encr.ENCR_NULL
         if protocol == Protocol.IKE or "kernel-esp" not in self.capabilities:
             return self._has(transform) and not bare
-        return names.printed(transform) is not None
+        return names.printed(transform) is not None and ciphers.kernel_takes(transform)
 
     def child_keys(self) -> frozenset[Keys]:
         """The keys that charon logs as it derives them."""
@@ -127,6 +132,14 @@ class StrongSwan:
             )
             for keys in found
         )
+
+    def kernel(self) -> Database | None:
+        """What its host's kernel holds of IPsec; None without ESP in the kernel."""
+        return self._daemon.kernel()
+
+    def addresses(self) -> frozenset[str]:
+        """The addresses of its host, as text."""
+        return frozenset(map(str, self._host.addresses))
 
     def alive(self) -> bool:
         """Whether the daemon that `start` started still runs."""
@@ -175,6 +188,9 @@ class StrongSwan:
         """Unsupported for what charon would accept now and fail at later."""
         for suite in config.ike:
             self._require(suite)
+        for plugin in eap.plugins(config):
+            if plugin not in self._build.plugins:
+                raise Unsupported(f"strongSwan {self.version} here lacks the plugin {plugin}")
         if not config.esp or "kernel-esp" in self.capabilities:
             return
         if "child" not in self.capabilities:
