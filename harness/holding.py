@@ -162,9 +162,11 @@ def run(name: str, host: str, argv: Sequence[str]) -> int:
     if child == 0:
         _become(argv, folder)
     os.close(folder)
-    ignored = {number: signal.signal(number, signal.SIG_IGN) for number in (2, 3)}
+    quiet = (signal.SIGINT, signal.SIGQUIT, signal.SIGTTOU)
+    ignored = {number: signal.signal(number, signal.SIG_IGN) for number in quiet}
     try:
         _, status = os.waitpid(child, 0)
+        _to_front()
     finally:
         for number, handler in ignored.items():
             signal.signal(number, handler)
@@ -175,12 +177,24 @@ def run(name: str, host: str, argv: Sequence[str]) -> int:
 def _become(argv: Sequence[str], folder: int) -> NoReturn:
     """The program itself, in the folder where the user stood."""
     try:
+        # A shell looks for its process group, and ours is none that the lab's PID namespace has.
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        _to_front()
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
         with contextlib.suppress(OSError):
             os.fchdir(folder)
         os.execvp(argv[0], list(argv))
     except OSError as error:
         print(f"ikelab: cannot start {argv[0]}: {error.strerror}", file=sys.stderr)
     os._exit(127)
+
+
+def _to_front() -> None:
+    """Make this process group the one that the terminal's keys go to, if there is a terminal."""
+    with contextlib.suppress(OSError):
+        if os.isatty(0):
+            os.tcsetpgrp(0, os.getpgrp())
 
 
 def _ask(place: Path, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
