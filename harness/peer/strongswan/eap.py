@@ -34,6 +34,16 @@ def remote(trust: EapTrust) -> dict[str, Value]:
     return found | {"eap_id": "%any"} if trust.ask_name else found
 
 
+def plugins(config: PeerConfig) -> set[str]:
+    """The plugins that a configuration cannot do without."""
+    trusts = [config.trust, *config.features.more_trust]
+    found = {_method(trust.eap.methods[0]) for trust in trusts if trust and trust.eap}
+    for own in (config.own, *(more.credential for more in config.features.more)):
+        if isinstance(own, EapCredential) and len(own.methods) == 1:
+            found.add(_method(own.methods[0]))
+    return found
+
+
 def _method(kind: int) -> str:
     if kind not in METHODS:
         raise Unsupported(f"strongSwan's driver has no EAP method of type {kind}")
