@@ -74,7 +74,7 @@ def leaf_of(half: Half | None) -> Certificate | None:
 def certificates(half: Half | None) -> list[Certificate]:
     """The X.509 certificates that a message carries, in order."""
     found = []
-    for payload in facts.find(half.payloads(), Payload.CERT) if half else ():
+    for payload in facts.of_kind(half, Payload.CERT) if half else ():
         if payload.cert_encoding == CertEncoding.X_509_CERTIFICATE_SIGNATURE:
             try:
                 found.append(Certificate.load(bytes(payload.cert_data)))

@@ -89,7 +89,7 @@ class Course:
 
 def course(session: Session) -> Course:
     """How one IKE SA ran."""
-    times = [m.step.now for m in session.messages]
+    times = [m.step.now for m in session.messages] or [0.0]
     checks = [e for e in session.exchanges if _is_check(e)]
     return Course(
         min(times),
@@ -105,8 +105,8 @@ def course(session: Session) -> Course:
 
 
 def _handshake(session: Session) -> float | None:
-    first = session.exchanges[0]
-    if first.type != Type.IKE_SA_INIT or first.request is None:
+    first = next(iter(session.exchanges), None)
+    if first is None or first.type != Type.IKE_SA_INIT or first.request is None:
         return None
     for exchange in session.exchanges:
         response = exchange.response if exchange.type == Type.IKE_AUTH else None
@@ -165,7 +165,7 @@ def _ended(session: Session) -> Ended | None:
     for exchange in reversed(session.exchanges):
         if exchange.type != Type.INFORMATIONAL or exchange.request is None:
             continue
-        for delete in facts.find(exchange.request.payloads(), Payload.D):
+        for delete in facts.of_kind(exchange.request, Payload.D):
             if delete.proto == Protocol.IKE:
                 return Ended(exchange.by_initiator, exchange.request.first.frame)
     return None

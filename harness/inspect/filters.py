@@ -52,12 +52,12 @@ def _suites(seen: Seen) -> Iterator[str]:
 
 def _identities(seen: Seen) -> Iterator[str]:
     for kind in (Payload.IDI, Payload.IDR):
-        for payload in facts.find(seen.half.payloads(), kind):
+        for payload in facts.of_kind(seen.half, kind):
             yield str(Identity(payload.IDtype, bytes(payload.ID)))
 
 
 def _vendors(seen: Seen) -> Iterator[str]:
-    for payload in facts.find(seen.half.payloads(), Payload.V):
+    for payload in facts.of_kind(seen.half, Payload.V):
         data = bytes(payload.vendorID)
         yield from (n for n in (vendor_name(data), data.hex()) if n)
 
@@ -77,7 +77,7 @@ FIELDS: dict[str, Callable[[Seen], Iterator[Any] | Sequence[Any]]] = {
     "by": lambda s: ["initiator" if s.half.first.initiator else "responder"],
     "payload": lambda s: [n for p in s.half.payloads() for n in (payload_name(p), p.kind)],
     "notify": lambda s: [
-        n for p in facts.find(s.half.payloads(), Payload.N) for n in (notify_name(p.type), p.type)
+        n for p in facts.of_kind(s.half, Payload.N) for n in (notify_name(p.type), p.type)
     ],
     "transform": lambda s: list(_suites(s)),
     "identity": lambda s: list(_identities(s)),

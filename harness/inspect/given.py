@@ -38,7 +38,7 @@ def configuration(session: Session) -> list[Attribute]:
         if exchange.type not in (Type.IKE_AUTH, Type.CREATE_CHILD_SA, Type.INFORMATIONAL):
             continue
         for half in exchange.halves():
-            for payload in facts.find(half.payloads(), Payload.CP):
+            for payload in facts.of_kind(half, Payload.CP):
                 kind = name(CfgType, payload.CFGType)
                 for attribute in payload.attributes:
                     if isinstance(attribute, IKEv2_Malformed):
@@ -73,6 +73,6 @@ def deleted(session: Session) -> Iterator[tuple[int, bytes, int]]:
         if exchange.type != Type.INFORMATIONAL:
             continue
         for half in exchange.halves():
-            for delete in facts.find(half.payloads(), Payload.D):
+            for delete in facts.of_kind(half, Payload.D):
                 for spi in delete.SPI:
                     yield int(delete.proto), bytes(spi), half.first.frame

@@ -41,7 +41,10 @@ class Message:
     refusal: str = ""
     repeated: bool = False
     hops: int = 0  # the time to live that was left
-    data: bytes = b""  # the step's, which is asked for all the time
+    data: bytes = field(default=b"", repr=False)  # the step's, which is asked for all the time
+
+    def __post_init__(self) -> None:
+        self.data = self.step.data
 
     @classmethod
     def of(cls, packet: Packet) -> Message:
@@ -58,7 +61,6 @@ class Message:
             flags & RESPONSE != 0,
             locate(data),
             hops=packet.hops,
-            data=data,
         )
 
 
@@ -201,7 +203,9 @@ class Session:
         """Put a message where it belongs among the exchanges (RFC 7296 2.2)."""
         self.messages.append(message)
         self.beyond_init |= message.exchange != _INIT
-        if (known := self._seen.get(message.data)) is not None:
+        # What a router's log tells of has no octets to be known by.
+        known = self._seen.get(message.data) if message.data else None
+        if known is not None:
             known.repeat(message)
             return
         by_initiator = message.initiator != message.response

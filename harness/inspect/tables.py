@@ -63,7 +63,7 @@ def _row(session: Session, exchange: Exchange, half: Half, message: Message) -> 
         "repeated": message.repeated,
         "payloads": [payload_name(p) for p in half.outer()],
         "inner": None if inner is None else [payload_name(p) for p in inner],
-        "notifies": [notify_name(n.type) for n in facts.find(half.payloads(), Payload.N)],
+        "notifies": [notify_name(n.type) for n in facts.of_kind(half, Payload.N)],
         "violations": [v.rule for v in step.violations],
     }
 

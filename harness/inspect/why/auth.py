@@ -322,7 +322,7 @@ def _foreign(case: _Case, found: list[Certificate]) -> bool:
     """Whether CERTREQ names CAs, and a CA that was sent along is none of them."""
     wanted: set[bytes] = set()
     for half in _asked(case):
-        for payload in facts.find(half.payloads(), Payload.CERTREQ):
+        for payload in facts.of_kind(half, Payload.CERTREQ):
             try:
                 wanted |= set(requested(bytes(payload.cert_authority)))
             except CertRefused:

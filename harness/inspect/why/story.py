@@ -161,7 +161,7 @@ def errors(exchange: Exchange) -> list[tuple[int, int]]:
     half = exchange.response
     if half is None:
         return []
-    notifies = facts.find(half.payloads(), Payload.N)
+    notifies = facts.of_kind(half, Payload.N)
     return [(int(n.type), half.first.frame) for n in notifies if n.type < facts.FIRST_STATUS]
 
 
