@@ -28,6 +28,7 @@ def peers_list() -> int:
             click.echo(f"{name:<24} not added: ikelab peers add {name}")
         else:
             click.echo(f"{name:<24} {manifest.version:<14} {manifest.size / 1e6:.0f} MB")
+    click.echo(f"{'ios:NAME':<24} a Cisco router of ikelab.toml; not proven on one: docs/cisco.md")
     return 0
 
 

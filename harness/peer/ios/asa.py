@@ -13,14 +13,12 @@ from ikelab.harness.peer.ios.releases import Release
 from ikelab.harness.peer.ios.render import (
     NAME,
     Rendering,
-    carried,
     check,
-    network,
     pfs,
-    ports,
     secret,
     signature,
 )
+from ikelab.harness.peer.ios.selectors import carried, network, ports
 from ikelab.layers.iana import IdType, Integ, Protocol, TransformType
 
 OPTIONS = {"interface", "max_half_open", "max_sa", "trustpoint"}
@@ -113,16 +111,20 @@ class _Writer:
             f"tunnel-group {peer} type ipsec-l2l", f"clear configure tunnel-group {peer}"
         )
         yield f"tunnel-group {peer} ipsec-attributes"
-        if isinstance(config.own, CertCredential):
+        own = config.own.key if isinstance(config.own, PskCredential) else config.psk
+        theirs = config.trust.psk if config.trust is not None and config.trust.psk else config.psk
+        signed = isinstance(config.own, CertCredential)
+        trusting = config.trust is not None and bool(config.trust.anchors)
+        if signed or trusting:
             signature(config, self.release)
-            trustpoint = config.options.get("trustpoint", NAME)
+        if trusting:
             yield " ikev2 remote-authentication certificate"
-            yield f" ikev2 local-authentication certificate {trustpoint}"
         else:
-            own = config.own.key if isinstance(config.own, PskCredential) else config.psk
-            trusted = config.trust.psk if config.trust is not None else None
-            theirs = secret(trusted or config.psk, self.release)
-            yield f" ikev2 remote-authentication pre-shared-key {theirs}"
+            key = secret(theirs, self.release)
+            yield f" ikev2 remote-authentication pre-shared-key {key}"
+        if signed:
+            yield f" ikev2 local-authentication certificate {config.options['trustpoint']}"
+        else:
             yield f" ikev2 local-authentication pre-shared-key {secret(own, self.release)}"
         if config.dpd_delay:
             yield f" isakmp keepalive threshold {math.ceil(config.dpd_delay)} retry 2"

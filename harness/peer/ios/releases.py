@@ -48,14 +48,15 @@ class Release:
 
     @classmethod
     def parse(cls, text: str) -> Release:
-        """`15`, `15.2(4)M6`, `16.7.1`, `17.9.4a`, `26.1`, `asa`, `asa 9.16(3)`."""
+        """`15`, `15.2(4)M6`, `16.7.1`, `17.9.4a`, `17.12 shield=off`, `26.1`, `asa 9.16(3)`."""
         word = text.strip().casefold()
+        shield = "shield=off" not in word
         numbers = tuple(int(n) for n in re.findall(r"\d+", word)[:3])
         if word.startswith("asa"):
-            return cls(ASA, numbers or (9, 16))
+            return cls(ASA, numbers or (9, 16), shield)
         if not numbers or not 12 <= numbers[0] <= 99:
             raise ConfigError(f"no release of IOS: {text!r}; write 15, 16, 17, 17.11, 26 or asa")
-        return cls(IOS if numbers[0] < 16 else XE, numbers)
+        return cls(IOS if numbers[0] < 16 else XE, numbers, shield)
 
     @classmethod
     def of_show_version(cls, text: str) -> Release | None:
@@ -123,7 +124,9 @@ class Release:
     def _way_out(self) -> str:
         if self.family == ASA:
             return "removed in ASA 9.15"
-        return "give it 'crypto engine compliance shield disable' and a reload, then say shield=off"
+        order = "'crypto engine compliance shield disable' and a reload"
+        number = ".".join(map(str, self.version[:2]))
+        return f'give it {order}, then write release = "{number} shield=off"'
 
     # -- features --------------------------------------------------------------------------
 

@@ -6,17 +6,17 @@ interface where the selectors are everything, else a crypto map with an access l
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ikelab.harness.crypto.files import key_kind
 from ikelab.harness.exchange.credentials import CertCredential, NullCredential, PskCredential
-from ikelab.harness.model import TS, Identity, Suite, Transform
+from ikelab.harness.model import Identity, Suite, Transform
 from ikelab.harness.peer.base import PeerConfig, Unsupported
 from ikelab.harness.peer.ios import names
 from ikelab.harness.peer.ios.releases import ASA, Release
+from ikelab.harness.peer.ios.selectors import everything, permitted
 from ikelab.layers.iana import IdType, Integ, TransformType
 
 NAME = "IKELAB"
@@ -98,6 +98,7 @@ class _Writer:
         self.six = ":" in config.local_address
         self.options = config.options
         self.certificate = isinstance(config.own, CertCredential)
+        self.trusting = config.trust is not None and bool(config.trust.anchors)
 
     def lines(self) -> Iterator[str]:
         yield from self._globals()
@@ -119,7 +120,7 @@ class _Writer:
         asked = self.options.get("variant", "")
         if asked not in ("", "vti", "map"):
             raise Unsupported(f"there is no variant {asked!r}: vti or map")
-        everything = all(_everything(ts) for ts in (*self.config.local_ts, *self.config.remote_ts))
+        everything = all(everything(ts) for ts in (*self.config.local_ts, *self.config.remote_ts))
         if asked == "vti" and not everything:
             raise Unsupported("a tunnel interface negotiates selectors of everything only")
         return asked or ("vti" if everything else "map")
@@ -172,11 +173,12 @@ class _Writer:
 
     def _keyring(self) -> Iterator[str]:
         ppk = self._ppk()
-        if self.certificate and not ppk:
+        keyed = not (self.certificate and self.trusting)
+        if not keyed and not ppk:
             return
         mask = "/128" if self.six else " 255.255.255.255"
         body = ["peer 1", f" address {self.config.remote_address}{mask}"]
-        if not self.certificate:
+        if keyed:
             own, theirs = self._secrets()
             body += [f" pre-shared-key local {own}", f" pre-shared-key remote {theirs}"]
         yield from self._section(f"crypto ikev2 keyring {NAME}", *body, *ppk)
@@ -203,13 +205,16 @@ class _Writer:
             f"match identity remote {_matched(config.remote_id)}",
             f"identity local {_identity(config.local_id)}",
         ]
-        if self.certificate:
+        ways = {True: "pre-share", False: "pre-share"}
+        if self.certificate or self.trusting:
             way = signature(config, self.release)
-            body += [f"authentication remote {way}", f"authentication local {way}"]
-            body.append(f"pki trustpoint {self.options.get('trustpoint', NAME)}")
-        else:
-            body += ["authentication remote pre-share", "authentication local pre-share"]
+            ways = {side: way if by else "pre-share"
+                    for side, by in ((True, self.certificate), (False, self.trusting))}  # fmt: skip
+        body += [f"authentication remote {ways[False]}", f"authentication local {ways[True]}"]
+        if "pre-share" in ways.values():
             body.append(f"keyring local {NAME}")
+        if set(ways.values()) != {"pre-share"}:
+            body.append(f"pki trustpoint {self.options['trustpoint']}")
         if self._ppk():
             body.append(f"keyring ppk {NAME}")
         if config.dpd_delay:
@@ -263,7 +268,7 @@ class _Writer:
             raise Unsupported(
                 "selectors other than everything need a crypto map: say interface=GigabitEthernet1"
             )
-        permits = [f"permit {_permitted(a, b)}" for a in config.local_ts for b in config.remote_ts]
+        permits = [f"permit {permitted(a, b)}" for a in config.local_ts for b in config.remote_ts]
         yield from self._section(f"ip access-list extended {NAME}", *permits)
         yield from self._section(
             f"crypto map {NAME} 10 ipsec-isakmp",
@@ -309,9 +314,16 @@ def pfs(config: PeerConfig) -> list[str]:
 
 
 def signature(config: PeerConfig, release: Release) -> str:
-    """`rsa-sig` or `ecdsa-sig`, after the key of our certificate."""
+    """`rsa-sig` or `ecdsa-sig`, after the key of the certificate.
+
+    A certificate gets onto a router by hand, so somebody has to say that it is there: a case that
+    wants one of its own would else be judged by another.
+    """
+    if "trustpoint" not in config.options:
+        raise Unsupported(f"{release} takes certificates by hand: say trustpoint=NAME of one there")
     own = config.own
-    assert isinstance(own, CertCredential)
+    if not isinstance(own, CertCredential):
+        return "rsa-sig"
     if own.scheme or own.method == 14:
         raise Unsupported(f"{release}'s driver does not choose the schemes of RFC 7427")
     kind = key_kind(own.key)
@@ -326,47 +338,6 @@ def secret(key: bytes, release: Release) -> str:
     if not key or not text.isascii() or not text.isprintable() or set(text) & set(' ?"'):
         raise Unsupported(f"{release} takes a key that can be typed: no blank, no ?, not empty")
     return text
-
-
-def _everything(ts: TS) -> bool:
-    return str(ts) in (
-        "0.0.0.0-255.255.255.255[0/0-65535]",
-        "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff[0/0-65535]",
-    )
-
-
-def network(ts: TS) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    """The network of a selector; Unsupported for a range that is none."""
-    found = list(ipaddress.summarize_address_range(ts.start, ts.end))
-    if len(found) != 1:
-        raise Unsupported(f"an access list takes networks, not the range {ts}")
-    return found[0]  # type: ignore[return-value]
-
-
-def ports(ts: TS) -> str:
-    """` eq 500`, ` range 1 9`, or nothing for all ports."""
-    if (ts.start_port, ts.end_port) == (0, 65535):
-        return ""
-    if ts.opaque or ts.protocol not in (6, 17):
-        raise Unsupported(f"an access list cannot say the ports of {ts}")
-    if ts.start_port == ts.end_port:
-        return f" eq {ts.start_port}"
-    return f" range {ts.start_port} {ts.end_port}"
-
-
-def carried(local: TS, remote: TS) -> str:
-    """`ip`, `tcp`, `udp`, or the number of the protocol that both selectors have."""
-    if local.protocol != remote.protocol:
-        raise Unsupported("an access list has one protocol for both ends")
-    return {0: "ip", 6: "tcp", 17: "udp"}.get(local.protocol, str(local.protocol))
-
-
-def _permitted(local: TS, remote: TS) -> str:
-    words = [carried(local, remote)]
-    for ts in (local, remote):
-        net = network(ts)
-        words.append(f"{net.network_address} {net.hostmask}{ports(ts)}")
-    return " ".join(words)
 
 
 def _identity(identity: Identity) -> str:
@@ -394,6 +365,3 @@ def _matched(identity: Identity) -> str:
     if identity.type == IdType.ID_DER_ASN1_DN:
         raise Unsupported("ikelab writes no certificate map: give the peer another identity")
     return f"{words}/128" if identity.type == IdType.ID_IPV6_ADDR else words
-
-
-__all__ = ["NAME", "Rendering", "carried", "network", "pfs", "ports", "render", "secret"]

@@ -12,7 +12,7 @@ import pytest
 from daemon_pair import config
 
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.exchange.credentials import CertCredential, NullCredential, PskCredential, Trust
+from ikelab.harness.exchange.credentials import NullCredential, PskCredential, Trust
 from ikelab.harness.exchange.features import Features
 from ikelab.harness.model import Identity, Suite, Transform, suites
 from ikelab.harness.peer.addresses import V4, V6
@@ -62,11 +62,6 @@ MAP = {"interface": "GigabitEthernet1", "cookie_challenge": "20", "max_half_open
        "max_sa": "100"}  # fmt: skip
 
 
-def certified() -> CertCredential:
-    """A certificate with an RSA key."""
-    return of_run(1).member("responder", "rsa2048").credential()
-
-
 CASES = {
     "15-seed": ("15", SEED),
     "15-map": ("15.2(4)M6", wanted(**EVERYTHING, options=MAP)),
@@ -101,14 +96,33 @@ def test_golden(name: str) -> None:
     assert text == path.read_text()
 
 
-def test_golden_with_a_certificate() -> None:
-    text = text_of(render(wanted(ts=ALL, own=certified()), Release.parse("16")))
-    path = GOLDEN / "ios-16-rsa-sig.cfg"
+@pytest.mark.parametrize(("name", "release"), [("16-rsa-sig", "16"), ("asa-rsa-sig", "asa")])
+def test_golden_with_certificates(name: str, release: str) -> None:
+    member = of_run(1).member("responder", "rsa2048")
+    text = text_of(
+        render(
+            wanted(ts=ALL, own=member.credential(), trust=of_run(1).trust(),
+                   options={"trustpoint": "LAB-CA"}),
+            Release.parse(release),
+        )
+    )  # fmt: skip
+    path = GOLDEN / f"ios-{name}.cfg"
     if os.environ.get("IKELAB_GOLDEN") == "write":
         path.write_text(text)
 
     assert text == path.read_text()
     assert "pre-share" not in text
+
+
+def test_a_certificate_on_one_side_only() -> None:
+    options = {"trustpoint": "LAB-CA"}
+    [ours] = [wanted(ts=ALL, own=of_run(1).member("responder").credential(), options=options)]
+    lines = [line.strip() for line in render(ours, Release.parse("16")).config]
+    assert "authentication local ecdsa-sig" in lines
+    assert "authentication remote pre-share" in lines and "keyring local IKELAB" in lines
+    theirs = wanted(ts=ALL, trust=of_run(1).trust(), options=options)
+    lines = [line.strip() for line in render(theirs, Release.parse("16")).config]
+    assert "authentication local pre-share" in lines and "authentication remote rsa-sig" in lines
 
 
 def test_the_seed_s_own_lines_are_in_it() -> None:
@@ -150,9 +164,7 @@ def test_weak_algorithms_by_release(word: str, release: str, refused: bool) -> N
         return
     with pytest.raises(Unsupported, match="crypto engine compliance shield disable"):
         render(asked, Release.parse(release))
-    from dataclasses import replace
-
-    render(asked, replace(Release.parse(release), shield=False))
+    render(asked, Release.parse(f"{release} shield=off"))
 
 
 @pytest.mark.parametrize(
@@ -164,6 +176,16 @@ def test_weak_algorithms_by_release(word: str, release: str, refused: bool) -> N
         ("17.15", PQC, "IOS XE 26.1 is the first release that has it"),
         ("17.10", {"options": {"ppk_id": "a", "ppk": "00"}}, "IOS XE 17.11 is the first"),
         ("17.11", {"options": {"ppk_id": "a"}}, "both ppk_id and ppk"),
+        ("16", {"trust": of_run(1).trust()}, "certificates by hand"),
+        ("16", {"own": of_run(1).member("responder").credential()}, "certificates by hand"),
+        (
+            "16",
+            {
+                "own": of_run(1).member("responder", "ed25519").credential(),
+                "options": {"trustpoint": "X"},
+            },
+            "not with ed25519",
+        ),
         ("16", {"cookies": True}, "beyond a number of half-open SAs"),
         ("16", {"dpd_delay": 1.0}, "every 10 s at the fastest"),
         ("16", {"own": NullCredential()}, "no NULL authentication"),
