@@ -12,6 +12,7 @@ from typing import Any
 
 from ikelab.harness import sk
 from ikelab.harness.edits import Edit, Plan
+from ikelab.harness.errors import LabError
 from ikelab.harness.esp.child import ChildPath
 from ikelab.harness.esp.tunnel import UDP, Tunnel, spi_of
 from ikelab.harness.exchange import mobike
@@ -69,6 +70,7 @@ class Endpoint:
         self.sessions: list[Session] = []
         self.listener: Listener | None = None
         self.strays: list[Datagram] = []
+        self.spare: Callable[[], str] = _no_spare
         self.tunnels: dict[bytes, Tunnel] = {}  # by our SPI: a child may outlive its IKE SA
 
     def config(self, **options: Any) -> IkeConfig:
@@ -516,6 +518,10 @@ class Session:
 
     def __str__(self) -> str:
         return self.transcript.text()
+
+
+def _no_spare() -> str:
+    raise LabError("this end has one address only")
 
 
 def _translated(sa: IkeSa) -> bool:

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from ikelab.netns.capture import Capture
 
 REFERENCE = "reference"
+SPARE, ELSEWHERE = "10.0.0.3", "10.0.0.4"
+"""Addresses that we and the peer may move to, in the network of the others."""
 MEMORY = "memory"
 TOPOLOGIES = (MEMORY, *NETWORKS)
 
@@ -150,6 +153,7 @@ class _Endpoints:
     needs: Callable[[str], None] = lambda _: None
     children: bool = True
     esp: tuple[Suite, ...] = ESP
+    spare: Callable[[], str] = lambda: SPARE
     made: list[Endpoint] = field(default_factory=list)
 
     def base(self) -> IkeConfig:
@@ -172,6 +176,7 @@ class _Endpoints:
         made = Initiator(
             self.transport, self.base(), self.entropy, patience=self.patience, needs=self.needs
         )
+        made.spare = self.spare
         self.made.append(made)
         return made
 
@@ -179,6 +184,7 @@ class _Endpoints:
         made = Responder(
             self.transport, self.base(), self.entropy, patience=self.patience, needs=self.needs
         )
+        made.spare = self.spare
         self.made.append(made)
         return made
 
@@ -212,6 +218,7 @@ class MemoryRig:
             self._settings.fault,
         )
         self.peer = Tested(driver, self._us, self._them)
+        self.peer.mover = partial(driver.roam, ELSEWHERE)
         own = entropy(seed, "tester", label)
         self._ends = _Endpoints(self._us, self._them, net, own, 20.0, self.peer.needs)
 
@@ -281,6 +288,7 @@ class NamespaceRig:
 
     def begin(self, label: str, folder: Path | None) -> None:
         self.peer.observed.clear()
+        self.peer.mover = self._roam
         self._entropy = entropy(self._settings.seed, "tester", label)
         for router in self.lab.routers.values():
             router.reset()
@@ -308,6 +316,7 @@ class NamespaceRig:
         ports = [(local.address, port) for port in (500, 4500)]
         transport = UdpTransport(ports, self.lab.host(node).socket)
         self._test.callback(transport.close)
+        self._bound = transport
         return _Endpoints(
             local,
             _side(plan, self._there, seen=True),
@@ -317,7 +326,32 @@ class NamespaceRig:
             peer.needs,
             "child" in peer.capabilities,
             peer.esp,
+            self._spare,
         )
+
+    def _spare(self) -> str:
+        """Another address of ours, for as long as the test runs."""
+        self._only_direct()
+        self.lab.readdress(self._here, add=f"{SPARE}/25")
+        self._test.callback(self.lab.readdress, self._here, drop=f"{SPARE}/25")
+        self._bound.open(SPARE)
+        return SPARE
+
+    def _roam(self) -> None:
+        """The peer's host has another address from now on, until the test is over."""
+        self._only_direct()
+        old = next(str(i) for i in self.lab.host(self._there).interfaces if i.version == 4)
+        self.lab.readdress(self._there, add=f"{ELSEWHERE}/25")
+        self._test.callback(self.lab.readdress, self._there, drop=f"{ELSEWHERE}/25")
+        if isinstance(self.peer.driver, ReferencePeer):
+            self.peer.driver.roam(ELSEWHERE)
+            return
+        self.lab.readdress(self._there, drop=old)
+        self._test.callback(self.lab.readdress, self._there, add=old)
+
+    def _only_direct(self) -> None:
+        if self.topology != "direct":
+            raise Unsupported("addresses change in the topology 'direct' only")
 
     def _initiator_at(self, node: str) -> Initiator:
         made = self._endpoints(node)

@@ -15,7 +15,7 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from functools import partial
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network, ip_address, ip_interface
 from pathlib import Path
 from typing import Any, Self
 
@@ -62,6 +62,22 @@ class Lab:
             if router.node.nat or router.node.impairment:
                 return router
         raise LabError(f"topology {self.topology.name} has no router that changes anything")
+
+    def readdress(self, node: str, *, add: str = "", drop: str = "") -> None:
+        """Give a host's first link another IPv4 address, or take one: `10.0.0.9/25`."""
+        link = next(link for link in self.topology.links if node in (link.a.node, link.b.node))
+        device = next(end.device for end in link.ends if end.node == node)
+
+        def change() -> None:
+            with _netlink() as ip:
+                index = int(ip.link_lookup(ifname=device)[0])
+                for verb, text in (("add", add), ("del", drop)):
+                    if text:
+                        one = ip_interface(text)
+                        length = one.network.prefixlen
+                        ip.addr(verb, index=index, address=str(one.ip), prefixlen=length)
+
+        self.host(node).call(change)
 
     def capture(
         self, path: Path | str, links: Sequence[str] = (), *, keep: bool = False

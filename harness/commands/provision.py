@@ -18,8 +18,8 @@ def provision(name: str, *, refresh: bool = False) -> Any:
     if name == "reference":
         return None
     registry.driver(name)
-    if cache.find(name) is not None and not refresh:
-        return cache.find(name)
+    if (found := registry.there(name)) is not None and not refresh:
+        return found
     return shown(name, lambda progress: registry.add(name, progress=progress, refresh=refresh))
 
 
@@ -66,7 +66,7 @@ def settings_of(peer: str, fault: str | None, topology: str, *, authorised: bool
 
     planted = faults.fault(fault) if fault else None
     settings = Settings(topology=topology, fault=planted, outside=external.find())
-    if not peer:
+    if not peer or peer.partition(":")[0] == "planted":
         return settings
     check(peer, settings)
     if peer in settings.outside:

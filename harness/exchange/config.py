@@ -134,6 +134,7 @@ class Conduct:
     heed_announcement: bool = True  # RFC 7427 3: method 14 where both announced hashes
     heed_methods: bool = True  # RFC 9593 3.1: proves itself by a method that was announced
     heed_childless: bool = True  # RFC 6023 4: no IKE_AUTH without a child unless announced
+    prove_anew: bool = True  # RFC 4478 2: an initiator proves itself again in time
     end_with_proof: bool = True  # RFC 4478 2: an IKE SA ends with its proof
     check_token: bool = True  # RFC 6290 4.5: only the right token ends an IKE SA
     tell_token: bool = True  # RFC 6290 4.3: who knows no such IKE SA says so with its token
@@ -143,6 +144,7 @@ class Conduct:
     check_path: bool = True  # RFC 4555 3.7: and who does not give it back loses the IKE SA
     take_updates: bool = True  # RFC 4555 3.5: UPDATE_SA_ADDRESSES moves the IKE SA
     heed_no_nats: bool = True  # RFC 4555 3.9: UNEXPECTED_NAT_DETECTED where none was allowed
+    go_elsewhere: bool = True  # RFC 5685 4: who announced it goes where it is sent
     check_redirect: bool = True  # RFC 5685 4: the nonce of a REDIRECT is that of the request
     bound_redirects: bool = True  # RFC 5685 7: five redirects, and no more
     redirect_who_asks: bool = True  # RFC 5685 4: only who announced it is sent away

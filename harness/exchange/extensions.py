@@ -55,6 +55,7 @@ def established(sa: IkeSa, it: Inbound, now: float) -> None:
     """What an initiator takes from the last IKE_AUTH response."""
     _take_auth(sa, it, now)
     small.take_lifetime(sa, it, now)
+    small.replace(sa, now)
     redirect.in_auth(sa, it, now)
 
 

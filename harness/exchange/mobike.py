@@ -34,7 +34,7 @@ class Mobility:
 def announce(sa: IkeSa) -> list[Any]:
     """MOBIKE_SUPPORTED in IKE_AUTH, and NO_NATS_ALLOWED of an initiator that wants that (3.1)."""
     told = sa.config.features
-    if not told.mobike:
+    if not told.mobike or not (sa.initiator or sa.mobility.agreed):
         return []
     found = [IKEv2_Notify(type=Notify.MOBIKE_SUPPORTED)]
     return found + _no_nats(sa) if sa.initiator and told.no_nats else found

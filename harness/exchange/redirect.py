@@ -109,8 +109,10 @@ def _may(sa: IkeSa, said: typed.Gateway, now: float) -> bool:
     """Whether we follow: it was announced, an address is there, and it is not the sixth time."""
     times = [t for t in sa.redirection.times if now - t < PERIOD]
     often = len(times) >= MOST and sa.conduct.bound_redirects
-    named = said.kind == GatewayId.FQDN or said.identity == sa.remote[0]
-    if not sa.config.features.follow_redirects or often or named:
+    nowhere = said.kind == GatewayId.FQDN or said.identity == sa.remote[0]
+    nowhere = nowhere or (":" in said.identity) != (":" in sa.local[0])
+    stays = not (sa.config.features.follow_redirects and sa.conduct.go_elsewhere)
+    if stays or often or nowhere:
         return False
     sa.redirection.times = [*times, now]
     sa.note(Redirected(said.identity))

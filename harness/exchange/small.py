@@ -19,6 +19,8 @@ from ikelab.layers.notify import IKEv2_Notify
 if TYPE_CHECKING:
     from ikelab.harness.exchange.sa import IkeSa
 
+EARLY = 0.75
+"""Of a proof's lifetime, the part after which an initiator begins anew."""
 SYNC = Notify.IKEV2_MESSAGE_ID_SYNC
 
 
@@ -30,6 +32,7 @@ class Small:
     token: bytes = b""  # RFC 6290: the peer's
     sync: bool = False  # RFC 6311: whether both announced it
     sync_nonce: bytes = b""
+    replaces: IkeSa | None = None  # RFC 4478: the IKE SA whose proof was too old
 
 
 # -- SUPPORTED_AUTH_METHODS (RFC 9593) -------------------------------------------------------
@@ -103,21 +106,32 @@ def announce_lifetime(sa: IkeSa, now: float) -> list[Any]:
 
 
 def take_lifetime(sa: IkeSa, it: Inbound, now: float) -> None:
-    """Remember until when we have to prove ourselves anew."""
+    """Remember when to prove ourselves anew: some time before it is asked for."""
     notify = it.notify(Notify.AUTH_LIFETIME)
     if notify is not None and len(notify.notify) == 4:
-        sa.small.expires = now + int.from_bytes(bytes(notify.notify), "big")
+        sa.small.expires = now + EARLY * int.from_bytes(bytes(notify.notify), "big")
 
 
 def expired(sa: IkeSa, now: float) -> None:
-    """Time is over: the initiator is told in time, the responder deletes who did not come."""
+    """Time is over: the initiator begins anew in time, the responder deletes who did not."""
     due = sa.small.expires
     if due is None or now < due or sa.state is not State.ESTABLISHED:
         return
     sa.small.expires = None
     sa.note(ProofExpires())
-    if not sa.initiator and sa.conduct.end_with_proof:
+    if sa.initiator and sa.conduct.prove_anew:
+        new = sa.another(sa.config)
+        new.small.replaces = sa
+        new.start_init(now)
+    elif not sa.initiator and sa.conduct.end_with_proof:
         sa.close(now)
+
+
+def replace(sa: IkeSa, now: float) -> None:
+    """The new proof is there: the IKE SA that it was asked for goes (RFC 7296 2.8.3)."""
+    old, sa.small.replaces = sa.small.replaces, None
+    if old is not None and old.state is State.ESTABLISHED:
+        old.close(now)
 
 
 # -- quick crash detection (RFC 6290) --------------------------------------------------------
@@ -159,7 +173,7 @@ def crashed(sa: IkeSa, clear: Inbound) -> bool:
 
 def announce_sync(sa: IkeSa) -> list[Any]:
     """Both say in IKE_AUTH that they can do it (5.1)."""
-    wanted = sa.config.features.sync
+    wanted = sa.config.features.sync and (sa.initiator or sa.small.sync)
     return [IKEv2_Notify(type=Notify.IKEV2_MESSAGE_ID_SYNC_SUPPORTED)] if wanted else []
 
 

@@ -60,8 +60,10 @@ def add(
     checksum that is wrong, a cache that cannot be written.
     """
     peer = f"{recipe.name}@{release}"
-    if not refresh and (entry := cache.find(peer)):
-        return entry
+    entry = cache.find(peer)
+    if not refresh and (found := whole(recipe, entry)):
+        return found
+    refresh = entry is not None
     _require("apt-get", "dpkg", "dpkg-deb", "tar")
     with cache.staging() as work:
         apt = _Apt(work / "apt", release, recipe.present)
@@ -85,6 +87,14 @@ def add(
         entry = cache.commit(staged, manifest)
     progress("done", 1.0)
     return entry
+
+
+def whole(recipe: Recipe, entry: cache.Entry | None) -> cache.Entry | None:
+    """The entry where it has all that the recipe names; an earlier ikelab may have wanted less."""
+    if entry is None:
+        return None
+    there = {package.name for package in entry.manifest.packages}
+    return entry if set(recipe.packages) <= there else None
 
 
 def _fetch(apt: _Apt, names: tuple[str, ...], progress: Progress) -> list[cache.Package]:

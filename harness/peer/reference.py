@@ -12,6 +12,7 @@ from dataclasses import fields
 from ikelab.harness import sk
 from ikelab.harness.crypto.support import computable, for_ike
 from ikelab.harness.edits import Plan
+from ikelab.harness.exchange import mobike, redirect
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import Conduct, IkeConfig
 from ikelab.harness.exchange.configuration import Pool
@@ -158,6 +159,23 @@ class ReferencePeer:
         assert self.station is not None, "initiate before start"
         with self._guard():
             self.station.initiate(self._clock())
+
+    def roam(self, address: str) -> None:
+        """Have another address, and tell of it whoever can be told (RFC 4555)."""
+        assert self.station is not None, "roam before start"
+        self._attach(self.station, address)
+        with self._guard():
+            for sa in self.station.listener.sas:
+                if sa.initiator and sa.mobility.agreed and sa.state is State.ESTABLISHED:
+                    mobike.move(sa, (address, sa.local[1]), self._clock())
+
+    def redirect(self, where: str) -> None:
+        """Send every initiator away (RFC 5685 7)."""
+        assert self.station is not None, "redirect before start"
+        with self._guard():
+            for sa in self.station.listener.sas:
+                if not sa.initiator and sa.state is State.ESTABLISHED:
+                    redirect.send(sa, where, self._clock())
 
     def view(self) -> PeerView:
         """The station's SAs that are up."""

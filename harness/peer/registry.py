@@ -58,6 +58,7 @@ DRIVERS: dict[str, Driver] = {
             releases=("bullseye", "bookworm", "trixie", "sid"),
             packages=(
                 "charon-systemd",
+                "libcharon-extauth-plugins",  # has eap-mschapv2
                 "libcharon-extra-plugins",
                 "libstrongswan-extra-plugins",
                 "libstrongswan-standard-plugins",
@@ -125,6 +126,12 @@ def add(
     """Provision `NAME@RELEASE`; returns at once what is there already, unless `refresh`."""
     found, release = driver(peer)
     return debian.add(found.recipe, release, progress=progress, refresh=refresh)
+
+
+def there(peer: str) -> cache.Entry | None:
+    """The peer as it is in the cache; None where it lacks what this ikelab wants of it."""
+    found, _ = driver(peer)
+    return debian.whole(found.recipe, cache.find(peer))
 
 
 def remove(peer: str) -> None:

@@ -8,6 +8,10 @@ ALSO: dict[str, str] = {
     "accepts-any-key": "AUT-21 AUT-22",
     "proves-nothing": "AUT-21 AUT-23",
     "chokes-on-oddities": "AUT-24",
+    "answers-to-the-old-port": "MOB-03",
+    "ignores-liveness-checks": "MOB-02",
+    "never-begins": "RED-02",
+    "answers-a-child-with-two-proposals": "CHL-01",
 }
 
 
@@ -23,7 +27,7 @@ ROWS: list[Row] = [
     # EAP and further proofs
     _wire(
         "proves-no-key",
-        "AUT-21 AUT-23",
+        "AUT-21 AUT-23 CHL-01",
         "as initiator its AUTH does not verify",
         "IKE_AUTH/request: SK.AUTH.load ^= b'\\x01'",
     ),
@@ -44,5 +48,129 @@ ROWS: list[Row] = [
         "AUT-24",
         "as initiator it takes EAP Success before the method has come to its end",
         "await_eap",
+    ),
+    # Announced methods
+    _wire(
+        "announces-no-methods",
+        "AUT-25",
+        "it does not say by which methods it takes a proof",
+        'IKE_SA_INIT/response: drop("N(SUPPORTED_AUTH_METHODS)")',
+    ),
+    _conduct(
+        "proves-itself-as-it-likes",
+        "AUT-25",
+        "its AUTH is of a method that was not announced to it",
+        "heed_methods",
+    ),
+    # Childless IKE SAs
+    _wire(
+        "announces-no-childless-sas",
+        "CHL-01",
+        "it does not say that it can do without a child",
+        'IKE_SA_INIT/response: drop("N(CHILDLESS_IKEV2_SUPPORTED)")',
+    ),
+    _conduct(
+        "asks-for-no-child-of-anybody",
+        "CHL-01",
+        "as initiator it leaves the child out where the responder did not announce that",
+        "heed_childless",
+    ),
+    # Lifetimes of proofs
+    _wire(
+        "tells-no-lifetime",
+        "CHD-23",
+        "AUTH_LIFETIME is left out",
+        'IKE_AUTH/response: drop("SK.N(AUTH_LIFETIME)")',
+    ),
+    _conduct(
+        "proves-itself-once",
+        "CHD-23",
+        "as initiator it lets the time of its proof go by",
+        "prove_anew",
+    ),
+    # Crashes and failovers
+    _conduct(
+        "tells-of-crashes-without-a-token",
+        "INF-15",
+        "INVALID_IKE_SPI comes without the token that proves it",
+        "tell_token",
+    ),
+    _conduct("believes-any-token", "INF-15", "any token ends an IKE SA", "check_token"),
+    _conduct("keeps-the-nonce", "INF-15", "the nonce of a synchronisation is lost", "echo_sync"),
+    _conduct(
+        "counts-anew-for-anybody",
+        "INF-15",
+        "message IDs are set anew where that was not agreed on",
+        "agree_first",
+    ),
+    # Mobility
+    _wire(
+        "forgets-the-hashes-of-an-update",
+        "MOB-01",
+        "an update is answered without NAT detection",
+        'INFORMATIONAL/response: drop("SK.N(NAT_DETECTION_SOURCE_IP)")',
+    ),
+    _wire(
+        "moves-without-a-word",
+        "MOB-01",
+        "as initiator it tells nobody that its address has changed",
+        'INFORMATIONAL/request: drop("SK.N(UPDATE_SA_ADDRESSES)")',
+    ),
+    _conduct("takes-no-updates", "MOB-01", "updates move nothing", "take_updates"),
+    _conduct("keeps-cookie2", "MOB-01", "COOKIE2 is not given back", "return_cookie2"),
+    _conduct(
+        "allows-every-nat",
+        "MOB-02",
+        "NO_NATS_ALLOWED is not held against the addresses",
+        "heed_no_nats",
+    ),
+    # Redirects
+    _conduct("stays-where-it-is", "RED-01", "as initiator it goes nowhere else", "go_elsewhere"),
+    _conduct(
+        "goes-wherever-it-is-sent",
+        "RED-02",
+        "as initiator it follows a REDIRECT of whoever has not seen its request",
+        "check_redirect",
+    ),
+    _conduct(
+        "goes-without-end",
+        "RED-01",
+        "as initiator it follows every REDIRECT, however many there were",
+        "bound_redirects",
+    ),
+    _wire(
+        "sends-another-nonce-away",
+        "RED-01",
+        "REDIRECT does not repeat the nonce",
+        "IKE_SA_INIT/response: N(REDIRECT).notify ^= b'\\x01'",
+    ),
+    _wire(
+        "sends-nobody-away",
+        "RED-01",
+        "REDIRECT is left out",
+        """
+        IKE_AUTH/response: drop("SK.N(REDIRECT)")
+        INFORMATIONAL/request: drop("SK.N(REDIRECT)")
+        """,
+    ),
+    _conduct(
+        "sends-everybody-away",
+        "RED-01",
+        "who did not announce it is redirected too",
+        "redirect_who_asks",
+    ),
+    # Tickets
+    _wire(
+        "answers-tickets-without-a-nonce",
+        "RES-01",
+        "the answer to a ticket has no nonce",
+        'IKE_SESSION_RESUME/response: drop("Nonce")',
+    ),
+    _conduct("takes-tickets-twice", "RES-01", "a ticket is worth something again", "spend_tickets"),
+    _wire(
+        "says-nothing-of-bad-tickets",
+        "RES-01",
+        "TICKET_NACK is left out",
+        'IKE_SESSION_RESUME/response: drop("N(TICKET_NACK)")',
     ),
 ]

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from ikelab.harness.errors import ConfigError, LabError
-from ikelab.harness.model import Address, Datagram
+from ikelab.harness.model import IKE_PORT, NATT_PORT, Address, Datagram
 from ikelab.harness.transport.raw import MakeSocket, RawSocket
 
 UDP = 17
@@ -85,6 +85,12 @@ class UdpTransport:
         if (protocol, address) not in self._raw:
             made = self._raw[protocol, address] = RawSocket(protocol, address, self._make)
             self._selector.register(made.socket, selectors.EVENT_READ, made)
+
+    def open(self, address: str) -> None:
+        """Receive at another address of ours too, on IKE's ports."""
+        for port in (IKE_PORT, NATT_PORT):
+            if (address, port) not in self._sockets:
+                self._bind((address, port))
 
     def close(self) -> None:
         for sock in (*self._sockets.values(), *(raw.socket for raw in self._raw.values())):

@@ -71,7 +71,12 @@ def loaded(config: PeerConfig) -> list[tuple[str, dict[str, Value]]]:
         identities.append(own.tls)
     known = sorted((name, password) for name, password in users.items() if password)
     for number, (name, password) in enumerate(known, 1):
-        secret: dict[str, Value] = {"id": f"eap-{number}", "type": "EAP", "data": password, "owners": [_text(name)]}
+        secret: dict[str, Value] = {
+            "id": f"eap-{number}",
+            "type": "EAP",
+            "data": password,
+            "owners": [_text(name)],
+        }
         found.append(("load_shared", secret))
     for tls in filter(None, identities):
         found += [("load_cert", {"type": "X509", "flag": "CA", "data": a}) for a in tls.anchors]

@@ -13,7 +13,7 @@ from ikelab.harness.model import Identity
 from ikelab.harness.peer.base import PeerConfig
 from ikelab.harness.peer.strongswan import credentials
 
-SPEAKS = frozenset({"more", "more_trust"})
+SPEAKS = frozenset({"more", "more_trust", "mobike", "childless", "follow_redirects"})
 
 
 Words = Callable[[Identity], str]
@@ -21,7 +21,13 @@ Words = Callable[[Identity], str]
 
 def connection(config: PeerConfig, identity: Words) -> dict[str, Any]:
     """What stands in a connection beside what `render` says."""
-    return _proofs(config, identity)
+    # Reauthentication, where AUTH_LIFETIME asks for it, has to begin before the time is over.
+    told, found = config.features, {"over_time": "1s", **_proofs(config, identity)}
+    if told.mobike:
+        found["mobike"] = "yes"
+    if told.childless:
+        found["childless"] = "prefer"
+    return found
 
 
 def _proofs(config: PeerConfig, identity: Words) -> dict[str, Any]:

@@ -180,6 +180,7 @@ def connections(config: PeerConfig) -> Tree:
         "rekey_time": "0s",
         "keyingtries": "1",
         "dpd_delay": f"{math.ceil(config.dpd_delay)}s",
+        **further.connection(config, identity),
         **_of(config, "connection"),
         "local": {
             **credentials.local(config),
@@ -193,7 +194,6 @@ def connections(config: PeerConfig) -> Tree:
         },
         "children": {CHILD: _child(config)},
     }
-    connection |= further.connection(config, identity)
     if pools := pool(config):
         connection["pools"] = list(pools)
     if config.request:

@@ -98,16 +98,32 @@ def test_a_child_is_asked_for_where_the_responder_needs_one():
 def test_a_proof_has_its_time():
     talk = both({}, {"auth_lifetime": 90}).up()
     assert is_up(talk)
-    assert talk.i.small.expires == pytest.approx(90, abs=1)
+    assert talk.i.small.expires == pytest.approx(67.5, abs=1)
     assert talk.i.timer() <= talk.i.small.expires
 
     talk.now = 91.0
-    talk.i.handle_timer(talk.now)
-    assert ProofExpires() in events(talk.i)
     talk.r.handle_timer(talk.now)
     talk.carry()
 
     assert talk.i.state is talk.r.state is State.CLOSED
+
+
+def test_an_initiator_proves_itself_anew_in_time():
+    talk = both({}, {"auth_lifetime": 90}).up()
+    made, old, first = [], talk.i, talk.r
+    talk.i.on_successor = made.append
+
+    talk.now = 70.0
+    old.handle_timer(talk.now)
+    assert ProofExpires() in events(old)
+    (talk.i,) = made
+    talk.carry()
+    talk.auth()
+    talk.i = old
+    talk.carry()
+
+    assert made[0].state is talk.r.state is State.ESTABLISHED
+    assert old.state is first.state is State.CLOSED
 
 
 # -- quick crash detection (RFC 6290) --------------------------------------------------------

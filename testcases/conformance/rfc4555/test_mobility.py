@@ -1,0 +1,162 @@
+"""IKE SAs whose addresses change (RFC 4555): updates, checks of a path, unwanted NATs."""
+
+from __future__ import annotations
+
+import pytest
+
+from ikelab.harness.edits import at
+from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.esp.ping import ping
+from ikelab.harness.exchange.features import Features
+from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.tested import Tested
+from ikelab.layers.iana import Notify
+from ikelab.layers.notify import IKEv2_Notify
+from ikelab.testcases.tunnels import ATTEMPTS, SILENCE, observable
+
+MOBILE = Features(mobike=True)
+
+
+def echoes(sa: Session) -> bool:
+    """Whether the peer answers an echo; who cannot move a child makes another one in its place."""
+    here = sa.sa.local[0]
+    for _ in range(ATTEMPTS):
+        if ping(sa, patience=SILENCE) is not None and sa.tunnel().opened[-1][1].dst[0] == here:
+            return True
+    return False
+
+
+@case("MOB-01", "feature")
+@rfc(4555, "3.1", "3.5")
+def test_moves_with_its_initiator(peer: Tested, initiator: Initiator) -> None:
+    """UPDATE_SA_ADDRESSES from a new address is answered there, with hashes of that path."""
+    peer.start(features=MOBILE)
+    sa = initiator.establish(features=MOBILE)
+    assert sa.sa.mobility.agreed, f"the peer did not answer MOBIKE_SUPPORTED\n{sa}"
+
+    reply = sa.move_to(initiator.spare())
+
+    assert not reply.silent, f"no answer at the new address\n{sa}"
+    assert reply.errors == [], f"{reply.errors}\n{sa}"
+    for kind in (Notify.NAT_DETECTION_SOURCE_IP, Notify.NAT_DETECTION_DESTINATION_IP):
+        assert reply.notify(kind) is not None, f"{kind.name} is missing\n{sa}"
+    if "nat-d-honest" in peer.capabilities:
+        assert sa.nat.initiator is sa.nat.responder is False, f"{sa.nat}\n{sa}"
+    assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
+    assert sa.violations == []
+    assert peer.disagreements(sa) == []
+
+
+@case("MOB-01", "feature")
+@rfc(4555, "3.5")
+def test_its_children_move_with_their_initiator(peer: Tested, initiator: Initiator) -> None:
+    """The ping goes on: after the update the child's packets go to the new address."""
+    peer.start(features=MOBILE)
+    sa = initiator.establish(features=MOBILE)
+    observable(sa)
+
+    sa.move_to(initiator.spare())
+
+    assert echoes(sa), f"no echo through a child at the new addresses\n{sa}"
+
+
+@case("MOB-01", "feature")
+@rfc(4555, "3.5", "3.7")
+def test_tells_of_its_own_move(peer: Tested, responder: Responder) -> None:
+    """As initiator whose address changes it sends UPDATE_SA_ADDRESSES, and gives COOKIE2 back."""
+    peer.start(features=MOBILE)
+    responder.listen(features=Features(mobike=True, check_path=True))
+    peer.initiate()
+    sa = responder.accept()
+    assert sa.sa.mobility.agreed, f"the peer did not announce MOBIKE_SUPPORTED\n{sa}"
+    old = sa.sa.remote
+
+    peer.roam()
+
+    assert sa.wait(lambda: sa.sa.mobility.moves == 1, 8.0), f"no update came\n{sa}"
+    assert sa.sa.remote[0] != old[0], f"the update came from the old address\n{sa}"
+    assert sa.wait(lambda: not sa.sa.window.waiting, 4.0), f"COOKIE2 was not answered\n{sa}"
+    assert sa.established, f"COOKIE2 did not come back as it was\n{sa}"
+    assert sa.violations == []
+
+
+@case("MOB-01", "feature")
+@rfc(4555, "3.5")
+def test_its_children_move_with_itself(peer: Tested, responder: Responder) -> None:
+    """The ping goes on after the initiator's address has changed."""
+    peer.start(features=MOBILE)
+    responder.listen(features=MOBILE)
+    peer.initiate()
+    sa = responder.accept()
+    observable(sa)
+
+    peer.roam()
+
+    assert sa.wait(lambda: sa.sa.mobility.moves == 1, 8.0), f"no update came\n{sa}"
+    assert echoes(sa), f"no echo through a child at the new addresses\n{sa}"
+
+
+@case("MOB-01")
+@rfc(4555, "3.7", "4.2.4")
+@pytest.mark.parametrize("octets", [8, 16, 64])
+def test_gives_cookie2_back_unchanged(peer: Tested, initiator: Initiator, octets: int) -> None:
+    """A COOKIE2 in a request stands in its response as it came."""
+    peer.start(features=MOBILE)
+    sa = initiator.establish(features=MOBILE)
+    cookie = bytes(range(octets))
+
+    reply = sa.inform([IKEv2_Notify(type=Notify.COOKIE2, notify=cookie)])
+
+    came = reply.notify(Notify.COOKIE2)
+    assert came is not None and came.data == cookie, f"{reply.names}\n{sa}"
+    assert sa.violations == []
+
+
+@case("MOB-02", "feature")
+@rfc(4555, "3.9")
+def test_tells_of_a_nat_that_is_not_allowed(peer: Tested, initiator: Initiator) -> None:
+    """An update whose NO_NATS_ALLOWED names other addresses gets UNEXPECTED_NAT_DETECTED."""
+    peer.start(features=MOBILE)
+    sa = initiator.establish(features=MOBILE)
+    payloads = [
+        IKEv2_Notify(type=Notify.UPDATE_SA_ADDRESSES),
+        IKEv2_Notify(type=Notify.NO_NATS_ALLOWED, notify=bytes([192, 0, 2, 1, 192, 0, 2, 2]) * 1
+                     + (4500).to_bytes(2, "big") * 2),
+    ]  # fmt: skip
+
+    reply = sa.inform(payloads)
+
+    reply.only(Notify.UNEXPECTED_NAT_DETECTED)
+    assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
+
+
+@case("MOB-02", "policy")
+@rfc(4555, "3.5")
+def test_survives_an_update_that_names_a_nat(peer: Tested, initiator: Initiator) -> None:
+    """Hashes of other addresses in an update: a NAT is found, and the IKE SA lives on."""
+    peer.start(features=MOBILE)
+    sa = initiator.establish(features=MOBILE)
+    edits = [at("SK.N(NAT_DETECTION_SOURCE_IP).notify").xor(b"\1")]
+    hashes = [
+        IKEv2_Notify(type=Notify.UPDATE_SA_ADDRESSES),
+        IKEv2_Notify(type=Notify.NAT_DETECTION_SOURCE_IP, notify=bytes(20)),
+        IKEv2_Notify(type=Notify.NAT_DETECTION_DESTINATION_IP, notify=bytes(20)),
+    ]
+
+    reply = sa.inform(hashes, edits=edits)
+
+    peer.observe(reply.outcome)
+    assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
+
+
+@case("MOB-03")
+@rfc(7296, "2.11")
+def test_answers_where_a_request_came_from(peer: Tested, initiator: Initiator) -> None:
+    """Before any update, a request from another address is answered there."""
+    peer.start(features=MOBILE)
+    sa = initiator.establish(features=MOBILE)
+    sa.sa.local = (initiator.spare(), sa.sa.local[1])
+
+    reply = sa.inform()
+
+    assert not reply.silent and sa.received()[-1].dst == sa.sa.local, f"not there\n{sa}"

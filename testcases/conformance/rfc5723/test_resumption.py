@@ -1,0 +1,87 @@
+"""IKE SAs that are resumed with a ticket (RFC 5723)."""
+
+from __future__ import annotations
+
+from ikelab.harness.endpoint import Initiator, Session
+from ikelab.harness.exchange.features import Features, TicketBox
+from ikelab.harness.exchange.table import State
+from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.tested import Tested
+from ikelab.layers.iana import Exchange, Notify, Payload
+
+ASKS = Features(ask_ticket=True)
+
+
+def granted(initiator: Initiator) -> Session:
+    """An IKE SA whose responder gave us a ticket."""
+    sa = initiator.establish(features=ASKS)
+    assert sa.sa.resumption.session is not None, f"no ticket was given\n{sa}"
+    return sa
+
+
+def again(initiator: Initiator, old: Session, ticket: bytes = b"") -> Session:
+    """Another IKE SA that begins with that ticket; `ticket` stands in its place."""
+    session = old.sa.resumption.session
+    assert session is not None
+    if ticket:
+        session = type(session)(ticket, session.suite, session.sk_d, session.ours, session.theirs)
+    sa = initiator.session(features=Features(resume=session, ask_ticket=True))
+    sa.init()
+    return sa
+
+
+def refusals(sa: Session) -> bool:
+    """Whether a TICKET_NACK answered the ticket."""
+    return any(
+        p.kind == Payload.N and p.type == Notify.TICKET_NACK
+        for step in sa.received()
+        if step.message.exch_type == Exchange.IKE_SESSION_RESUME
+        for p in step.message.payloads
+    )
+
+
+@case("RES-01", "feature")
+@rfc(5723, "4.1", "4.3")
+def test_takes_its_ticket_for_a_key_exchange(peer: Tested, initiator: Initiator) -> None:
+    """The ticket brings both sides to the same keys, and a child comes with IKE_AUTH."""
+    peer.start(features=Features(tickets=TicketBox()))
+    old = granted(initiator)
+    old.close()
+
+    sa = again(initiator, old)
+    assert sa.state is State.INIT_DONE, f"the ticket was not taken\n{sa}"
+    sa.auth()
+
+    assert sa.established, f"IKE_AUTH did not succeed\n{sa}"
+    assert [s.message.exch_type for s in sa.transcript][:2] == [Exchange.IKE_SESSION_RESUME] * 2
+    assert sa.violations == []
+    assert peer.disagreements(sa) == []
+
+
+@case("RES-01", "SHOULD")
+@rfc(5723, "4.3.2", "9.8")
+def test_takes_a_ticket_once(peer: Tested, initiator: Initiator) -> None:
+    """A ticket that has been redeemed gets TICKET_NACK, and a full exchange is served."""
+    peer.start(features=Features(tickets=TicketBox()))
+    old = granted(initiator)
+    again(initiator, old).auth()
+
+    sa = again(initiator, old)
+
+    assert refusals(sa), f"the ticket was taken twice\n{sa}"
+    sa.auth()
+    assert sa.established, f"no IKE SA after TICKET_NACK\n{sa}"
+
+
+@case("RES-01")
+@rfc(5723, "4.3.2")
+def test_refuses_a_ticket_that_is_none(peer: Tested, initiator: Initiator) -> None:
+    """Octets that it never gave away get TICKET_NACK, in clear and without an SPI of its own."""
+    peer.start(features=Features(tickets=TicketBox()))
+    old = granted(initiator)
+
+    sa = again(initiator, old, ticket=bytes(range(64)))
+
+    assert refusals(sa), f"no TICKET_NACK\n{sa}"
+    sa.auth()
+    assert sa.established, f"no IKE SA after TICKET_NACK\n{sa}"
