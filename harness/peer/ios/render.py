@@ -120,10 +120,10 @@ class _Writer:
         asked = self.options.get("variant", "")
         if asked not in ("", "vti", "map"):
             raise Unsupported(f"there is no variant {asked!r}: vti or map")
-        everything = all(everything(ts) for ts in (*self.config.local_ts, *self.config.remote_ts))
-        if asked == "vti" and not everything:
+        whole = all(everything(ts) for ts in (*self.config.local_ts, *self.config.remote_ts))
+        if asked == "vti" and not whole:
             raise Unsupported("a tunnel interface negotiates selectors of everything only")
-        return asked or ("vti" if everything else "map")
+        return asked or ("vti" if whole else "map")
 
     def _globals(self) -> Iterator[str]:
         config, options = self.config, self.options
