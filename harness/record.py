@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,9 +66,9 @@ class RunFolder:
             self.facts.pop("finished", None)
         self._shared = shared
         try:
-            (path / _CASES).mkdir(parents=True, exist_ok=True)
             if not (shared and (path / _FACTS).exists()):
-                self._write_facts()
+                _place(path, self.facts)
+            (path / _CASES).mkdir(parents=True, exist_ok=True)
             self._results = (path / _RESULTS).open("ab", buffering=0)
         except OSError as error:
             raise ConfigError(
@@ -116,6 +117,23 @@ def finish_shared(path: Path, peers: Iterable[dict[str, Any]], *, whole: bool) -
         facts["finished"] = now()
     with writing(path):
         write_facts(path, facts)
+
+
+def _place(path: Path, facts: dict[str, Any]) -> None:
+    """Put a folder with its run.json there in one step: a run that is killed leaves both or none.
+
+    A folder that is there already gets the file; so does one that another worker is quicker with.
+    """
+    if not path.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.parent / f".{path.name}.{os.getpid()}"
+        fresh.mkdir()
+        write_facts(fresh, facts)
+        with contextlib.suppress(OSError):
+            fresh.replace(path)
+            return
+        shutil.rmtree(fresh, ignore_errors=True)
+    write_facts(path, facts)
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:
