@@ -31,7 +31,11 @@ _ASKED = "show running-config | include ^logging (buffered|console)|^service tim
 _DEFAULTS = (
     "default service timestamps debug", "default logging buffered", "default logging console"
 )  # fmt: skip
-_SECRET_LINE = re.compile(r"^(\s*(?:pre-shared-key|ppk)\b.*\s)\S+$", re.M)
+_SECRET_LINE = re.compile(
+    r"^(\s*(?:ikev2 (?:local|remote)-authentication )?(?:pre-shared-key(?: local| remote)?"
+    r"|ppk manual id \S+ key(?: hex)?) )\S+",
+    re.M,
+)
 
 
 @dataclass(frozen=True, slots=True)

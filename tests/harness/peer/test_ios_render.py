@@ -17,6 +17,7 @@ from ikelab.harness.exchange.features import Features
 from ikelab.harness.model import Identity, Suite, Transform, suites
 from ikelab.harness.peer.addresses import V4, V6
 from ikelab.harness.peer.base import PeerConfig, Unsupported
+from ikelab.harness.peer.ios import driver
 from ikelab.harness.peer.ios.dialect import Cisco
 from ikelab.harness.peer.ios.releases import Release
 from ikelab.harness.peer.ios.render import Rendering, render
@@ -146,6 +147,16 @@ def test_undo_takes_out_every_section_and_in_the_other_order(name: str) -> None:
     assert None not in places, own[places.index(None)]
     assert len(gone) == len(own)
     assert places[0] == len(gone) - 1 and sorted(places, reverse=True) == places
+
+
+@pytest.mark.parametrize("name", ["15-seed", "17-ppk", "asa-plain"])
+def test_no_key_is_recorded(name: str) -> None:
+    """What the driver keeps of the configuration, for the run folder."""
+    release, asked = CASES[name]
+    text = "\n".join(render(asked, Release.parse(release)).config)
+    kept = driver._SECRET_LINE.sub(r"\g<1><not shown>", text)
+    assert "cisco" in text and "cisco" not in kept and "0a0b0c0d" not in kept
+    assert kept.count("<not shown>") == (3 if "ppk" in name else 2)
 
 
 WEAK = ("3des-sha1-modp2048", "des-sha1-modp2048", "aes128-md5-modp2048", "aes128-sha1-modp768",
