@@ -15,7 +15,7 @@ from ikelab.harness.inspect.configs.read import Configs
 from ikelab.harness.inspect.configs.side import addresses
 from ikelab.harness.inspect.flow import Flow, Packet
 from ikelab.harness.inspect.ikev1 import EXCHANGES, Ikev1
-from ikelab.harness.inspect.keys import KeyRing, load
+from ikelab.harness.inspect.keys import KeyRing, learn, load
 from ikelab.harness.inspect.pcap import Capture
 from ikelab.harness.inspect.session import Exchange, Message, Session, Sessions
 from ikelab.harness.model import Spis, Violation
@@ -130,7 +130,8 @@ class Inspection:
     @cached_property
     def end(self) -> float:
         """The time of the last IKE message."""
-        return max((s.messages[-1].step.now for s in self.sessions), default=0.0)
+        last = [s.messages[-1].step.now for s in self.sessions if s.messages]
+        return max(last, default=0.0)
 
     @cached_property
     def bare(self) -> set[bytes]:
@@ -208,15 +209,24 @@ def inspect_capture(
     flow, sessions = Flow(capture), Sessions()
     for packet in flow if mine is None else filter(mine, flow):
         _sort(packet, result, sessions)
+    for number, table in enumerate(capture.secrets, 1):
+        learn(ring, table, f"{capture.name}, secrets block {number}")
     sessions.open(ring)
     result.frames, result.lost, result.sessions = flow.frames, capture.lost, sessions.all
     for linktype, count in flow.unknown_links.items():
         result.notes.append(f"{count} frames of link type {linktype}, which ikelab does not read")
+    result.notes += [f"comment on {_place(number)}: {text}" for number, text in capture.comments]
+    if flow.gaps:
+        result.notes.append(f"TCP segments are missing in {flow.gaps} places")
     if flow.incomplete:
         result.notes.append(
             f"IP fragments are missing: {flow.incomplete} datagrams not put together"
         )
     return result
+
+
+def _place(number: int) -> str:
+    return f"frame {number}" if number else "the file"
 
 
 def _sort(packet: Packet, result: Inspection, sessions: Sessions) -> None:

@@ -78,6 +78,17 @@ def load(paths: Iterable[Path]) -> KeyRing:
     return ring
 
 
+def learn(ring: KeyRing, text: str, place: str) -> None:
+    """Take in tables that came as text, from within a capture; a wrong row is a note."""
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            if line.strip() and not line.startswith("#"):
+                note = partial(_note, ring.notes, f"{place}, line {number}")
+                ring.add(replace(_parse(line, "", note), source=place))
+        except (_Wrong, UnsupportedAlgorithm) as error:
+            ring.notes.append(f"{place}, line {number}: {error}")
+
+
 def _tables(folder: Path) -> list[Path]:
     """The key tables of a profile folder, or of all tests in a run folder."""
     if not folder.exists():

@@ -32,7 +32,11 @@ _PCAP = {
     b"\xa1\xb2\xcd\x34": (">", 10**6, 24),
     b"\x34\xcd\xb2\xa1": ("<", 10**6, 24),
 }
-_SHB, _IDB, _PB, _SPB, _EPB = 0x0A0D0D0A, 1, 2, 3, 6
+_SHB, _IDB, _PB, _SPB, _EPB, _DSB = 0x0A0D0D0A, 1, 2, 3, 6, 10
+# Of a decryption secrets block: tables of IKE keys as text, one line a row. The number is ours, as
+# the draft has none for IKE; others skip what they do not know.
+SECRETS = int.from_bytes(b"IKEK", "big")
+MOST_COMMENTS = 1000
 _COMPRESSED = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\x04\x22\x4d\x18": "lz4",
@@ -72,6 +76,8 @@ class Capture:
     def __init__(self, source: Path | BinaryIO) -> None:
         self.name = str(source) if isinstance(source, Path) else getattr(source, "name", "input")
         self.lost: str | None = None
+        self.comments: list[tuple[int, str]] = []  # frame (0: the file), text
+        self.secrets: list[str] = []  # tables of keys that the file brings along
         self._read_count = 0
         self._stream, self._magic = _open(source, self.name)
 
@@ -116,7 +122,7 @@ class Capture:
             self._read_count += header_size + length
 
     def _pcapng(self) -> Iterator[tuple[float, int, bytes]]:
-        order = "<"
+        order, number = "<", 0
         interfaces: list[_Interface] = []
         pending: bytes = self._magic
         while head := pending + self._stream.read(8 - len(pending)):
@@ -130,6 +136,7 @@ class Capture:
                 order, length = _section(mark, head)
                 body = mark + self._take(_body_length(length) - 4, "a section header")
                 interfaces = []
+                self._comment(0, body[16:], order)
             else:
                 body = self._take(_body_length(length), "a block")
             (again,) = struct.unpack(f"{order}I", self._take(4, "a block"))
@@ -138,7 +145,21 @@ class Capture:
             if kind == _IDB:
                 interfaces.append(_interface(body, order))
             elif kind in (_EPB, _PB, _SPB):
-                yield _frame(kind, body, order, interfaces)
+                number += 1
+                frame = _frame(kind, body, order, interfaces)
+                if kind == _EPB and len(body) > 20 + len(frame[2]) + (-len(frame[2]) % 4):
+                    self._comment(number, body[20 + len(frame[2]) + (-len(frame[2]) % 4) :], order)
+                yield frame
+            elif kind == _DSB and len(body) >= 8:
+                secrets, size = struct.unpack_from(f"{order}II", body)
+                if secrets == SECRETS:
+                    self.secrets.append(body[8 : 8 + size].decode("utf-8", "replace"))
+
+    def _comment(self, number: int, options: bytes, order: str) -> None:
+        """Keep the comments among a block's options, each as one line."""
+        for code, value in _options(options, order):
+            if code == 1 and len(self.comments) < MOST_COMMENTS:
+                self.comments.append((number, " ".join(value.decode("utf-8", "replace").split())))
 
 
 def _open(source: Path | BinaryIO, name: str) -> tuple[BinaryIO, bytes]:
@@ -232,19 +253,24 @@ def _interface(body: bytes, order: str) -> _Interface:
         raise _Lost("an interface description is too short, which is damage")
     linktype, snaplen = struct.unpack_from(f"{order}H2xI", body)
     found = _Interface(linktype, snaplen)
-    position = 8
-    while position + 4 <= len(body):
-        code, length = struct.unpack_from(f"{order}HH", body, position)
-        value = body[position + 4 : position + 4 + length]
-        if code == 0:
-            break
+    for code, value in _options(body[8:], order):
         if code == 9 and len(value) == 1:  # if_tsresol
             power = value[0] & 0x7F
             found.ticks = 2**power if value[0] & 0x80 else 10**power
         elif code == 14 and len(value) == 8:  # if_tsoffset
             (found.offset,) = struct.unpack(f"{order}q", value)
-        position += 4 + length + (-length % 4)
     return found
+
+
+def _options(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+    """Number and value of the options at the end of a block."""
+    at = 0
+    while at + 4 <= len(data):
+        code, length = struct.unpack_from(f"{order}HH", data, at)
+        if code == 0:
+            return
+        yield code, data[at + 4 : at + 4 + length]
+        at += 4 + length + (-length % 4)
 
 
 def _frame(

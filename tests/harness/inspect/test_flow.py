@@ -42,6 +42,7 @@ def packets(frames: Iterable[bytes], linktype: int = 1) -> list[Packet]:
 
 V4, V6 = ipv4(udp(HEADER)), ipv6(udp(HEADER))
 GRE = struct.pack("!HH", 0, 0x0800)
+SNAP = b"\xaa\xaa\x03\0\0\0\x08\0"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,29 @@ GRE = struct.pack("!HH", 0, 0x0800)
         (104, b"\x0f\0\x08\0" + V4),
         (51, b"\x11\0\0\1\0\x40\0\x57" + V6),
         (109, bytes(12) + V4),
+        (1, bytes(12) + struct.pack("!H", 8 + len(V4)) + SNAP + V4),
+        (1, ethernet(ipv4(struct.pack("!HH", 0, 0x6558) + ethernet(V4), 47))),
+        (1, ethernet(ipv4(struct.pack("!HHI", 0x1000, 0x88BE, 1) + bytes(8) + ethernet(V4), 47))),
+        (1, ethernet(ipv4(b"\x30\x81\x88\x0b" + bytes(12) + b"\xff\x03\0\x21" + V4, 47))),
+        (1, ethernet(ipv4(udp(b"\x08\0\0\0\0\0\x2a\0" + ethernet(V4), 40000, 4789)))),
+        (6, bytes(14) + SNAP + V4),
+        (8, bytes(16) + V4),
+        (10, bytes(13) + SNAP + V4),
+        (100, SNAP + V4),
+        (105, b"\x08\x01" + bytes(22) + SNAP + V4),
+        (105, b"\x88\x02" + bytes(24) + SNAP + V4),
+        (105, b"\x08\x03" + bytes(28) + SNAP + V4),
+        (107, b"\x18\x41\x03\xcc" + V4),
+        (117, b"\x3d" + bytes(63) + V4),
+        (119, bytes(144) + b"\x08\x01" + bytes(22) + SNAP + V4),
+        (127, b"\0\0\x0a\0" + bytes(6) + b"\x08\x01" + bytes(22) + SNAP + V4),
+        (138, bytes(16) + b"\x08\0" + V4),
+        (163, bytes(4) + b"\0\0\0\x40" + bytes(56) + b"\x08\x01" + bytes(22) + SNAP + V4),
+        (166, b"\1\x21" + V4),
+        (192, b"\0\0\x08\0\x01\0\0\0" + ethernet(V4)),
+        (239, b"\2\0\0\0\x08\0\1\0\0\0\0\0" + struct.pack("<HH", 4 + len(V4), 9) + V4),
+        (242, b"\x08\0\0\0" + V4),
+        (258, struct.pack("<III", 12, 1, 1) + ethernet(V6, 0x86DD)),
     ],
 )
 def test_every_link_type_leads_to_the_datagram(linktype: int, frame: bytes) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ikelab.harness.errors import ConfigError
+from ikelab.harness.inspect import pcap
 from ikelab.harness.inspect.pcap import Capture, Record
 
 FRAMES = [b"first frame", b"", b"the third, of 25 octets.."]
@@ -209,3 +210,34 @@ def test_a_record_that_claims_gigabytes_is_damage_and_costs_no_memory() -> None:
     records, lost = read(pcap() + struct.pack("<IIII", 0, 0, 0xFFFFFFF0, 0xFFFFFFF0))
     assert len(records) == 3
     assert lost is not None and "claims 4294967280 octets" in lost
+
+
+def test_comments_and_secrets_of_a_pcapng_file() -> None:
+    def block(kind: int, body: bytes) -> bytes:
+        size = 12 + len(body)
+        return struct.pack("<II", kind, size) + body + struct.pack("<I", size)
+
+    def comment(text: bytes) -> bytes:
+        padded = text + bytes(-len(text) % 4)
+        return struct.pack("<HH", 1, len(text)) + padded + bytes(4)
+
+    table = b"a row\nanother one"
+    secrets = struct.pack("<II", pcap.SECRETS, len(table)) + table + bytes(-len(table) % 4)
+    frame = struct.pack("<IIIII", 1, 0, 7, 6, 6) + b"abcdef\0\0"
+    data = (
+        block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + comment(b"made\nby hand"))
+        + block(1, struct.pack("<HHI", 1, 0, 0))
+        + block(1, struct.pack("<HHI", 101, 0, 0))
+        + block(10, secrets)
+        + block(10, struct.pack("<II", 0x544C534B, 4) + b"tls!")
+        + block(6, frame)
+        + block(6, frame + comment("das fällt auf".encode()))
+    )
+    capture = Capture(io.BytesIO(data))
+    assert [(r.number, r.linktype, r.data) for r in capture] == [
+        (1, 101, b"abcdef"),
+        (2, 101, b"abcdef"),
+    ]
+    assert capture.lost is None
+    assert capture.comments == [(0, "made by hand"), (2, "das fällt auf")]
+    assert capture.secrets == [table.decode()]
