@@ -71,8 +71,8 @@ def read(path: Path) -> dict[str, Entry]:
         raise ConfigError(f"{path}: write [peers] with one entry a gateway")
     entries = {name: _entry(path, name, table) for name, table in peers.items()}
     # A router has two names, so that a run says of itself that it configured one.
-    routers = {ios.PREFIX + name: entry for name, entry in entries.items() if entry.router}
-    return entries | routers
+    routers = [replace(e, name=ios.PREFIX + e.name) for e in entries.values() if e.router]
+    return entries | {entry.name: entry for entry in routers}
 
 
 def _entry(path: Path, name: str, table: Any) -> Entry:

@@ -11,7 +11,8 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +23,15 @@ from tests.conftest import missing
 
 NAME = "R1"
 USER, PASSWORD, ENABLE = "ikelab", "let-me-in", "up-i-go"
+# What there is one of, or none.
+_SINGLE = re.compile(
+    r"^(?:no |default )?(logging buffered|logging console|service timestamps debug)"
+)
 NOISE = "*Nov 23 18:00:0{n}.123: %SYS-5-CONFIG_I: Configured from console by noise{n}"
-_SUB = re.compile(r"^(crypto ikev2 \w+|crypto ipsec \w+|crypto map|interface|ip access-list)\b")
+_BLOCK = re.compile(
+    r"^(?:crypto ikev2 (?:proposal|policy|keyring|profile) \S+$"
+    r"|crypto ipsec (?:transform-set|profile) |crypto map \S+ \d+|interface |ip access-list )"
+)
 
 
 @dataclass
@@ -40,6 +48,9 @@ class Box:
     drop_at: list[str] = field(default_factory=list)  # commands that end the connection, once each
     asks_enable: bool = True
     boots: str = ""  # what a console says first
+    on: dict[str, Callable[[], str]] = field(default_factory=dict)  # what commands bring about
+    broken: list[str] = field(default_factory=list)  # what our own part of it failed with
+    _section: str = ""
     _log: int = 0
     _secret: bool = False
 
@@ -84,8 +95,14 @@ class Box:
         if word == "configure terminal" and self.mode == "#":
             self.mode = "(config)#"
             return ["Enter configuration commands, one per line.  End with CNTL/Z."]
+        if word.startswith("show running-config | include"):
+            wanted = re.compile(word.partition("include ")[2])
+            return [line for line in self.config if wanted.search(line)]
         if word == "show running-config":
             return ["Building configuration...", "", *self.config, "end"]
+        for start, act in self.on.items():
+            if word.startswith(start):
+                return act().splitlines()
         if word.startswith(("terminal ", "clear ", "debug ", "undebug ", "no debug ", "ping ")):
             return []
         for command, answer in self.answers.items():
@@ -94,35 +111,57 @@ class Box:
         return ["% Invalid input detected at '^' marker."] if word else []
 
     def _configure(self, line: str) -> list[str]:
+        """One line of configuration; in a block, the same words may be the block's own."""
         word = line.strip()
-        if not word:
+        if not word or word == "!":
             return []
         if re.search(self.refuse, word):
             return [" " * 20 + "^", "% Invalid input detected at '^' marker."]
-        top = not line.startswith(" ") and (bool(_SUB.match(word)) or word.startswith("no "))
-        if word.startswith("no ") and (top or self.mode == "(config)#"):
-            self.mode = "(config)#"
+        inside = "sub" in self.mode
+        if inside and self._section.startswith("interface"):
+            block = self._block(self._section)
+            if word.startswith("no crypto map"):
+                self._drop(block, f" {word.removeprefix('no ')}")
+                return []
+            if re.fullmatch(r"crypto map \S+", word):
+                self.config.insert(block[1], f" {word}")
+                return []
+        if single := _SINGLE.match(word):
+            key = single.group(1)
+            self.config = [x for x in self.config if x.removeprefix("no ").find(key) != 0]
+            if not word.startswith("default "):
+                self.config.insert(0, word)
+            return []
+        if word.startswith("no ") and not inside:
             return self._remove(word.removeprefix("no "))
-        if _SUB.match(word):
-            self.mode = "(config-sub)#"
+        if _BLOCK.match(word):
+            self.mode, self._section = "(config-sub)#", word
             if word not in self.config:
                 self.config.append(word)
-            return []
-        indented = f" {word}" if "sub" in self.mode else word
-        if indented not in self.config and "!" not in word:
-            self.config.append(indented)
+        elif inside:
+            start, end = self._block(self._section)
+            if f" {word}" not in self.config[start:end]:
+                self.config.insert(end, f" {word}")
+        elif word not in self.config:
+            self.config.append(word)
         return []
 
-    def _remove(self, word: str) -> list[str]:
-        at = [
-            n for n, line in enumerate(self.config) if line == word or line.startswith(word + " ")
-        ]
-        if not at:
-            return [f"% Cannot find {word}"]
-        end = at[0] + 1
+    def _block(self, header: str) -> tuple[int, int]:
+        start = self.config.index(header) + 1
+        end = start
         while end < len(self.config) and self.config[end].startswith(" "):
             end += 1
-        del self.config[at[0] : end]
+        return start, end
+
+    def _drop(self, block: tuple[int, int], line: str) -> None:
+        self.config[slice(*block)] = [x for x in self.config[slice(*block)] if x != line]
+
+    def _remove(self, word: str) -> list[str]:
+        at = [line for line in self.config if f"{line} ".startswith(f"{word} ")]
+        if not at:
+            return [f"% Cannot find {word}"]
+        start, end = self._block(at[0])
+        del self.config[start - 1 : end]
         return []
 
 
@@ -144,7 +183,11 @@ def _shell(box: Box) -> Any:
             return bool(self.default(line))
 
         def default(self, line: str) -> bool:
-            answer = box.run(line)
+            try:
+                answer = box.run(line)
+            except Exception:
+                box.broken.append(traceback.format_exc())
+                raise
             if answer is None:
                 return True
             known = self.commands.get(line.strip(), {}) if answer[:1] else {}

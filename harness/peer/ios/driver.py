@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ikelab.harness.errors import IkelabError, LabError
-from ikelab.harness.model import Transform, hosts
+from ikelab.harness.model import TS, Transform
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.ios.entry import RouterEntry
 from ikelab.harness.peer.ios.session import Session
@@ -31,6 +31,10 @@ _ASKED = "show running-config | include ^logging (buffered|console)|^service tim
 _DEFAULTS = (
     "default service timestamps debug", "default logging buffered", "default logging console"
 )  # fmt: skip
+LOOPBACK = "Loopback900"
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+_BLOCK = re.compile(r"crypto ikev2 (?:proposal|policy|keyring|profile) \S+$")
 _SECRET_LINE = re.compile(
     r"^(\s*(?:ikev2 (?:local|remote)-authentication )?(?:pre-shared-key(?: local| remote)?"
     r"|ppk manual id \S+ key(?: hex)?) )\S+",
@@ -109,34 +113,51 @@ class IosPeer:
 
         The same configuration is not given twice.
         """
-        script = self._dialect.render(config, self._entry.interface)
+        rendered = self._dialect.render(config, self._entry.interface)
+        script = self._surroundings(rendered, config)
         self._prepare()
         if self._config is None or script != self._script:
             self._unconfigure()
             self._script = script
-            self._session.configure(self._with_address(script, config))
+            self._session.configure(script.apply)
             self._ready(script)
         for command in (*self._dialect.clear, "clear logging", *self._dialect.debug):
             self._session.show(command)
         self._config = config
 
     def initiate(self) -> None:
-        """Send a packet through the tunnel from behind the router: that brings an SA up."""
+        """Send a packet through the tunnel from behind the router: that brings an SA up.
+
+        A tunnel interface brings one up by itself when it comes up.
+        """
         config = self._config
         assert config is not None, "initiate before start"
-        inside = next(hosts(config.local_ts), None)
-        outside = next(hosts(config.remote_ts), None)
-        if inside is None or outside is None:
+        if tunnel := _tunnel(self._script):
+            for word in (" shutdown", " no shutdown"):
+                self._session.configure((tunnel, word))
+            return
+        if not config.local_ts or not config.remote_ts:
             raise Unsupported(f"{self.name} has no addresses behind it to send a packet between")
+        inside, outside = _host(config.local_ts[0]), _host(config.remote_ts[0])
         # One second and one packet: its answer is of no interest.
-        self._session.show(f"ping {outside} source {inside} repeat 1 timeout 1")
+        said = self._session.show(f"ping {outside} source {inside} repeat 1 timeout 1")
+        if "Invalid source" in said:
+            raise LabError(f"{self.name} cannot send from {inside}: {' '.join(said.split())}")
 
     def view(self) -> PeerView:
         """What the router shows of its SAs now."""
         if self._config is None:
             return PeerView()
         answers = {question: self._session.show(question) for question in self._dialect.questions}
-        return self._dialect.view(answers, self._config)
+        view = self._dialect.view(answers, self._config)
+        for child in (child for sa in view.sas for child in sa.children):
+            if not (child.local_ts and child.remote_ts and child.suite.transforms):
+                # Never judge a router by what we cannot read.
+                raise LabError(
+                    f"{self.name} shows a child {child.spi_in.hex()} in words that ikelab does "
+                    "not read: 'ikelab lab record' keeps them for a report"
+                )
+        return view
 
     def knows(self, transform: Transform, protocol: int) -> bool:
         """Whether the release has the algorithm."""
@@ -187,15 +208,25 @@ class IosPeer:
         self._session.configure(_LOGGING)
         self._logging = (*_DEFAULTS, *found)
 
-    def _with_address(self, script: Script, config: PeerConfig) -> tuple[str, ...]:
-        """The lines, before them those of the interface's address, if that is for us to give."""
-        entry = self._entry
-        if not entry.prefix:
-            return script.apply
-        there = ipaddress.ip_interface(f"{config.local_address}/{entry.prefix}")
-        word = f"ip address {there.ip} {there.netmask}" if there.version == 4 else (
-            f"ipv6 address {there}")  # fmt: skip
-        return (f"interface {entry.interface}", f" {word}", " no shutdown", "exit", *script.apply)
+    def _surroundings(self, script: Script, config: PeerConfig) -> Script:
+        """The script, and what has to be there for a packet to want the tunnel.
+
+        The interface's own address where that is for us to give, an address behind the router to
+        send from, and a way to what lies behind us.
+        """
+        entry, before, undo = self._entry, [], []
+        if entry.prefix:
+            address = f"{config.local_address}/{entry.prefix}"
+            before += [f"interface {entry.interface}", f" {_address(address)}", " no shutdown"]
+        if config.local_ts and not _tunnel(script):
+            inside = _host(config.local_ts[0])
+            before += [f"interface {LOOPBACK}", f" {_address(f'{inside}/{inside.max_prefixlen}')}"]
+            undo.append(f"no interface {LOOPBACK}")
+            for selector in config.remote_ts:
+                ways = [f"{_route(net)} {config.remote_address}" for net in _networks(selector)]
+                before += ways
+                undo += [f"no {way}" for way in ways]
+        return Script((*before, *script.apply), (*script.undo, *undo))
 
     def _unconfigure(self) -> None:
         if self._script.undo:
@@ -207,7 +238,40 @@ class IosPeer:
     def _ready(self, script: Script) -> None:
         """LabError where the router does not show what it was told: nothing would be judged."""
         there = {line.strip() for line in self._session.show("show running-config").splitlines()}
+        # Lines with a default's value are not shown; blocks are.
         missing = [line for line in script.apply
-                   if line.startswith("crypto ") and line.strip() not in there]  # fmt: skip
+                   if _BLOCK.match(line) and line.strip() not in there]  # fmt: skip
         if missing:
             raise LabError(f"{self.name} took {missing[0]!r} and does not show it")
+
+
+def _tunnel(script: Script) -> str:
+    """The line that opens the script's tunnel interface, "" where it has none."""
+    return next((line for line in script.apply if line.startswith("interface Tunnel")), "")
+
+
+def _host(selector: TS) -> IPAddress:
+    """The first address in a range that a host can have."""
+    first = ipaddress.ip_address(str(selector.start))
+    return first if str(selector.end) == str(selector.start) else first + 1
+
+
+def _address(text: str) -> str:
+    """The command that gives an interface this address."""
+    there = ipaddress.ip_interface(text)
+    if there.version == 6:
+        return f"ipv6 address {there}"
+    return f"ip address {there.ip} {there.netmask}"
+
+
+def _networks(selector: TS) -> list[IPNetwork]:
+    """The networks of a range of addresses."""
+    first, last = (ipaddress.ip_address(str(end)) for end in (selector.start, selector.end))
+    return list(ipaddress.summarize_address_range(first, last))
+
+
+def _route(network: IPNetwork) -> str:
+    """The start of the command that says where a network lies."""
+    if network.version == 6:
+        return f"ipv6 route {network}"
+    return f"ip route {network.network_address} {network.netmask}"

@@ -23,6 +23,7 @@ from ikelab.harness.peer.ios.dialogue import ECHO_TIME, Login, privileged
 
 LOGIN_TIME = 60.0
 ANSWER_TIME = 60.0
+DEEPEST = 4  # configuration modes one inside the other
 _KINDS = {"ssh": "cisco_ios", "telnet": "cisco_ios_telnet"}
 
 
@@ -119,6 +120,7 @@ class Session:
         self._boot = boot
         self._console: Console | None = None
         self._prompt = text.prompt("")
+        self._mode = ""  # "config", "config-if", ...: where the last prompt says that we are
         self._said: list[str] = []  # by connections that have ended
 
     @classmethod
@@ -135,8 +137,9 @@ class Session:
             self.name = privileged(console, self._login, self._boot or LOGIN_TIME)
             self._prompt = text.prompt(self.name)
             self._console = console
-            for command in ("terminal length 0", "terminal width 0"):
-                self._ask(command, ANSWER_TIME)
+            if text.refusal(self._ask("terminal length 0", ANSWER_TIME)):
+                self._ask("terminal pager 0", ANSWER_TIME)  # an ASA
+            self._ask("terminal width 0", ANSWER_TIME)
         except BaseException:
             self._console = None
             self._said.append(console.seen)
@@ -184,6 +187,8 @@ class Session:
         self._ask("configure terminal", ANSWER_TIME)
         try:
             for line in lines:
+                if not line.startswith(" "):
+                    self._leave_block()
                 refused = text.refusal(self._ask(line, ANSWER_TIME))
                 if refused and refusals is None:
                     raise Unsupported(f"{self.name} refuses {line.strip()!r}: {refused}")
@@ -192,6 +197,13 @@ class Session:
         finally:
             if self._console is not None:
                 self._ask("end", ANSWER_TIME)
+
+    def _leave_block(self) -> None:
+        """To the top of the configuration: inside a block the same words may mean its own."""
+        for _ in range(DEEPEST):
+            if self._mode == "config":
+                return
+            self._ask("exit", ANSWER_TIME)
 
     def _ask(self, command: str, timeout: float) -> str:
         """One command and its answer; LabError where none comes."""
@@ -215,6 +227,7 @@ class Session:
                 continue
             answer = self._answer(said, command, spared)
             if answer is not None:
+                self._mode = found.group(1) or ""
                 return answer
         raise LabError(
             f"{console.name} has not answered {command!r} within {timeout:.0f} s; "

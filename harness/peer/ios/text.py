@@ -12,7 +12,7 @@ _DATE = r"[A-Z][a-z]{2} +\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d+)?(?: [A-Z]{2,
 _STAMP = rf"(?:\d+: )?(?:\w[\w.\-]*: )?[*.]?(?:{_DATE}|\d+[wdy]\d+[dhw]): "
 _BARE = r"(?:\d+: )?%[A-Z][A-Z0-9_]*(?:-[A-Z0-9_]+)*-[0-7]-[A-Z0-9_]+: "
 LOG_LINE = re.compile(rf"^(?:{_STAMP}|{_BARE}).*(?:\n|\Z)", re.M)
-MORE = re.compile(r" ?-+ ?[Mm]ore ?-+ ?")
+MORE = re.compile(r" ?<?-+ ?[Mm]ore ?-+>? ?")
 _ERASED = re.compile(r"\x08+ *\x08*")
 _REFUSED = re.compile(
     r"^%+ ?(?:(?:Invalid|Incomplete|Ambiguous|Unrecognized|Unknown|Error|Cannot|Can't|Bad|Failed"
@@ -24,11 +24,10 @@ SPARED = re.compile(r"\bsh(?:ow?)? +log", re.I)  # its answer is made of log lin
 
 
 def prompt(name: str) -> re.Pattern[str]:
-    """The prompt of a router called `name`, alone on its line, in whatever mode."""
+    """The prompt of a router called `name`, alone on its line; its mode is group 1."""
     # IOS cuts the name in the prompts of configuration modes.
-    return re.compile(
-        rf"(?:^|[\r\n]){re.escape(name[:16])}[\w.\-]*(?:\([^)\r\n]*\))?[#>][ \t]*(?=[\r\n]|\Z)"
-    )
+    start = rf"(?:^|[\r\n]){re.escape(name[:16])}[\w.\-]*"
+    return re.compile(rf"{start}(?:\(([^)\r\n]*)\))?[#>][ \t]*(?=[\r\n]|\Z)")
 
 
 def question() -> re.Pattern[str]:
