@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ HEAD = 1 << 20
 
 def opened(path: Path, keys: Iterable[Path] = ()) -> list[Inspection]:
     """What lies there, inspected: one capture or log, or each case of a run."""
+    if str(path) == "-":
+        return [inspect_file(sys.stdin.buffer, list(keys))]
     if path.is_dir():
         return [_case(folder, keys) for folder in _cases(path)]
     if is_log(path):

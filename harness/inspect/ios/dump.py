@@ -245,6 +245,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Take | None], ...] = (
 
 
 _LINE_GROUP = re.compile(r"(DH_GROUP_\w+)/Group (\d+)")
+_UNNAMED = re.compile(r"Unknown - (\d+)-(128|192|256)\b")  # a cipher that routers do not know
 _SIZED = re.compile(r"(AES-(?:CBC|GCM))-(128|192|256)$")
 
 
@@ -255,9 +256,12 @@ def policy(text: str) -> list[Transform]:
     PRFs', a name that comes again begins the second.
     """
     text = _LINE_GROUP.sub(r"\1/Group_\2", re.sub(r"(Don't )?[Uu]se ESN", _joined, text))
-    found: list[Transform] = []
+    found = [
+        Transform(TransformType.ENCR, int(m[1]), m[0], None, int(m[2]))
+        for m in _UNNAMED.finditer(text)
+    ]
     hashes: list[str] = []
-    for word in text.split():
+    for word in _UNNAMED.sub(" ", text).split():
         sized = _SIZED.fullmatch(word)
         name = sized[1] if sized else word.replace("Group_", "Group ")
         name = name.replace("_", " ") if "ESN" in name else name

@@ -6,6 +6,7 @@ What a router does not print is null here: addresses, key lengths, identities, o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from ikelab.harness.notation import exchange_name
 from ikelab.layers.iana import AuthMethod, Payload, Protocol, name
 
 SHOWN = 20
+_SIZELESS = re.compile(r"encr:(\d+)/0\b")
+_WORDS = {"12": "aes?", "20": "aes?gcm16"}
 _OCTETS = ("data", "spi", "spis", "pad_length", "octets")
 """Fields of a payload that hold octets, which a router does not print."""
 
@@ -99,8 +102,10 @@ def _session(session: Session, row: dict[str, Any]) -> dict[str, Any]:
         if row["auth"][role]["method"] == "0":
             row["auth"][role]["method"] = None
     for proposal in row["offered"]:
-        _unsized(proposal["transforms"])
+        _unsized(proposal)
     for place in (row["chosen"], *(c["chosen"] for c in row["children"])):
+        if place:
+            place["text"] = plain(place["text"])
         if place and place["encr"] and place["encr"]["key_bits"] == rebuild.SIZE_UNKNOWN:
             place["encr"]["key_bits"] = None
     row["vendor_ids"] = list(_vendors(session))
@@ -113,7 +118,7 @@ def _session(session: Session, row: dict[str, Any]) -> dict[str, Any]:
         child["spis"] = [spi.hex() for spi in sa.child_spis]
         for proposal in child["offered"]:
             proposal["spi"] = None
-            _unsized(proposal["transforms"])
+            _unsized(proposal)
     row["state_trace"] = {role: [_trace(t) for t in sa.traces if t.role == role]
                           for role in (INITIATOR, RESPONDER)}  # fmt: skip
     row["state"] = states(session)
@@ -121,8 +126,10 @@ def _session(session: Session, row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _unsized(transforms: list[dict[str, Any]]) -> None:
-    for transform in transforms:
+def _unsized(proposal: dict[str, Any]) -> None:
+    """Nothing in the place of key lengths that are not printed."""
+    proposal["text"] = plain(proposal["text"])
+    for transform in proposal["transforms"]:
         if transform["key_bits"] == rebuild.SIZE_UNKNOWN:
             transform["key_bits"] = None
 
@@ -145,12 +152,12 @@ def _half(half: Half, row: dict[str, Any]) -> None:
 
 
 def _times_seen(message: ToldMessage) -> list[int]:
-    boxes = [s.box for s in message.seen]
+    boxes = [s.box for s in message.seen if not any(r.kind == Payload.SKF for r in s.outer)]
     return [boxes.count(box) for box in set(boxes)] or [1]
 
 
 def _payload(line: PayloadLine, row: dict[str, Any]) -> None:
-    row["length"] = line.length
+    row["length"], row["text"] = line.length, plain(row["text"])
     for name_ in _OCTETS:
         row.pop(name_, None)
     if line.kind == Payload.V:
@@ -163,7 +170,7 @@ def _payload(line: PayloadLine, row: dict[str, Any]) -> None:
         row["method"] = row["method_name"] = None
     for proposal in row.get("proposals", ()):
         proposal.pop("spi", None)
-        _unsized(proposal["transforms"])
+        _unsized(proposal)
     if line.kind == Payload.CP:
         row["attributes"] = [
             {"type": kind, "name": a["name"], "length": size}
@@ -297,7 +304,7 @@ def _block(session: ToldSession) -> Iterator[str]:
 
 def plain(suite: Any) -> str:
     """A suite in words; a key length that the router does not print is a question mark."""
-    return str(suite).replace("encr:12/0", "aes?").replace("encr:20/0", "aes?gcm16")
+    return _SIZELESS.sub(lambda m: _WORDS.get(m[1], f"encr:{m[1]}/?"), str(suite))
 
 
 def _chain(message: ToldMessage) -> str:

@@ -15,7 +15,10 @@ from ikelab.harness.inspect.ios.report import of_text
 
 CAPTURES = {
     "captures/wireshark/ikev2-decrypt-3des-sha1_160.pcap": True,
+    "captures/wireshark/ikev2-decrypt-aes128ccm12.pcap": True,
+    "captures/wireshark/ikev2-decrypt-aes256cbc.pcapng": True,
     "captures/wireshark/ikev2-decrypt-aes256gcm16.pcap": True,
+    "captures/suricata/detect-bypass-udp.pcap": False,
     "cisco/wire-cisco-ikev2-pycrate.pcap": False,
 }
 FIELDS = ("name", "length", "notify", "group", "id_type", "method", "selectors", "encoding", "cfg")

@@ -69,6 +69,7 @@ def test_a_key_length_is_not_guessed_where_the_configuration_is_missing(seed_pat
     text = seed_path.read_text().replace("3des aes-cbc-128", "(cut)")
     [row] = of_text(text).to_json()["ike_sas"]
     assert row["chosen"]["encr"]["key_bits"] is None
+    assert row["chosen"]["text"] == "aes?-sha1-modp1024"
 
 
 def test_the_child(row: dict[str, Any]) -> None:
