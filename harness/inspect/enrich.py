@@ -20,21 +20,22 @@ def nat(session: Session, hints: list[str], *, thorough: bool = False) -> dict[s
     """
     plain = facts.nat(session)
     view = natview.view(session, hints, thorough=thorough)
-    ends = {}
+    moved_ends: dict[str, bool | None] = {}
+    ends: dict[str, Any] = {}
     for label, end, moved in (
         ("initiator", view.initiator, plain.initiator),
         ("responder", view.responder, plain.responder),
     ):
         forced = end.where is natview.Where.FORCED
-        ends[label] = False if forced else moved
-        ends[f"{label}_end"] = {
+        moved_ends[label] = False if forced else moved
+        ends[label] = {
             "verdict": str(end.where),
             "seen": list(end.seen),
             "beyond": list(end.other) if end.other else None,
             "reason": end.reason,
             "frames": list(end.frames),
         }
-    return ends
+    return {"nat": moved_ends, "nat_ends": ends}
 
 
 def rows(offered: tuple[Proposal, ...], chosen: Suite | None, number: int | None) -> list[Any]:

@@ -24,6 +24,7 @@ from ikelab.harness.transcript import Transcript
 from ikelab.layers.iana import Exchange as Type
 
 if TYPE_CHECKING:
+    from ikelab.harness.inspect.live import Live
     from ikelab.harness.inspect.why.story import Explanation
 
 
@@ -202,13 +203,21 @@ def inspect_file(source: Path | BinaryIO, key_paths: Iterable[Path] = ()) -> Ins
 
 @patient_collector()
 def inspect_capture(
-    capture: Capture, ring: KeyRing, mine: Callable[[Packet], bool] | None = None
+    capture: Capture | Live,
+    ring: KeyRing,
+    mine: Callable[[Packet], bool] | None = None,
+    heard: Callable[[Packet, Message | None], None] | None = None,
 ) -> Inspection:
-    """The same for a capture that is open already; `mine` leaves packets out."""
+    """The same for a capture that is open already, or an interface.
+
+    `mine` leaves packets out; `heard` is told of each, with the IKEv2 message that it is.
+    """
     result = Inspection(capture.name, notes=list(ring.notes), ring=ring)
     flow, sessions = Flow(capture), Sessions()
     for packet in flow if mine is None else filter(mine, flow):
-        _sort(packet, result, sessions)
+        message = _sort(packet, result, sessions)
+        if heard is not None:
+            heard(packet, message)
     for number, table in enumerate(capture.secrets, 1):
         learn(ring, table, f"{capture.name}, secrets block {number}")
     sessions.open(ring)
@@ -229,26 +238,27 @@ def _place(number: int) -> str:
     return f"frame {number}" if number else "the file"
 
 
-def _sort(packet: Packet, result: Inspection, sessions: Sessions) -> None:
+def _sort(packet: Packet, result: Inspection, sessions: Sessions) -> Message | None:
     kind, data = packet.kind, packet.data
     if kind in ("esp", "ah"):
         result.kinds[kind] += 1
         spi = data[:4] if kind == "esp" else data[4:8]
         result.esp[EspFlow(kind, packet.src[0], packet.dst[0], spi)] += 1
-        return
+        return None
     if kind != "ike":
         result.kinds[kind] += 1
-        return
+        return None
     if len(data) < HEADER:
         result.kinds["ike"] += 1
         result.stubs.append(packet)
-        return
+        return None
     version, whole = data[17] >> 4, int.from_bytes(data[24:28], "big") == len(data)
     if version == 1 and (whole or data[18] in EXCHANGES):
         result.kinds["ikev1"] += 1
         result.ikev1.add(packet)
     elif version == 2 or (whole and version > 2):
         result.kinds["ike"] += 1
-        sessions.add(packet)
+        return sessions.add(packet)
     else:
         result.kinds["unknown"] += 1
+    return None

@@ -17,7 +17,7 @@ from enum import StrEnum
 from ikelab.harness.crypto.auth import nat_detection
 from ikelab.harness.inspect import facts
 from ikelab.harness.inspect.session import Half, Message, Session
-from ikelab.harness.model import IKE_PORT, NATT_PORT, Address
+from ikelab.harness.model import IKE_PORT, NATT_PORT, Address, Nat
 from ikelab.layers.iana import IdType, Notify, Payload
 
 UNROUTED = frozenset({64, 128, 255})
@@ -93,6 +93,8 @@ def view(session: Session, hints: Iterable[str] = (), *, thorough: bool = False)
     end whose address is not found. Only then is a TTL believed: what sits in the same host as its
     client (a virtual machine's NAT) sends with a fresh one.
     """
+    if session.nat is not None:
+        return _told(session)
     known = [*hints, *_own_hints(session)]
     own: dict[bool, _Hashes] = {}  # what an end says of itself
     told: dict[bool, _Hashes] = {}  # what the other end says of it
@@ -109,6 +111,16 @@ def view(session: Session, hints: Iterable[str] = (), *, thorough: bool = False)
         for side in (True, False)
     )
     return NatView(*ends)
+
+
+def _told(session: Session) -> NatView:
+    """What somebody else found out: a router, in its log."""
+    words = {True: Where.TRANSLATED, False: Where.DIRECT, None: Where.UNKNOWN}
+    nat = session.nat or Nat(None, None)
+    return NatView(
+        End(words[nat.initiator], session.initiator, reason="the log says so"),
+        End(words[nat.responder], session.responder, reason="the log says so"),
+    )
 
 
 def _hashes(half: Half, kind: int, seen: Address) -> _Hashes | None:

@@ -113,7 +113,7 @@ def _session(session: Session, it: Inspection) -> dict[str, Any]:
         "offered": [_proposal(p) for p in offered],
         "chosen": _suite(chosen) if chosen else None,
         "rows": enrich.rows(offered, chosen, number),
-        "nat": enrich.nat(session, it.hints, thorough=it.thorough),
+        **enrich.nat(session, it.hints, thorough=it.thorough),
         "vendor_ids": [
             {"data": data.hex(), "name": known, "from": "initiator" if side else "responder"}
             for data, known, side in facts.vendors(session)
