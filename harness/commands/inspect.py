@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE", required=False)
+@click.option("--live", metavar="DEVICE", help="Listen on a network interface instead of FILE.")
+@click.option("--namespace", default="", metavar="NAME",
+              help="The namespace of --live: a name, a process number or a path.")  # fmt: skip
+@click.option("--for", "seconds", type=float, metavar="SECONDS", help="Listen that long.")
+@click.option("--count", "frames", type=int, metavar="N", help="Listen for so many frames.")
 @click.option(
     "--keys", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
     help="Key table, profile folder or run folder; repeatable.",
@@ -48,7 +53,11 @@ if TYPE_CHECKING:
     help="Processes for --json and the summary; 0, as many as there are cores if the file is big.",
 )  # fmt: skip
 def inspect(
-    file: Path,
+    file: Path | None,
+    live: str | None,
+    namespace: str,
+    seconds: float | None,
+    frames: int | None,
     keys: tuple[Path, ...],
     log: Path | None,
     configs: tuple[Path, ...],
@@ -59,7 +68,10 @@ def inspect(
     strict: bool,
     jobs: int,
 ) -> int:
-    """Read a capture, a run or a router's debug log: what was negotiated, opened with the keys."""
+    """Read a capture, a run or a router's debug log: what was negotiated, opened with the keys.
+
+    FILE is - for standard input.
+    """
     from ikelab.harness.inspect.ios import command
 
     form = "json" if as_json else "why" if why else form
@@ -69,7 +81,14 @@ def inspect(
         it.configs = known
         it.ring.psks += _psks(psks)
 
-    if log is None and form in ("json", "summary") and (count := _processes(file, jobs)) > 1:
+    if live is not None:
+        found = [_heard(live, namespace, seconds, frames, keys, quiet=form != "transcript")]
+        prepare(found[0])
+        if form != "transcript":
+            _show(found, form)
+    elif file is None:
+        raise ConfigError("give a FILE (- for standard input), or --live and an interface")
+    elif log is None and form in ("json", "summary") and (count := _processes(file, jobs)) > 1:
         found = [_shared(file, keys, count, form, prepare)]
     else:
         found = command.opened(file, list(keys))
@@ -83,6 +102,20 @@ def inspect(
     if lost is not None:
         raise ConfigError(f"{lost.file}: {lost.lost}; what was read is shown")
     return 1 if strict and any(it.totals.violations for it in found) else 0
+
+
+def _heard(
+    device: str, namespace: str, seconds: float | None, frames: int | None,
+    keys: tuple[Path, ...], *, quiet: bool,
+) -> Inspection:  # fmt: skip
+    """An interface listened to; each message is told as it comes, on stderr beside a view."""
+    from ikelab.harness.inspect.keys import load
+    from ikelab.harness.inspect.live import Live
+    from ikelab.harness.inspect.watch import watch
+
+    ring = load(keys)
+    source = Live(device, namespace, seconds=seconds, frames=frames)
+    return watch(source, ring, lambda line: click.echo(line, err=quiet))
 
 
 def _processes(file: Path, jobs: int) -> int:

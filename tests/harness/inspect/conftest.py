@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from ikelab.netns import world
+from tests.conftest import missing
+
 Pairs = list[tuple[str, Any]]
 
 
@@ -40,3 +43,15 @@ def ask_tshark(tshark: str) -> Callable[..., list[Pairs]]:
         return [list(walk(f)) for f in json.loads(ran.stdout, object_pairs_hook=list)]
 
     return ask
+
+
+@pytest.fixture
+def shared_world() -> Callable[..., object]:
+    """Run a function in a network of its own; a skip or a failure where there can be none."""
+    if reason := world.available():
+        missing(reason)
+
+    def call(function: Callable[[], object]) -> object:
+        return world.run(function, timeout=60)
+
+    return call

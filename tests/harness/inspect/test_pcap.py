@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.inspect import pcap
-from ikelab.harness.inspect.pcap import Capture, Record
+from ikelab.harness.inspect.pcap import SECRETS, Capture, Record
 
 FRAMES = [b"first frame", b"", b"the third, of 25 octets.."]
 
@@ -222,7 +221,7 @@ def test_comments_and_secrets_of_a_pcapng_file() -> None:
         return struct.pack("<HH", 1, len(text)) + padded + bytes(4)
 
     table = b"a row\nanother one"
-    secrets = struct.pack("<II", pcap.SECRETS, len(table)) + table + bytes(-len(table) % 4)
+    secrets = struct.pack("<II", SECRETS, len(table)) + table + bytes(-len(table) % 4)
     frame = struct.pack("<IIIII", 1, 0, 7, 6, 6) + b"abcdef\0\0"
     data = (
         block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + comment(b"made\nby hand"))
