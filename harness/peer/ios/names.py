@@ -162,12 +162,12 @@ def transform_suite(text: str, *, esn: bool = False) -> Suite:
             protocol = Protocol.AH if match[1] == "ah" else protocol
             number = _HMACS_READ[match[2]]
             found[TransformType.INTEG] = Transform(TransformType.INTEG, number)
-        elif match := re.fullmatch(r"(esp)-(?:(\d+)-)?(\w+)", word):
-            encr = _ESP_READ.get(f"esp-{match[3]}")
+        elif match := re.fullmatch(r"esp-(?:(\d+)-)?([a-z0-9]+?)(?:-(\d+))?", word):
+            encr = _ESP_READ.get(f"esp-{match[2]}")
             if encr is None:
                 continue
             after = words[index + 1] if index + 1 < len(words) else ""
-            bits = int(match[2] or (after if after.isdecimal() else 0)) or None
+            bits = int(match[1] or match[3] or (after if after.isdecimal() else 0)) or None
             sized = getattr(Encr(encr), "key_attribute", False)
             found[TransformType.ENCR] = Transform(
                 TransformType.ENCR, encr, (bits or 128) if sized else None

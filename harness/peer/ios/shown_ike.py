@@ -12,8 +12,9 @@ _PAIRS = ("req msg id", "next msg id", "req queued", "window")
 
 def _pair(words: str) -> Rule:
     name = words.replace(" ", "_")
+    said = words.replace("msg", "(?:msg|mess)")  # the ASA has the longer word
     return line(
-        rf"Local {words}:\s*(?P<local_{name}>\d+) Remote {words}:\s*(?P<remote_{name}>\d+)", "sas"
+        rf"Local {said}:\s*(?P<local_{name}>\d+) Remote {said}:\s*(?P<remote_{name}>\d+)", "sas"
     )
 
 
@@ -70,6 +71,7 @@ RULES = (
     line(r"PQC Key Exchange: (?P<pqc>\S+)", "sas"),
     line(r"Life/Active Time: (?P<life>\d+)/(?P<active>\d+) sec", "sas"),
     line(r"CE id: (?P<ce_id>\d+), Session-id: (?P<session_id>\d+)", "sas"),
+    line(r"Session-id: (?P<session_id>\d+)", "sas"),
     line(r"Status Description: (?P<description>.+?)", "sas"),
     line(r"Local spi: (?P<local_spi>[0-9A-Fa-f]{16}) Remote spi: (?P<remote_spi>[0-9A-Fa-f]{16})",
          "sas"),
@@ -78,7 +80,14 @@ RULES = (
     *(_pair(words) for words in _PAIRS),
     line(r"DPD configured for (?P<dpd_interval>\d+) seconds, retry (?P<dpd_retry>\d+)", "sas"),
     line(r"Fragmentation (?P<fragmentation>.+?)\.?", "sas"),
+    line(r"IETF Std Fragmentation MTU in use: (?P<ietf_mtu>\d+) bytes\.?", "sas"),
     line(r"IETF (?:Std|Standard) Fragmentation (?P<ietf_fragmentation>.+?)\.?", "sas"),
+    line(r"IKEv2 Fragmentation Configured MTU: (?P<fragment_mtu>\d+) bytes, "
+         r"Overhead: (?P<fragment_overhead>\d+) bytes, "
+         r"Effective MTU: (?P<fragment_effective>\d+) bytes", "sas"),
+    line(r"Parent SA Extended Status:"),
+    line(r"Delete in progress: (?P<delete_in_progress>\w+)", "sas"),
+    line(r"Marked for delete: (?P<marked_for_delete>\w+)", "sas"),
     line(r"Dynamic Route Update: (?P<route_update>\w+)", "sas"),
     line(r"Extended Authentication (?P<extended_authentication>.+?)\.", "sas"),
     line(r"NAT-T is (?P<nat_t>.+?)", "sas"),

@@ -198,6 +198,93 @@ interface: Tunnel900
 SEED = (SA, SESSION, IPSEC)
 
 
+ASA_SA = """\
+IKEv2 SAs:
+
+Session-id:1, Status:UP-ACTIVE, IKE count:1, CHILD count:1
+
+Tunnel-id Local                                   Remote                    Status         Role
+   98765 10.0.0.2/500                             10.0.0.1/500              READY    RESPONDER
+      Encr: AES-CBC, keysize: 256, Hash: SHA256, DH Grp:14, Auth sign: PSK, Auth verify: PSK
+      Life/Active Time: 86400/30 sec
+      Session-id: 1
+      Status Description: Negotiation done
+      Local spi: F94020DD8CB4B9C4       Remote spi: F074D8BBD5A59F0B
+      Local id: 10.0.0.2
+      Remote id: 10.0.0.1
+      Local req mess id: 4              Remote req mess id: 6
+      Local next mess id: 4             Remote next mess id: 6
+      Local req queued: 4               Remote req queued: 6
+      Local window: 1                   Remote window: 5
+      DPD configured for 10 seconds, retry 2
+      NAT-T is not detected
+      IKEv2 Fragmentation Configured MTU: 576 bytes, Overhead: 28 bytes, Effective MTU: 548 bytes
+      Parent SA Extended Status:
+        Delete in progress: FALSE
+        Marked for delete: FALSE
+Child sa: local selector  10.2.0.0/0 - 10.2.0.255/65535
+          remote selector 10.1.0.0/0 - 10.1.0.255/65535
+          ESP spi in/out: 0x0a0b0c0d/0x01020304
+          AH spi in/out: 0x0/0x0
+          CPI in/out: 0x0/0x0
+          Encr: AES-CBC, keysize: 256, esp_hmac: SHA96
+          ah_hmac: None, comp: IPCOMP_NONE, mode tunnel
+"""
+ASA_IPSEC = """\
+interface: outside
+    Crypto map tag: IKELAB, seq num: 10, local addr: 10.0.0.2
+
+      access-list IKELAB extended permit ip 10.2.0.0 255.255.255.0 10.1.0.0 255.255.255.0
+      local ident (addr/mask/prot/port): (10.2.0.0/255.255.255.0/0/0)
+      remote ident (addr/mask/prot/port): (10.1.0.0/255.255.255.0/0/0)
+      current_peer: 10.0.0.1
+
+      #pkts encaps: 3, #pkts encrypt: 3, #pkts digest: 3
+      #pkts not compressed: 3, #pkts comp failed: 0, #pkts decomp failed: 0
+      #pre-frag successes: 0, #pre-frag failures: 0, #fragments created: 0
+      #PMTUs sent: 0, #PMTUs rcvd: 0, #decapsulated frgs needing reassembly: 0
+      #TFC rcvd: 0, #TFC sent: 0
+      #Valid ICMP Errors rcvd: 0, #Invalid ICMP Errors rcvd: 0
+      #send errors: 0, #recv errors: 0
+
+      local crypto endpt.: 10.0.0.2/500, remote crypto endpt.: 10.0.0.1/500
+      path mtu 1500, ipsec overhead 74(44), media mtu 1500
+      PMTU time remaining (sec): 0, DF policy: copy-df
+      ICMP error validation: disabled, TFC packets: disabled
+      current outbound spi: 01020304
+      current inbound spi : 0A0B0C0D
+
+    inbound esp sas:
+      spi: 0x0A0B0C0D (168496141)
+         SA State: active
+         transform: esp-aes-256 esp-sha-hmac no compression
+         in use settings ={L2L, Tunnel, IKEv2, }
+         slot: 0, conn_id: 4096, crypto-map: IKELAB
+         sa timing: remaining key lifetime (kB/sec): (4055040/28682)
+         IV size: 16 bytes
+         replay detection support: Y
+         Anti replay bitmap:
+          0x00000000 0x0000000F
+    outbound esp sas:
+      spi: 0x01020304 (16909060)
+         SA State: active
+         transform: esp-aes-256 esp-sha-hmac no compression
+         in use settings ={L2L, Tunnel, IKEv2, }
+"""
+
+
+def test_both_outputs_of_an_asa_are_one_view() -> None:
+    texts = dict(zip(parse.ASA_QUESTIONS, (ASA_SA, ASA_IPSEC), strict=True))
+    assert parse.unknown(texts) == []
+    [sa] = parse.view(texts).sas
+    assert (sa.initiator, sa.spis.i.hex()) == (False, "f074d8bbd5a59f0b")
+    assert sa.suite == Suite.parse("aes256-sha256-modp2048")
+    [child] = sa.children
+    assert (child.spi_in.hex(), child.state, child.mode) == ("0a0b0c0d", "INSTALLED", "tunnel")
+    assert child.suite == Suite.parse("aes256-sha1", Protocol.ESP)
+    assert child.local_ts == (TS.parse("10.2.0.0/24"),)
+
+
 def test_ipsec_sa_alone_gives_the_children(shared: Path) -> None:
     [sa] = parse.view({"a": SA, "b": IPSEC}).sas
     assert [c.spi_in.hex() for c in sa.children] == ["9506d414"]
