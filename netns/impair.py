@@ -11,7 +11,7 @@ import random
 import struct
 from itertools import count
 
-from ikelab.netns.nl import attribute
+from ikelab.netns.nl import attribute, nested
 from ikelab.netns.packets import parse
 from ikelab.netns.topology import Impairment
 
@@ -86,17 +86,24 @@ class Line:
 
 
 def netem(wrong: Impairment) -> bytes | None:
-    """The options of a netem queue (`struct tc_netem_qopt` and what follows); None: it cannot."""
-    if wrong.drop_fragments:
+    """The options of a netem queue (`struct tc_netem_qopt` and what follows); None: it cannot.
+
+    It drops no fragments by choice, and damages any number of packets in a row.
+    """
+    if wrong.drop_fragments or wrong.corrupt:
         return None
     # Who is to be overtaken has to wait: netem lets a share of packets jump the queue.
     delay = wrong.delay or (HELD / 2 if wrong.reorder else 0.0)
-    head = struct.pack("IIIIII", 0, 1000, _share(wrong.loss), 0, _share(wrong.duplicate), 0)
+    head = struct.pack("IIIIII", 0, 1000, 0, 0, _share(wrong.duplicate), 0)
     options = [head, attribute(10, struct.pack("q", int(delay * 1e9)))]  # TCA_NETEM_LATENCY64
     if wrong.reorder:
         options.append(attribute(3, struct.pack("II", _share(wrong.reorder), 0)))
-    if wrong.corrupt:
-        options.append(attribute(4, struct.pack("II", _share(wrong.corrupt), 0)))
+    if wrong.loss:
+        # The model of Gilbert and Elliot: a bad state that loses one packet and is over, so that
+        # p packets come to each lost one.
+        bad = wrong.loss / (1 - wrong.loss)
+        model = struct.pack("IIII", _share(bad), _CERTAIN, 0, 0)
+        options.append(nested(5, attribute(2, model)))
     return b"".join(options)
 
 

@@ -37,7 +37,7 @@ def test_every_command_and_option_shown_exists(tmp_path: Path) -> None:
     assert shown
     for line in shown:
         words = line.split()
-        depth = 2 if words[0] == "peers" else 1
+        depth = 2 if words[0] in ("peers", "lab") else 1
         told = ikelab(*words[:depth], "--help", cwd=tmp_path)
         assert told.returncode == 0, told.stderr
         for option in [word for word in words if word.startswith("-")]:

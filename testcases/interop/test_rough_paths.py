@@ -14,8 +14,7 @@ from ikelab.layers.iana import Payload
 from ikelab.testcases.tunnels import SILENCE
 
 ROUGH = topology("loss", "delay", "duplicate", "reorder", "corrupt")
-# Were every packet lost with a chance of one in five each way, twelve repetitions would fail in
-# two of a million exchanges; ikelab's own router never loses two in a row.
+# No router here loses or damages two packets of one direction in a row.
 OFTEN = (0.25,) * 12
 PATIENCE = 20.0  # seconds, for who repeats by its own timers
 ROUNDS = 3

@@ -22,7 +22,7 @@ from tests.harness.command import Remains, _descendants, ikelab, start
 
 KILLS = int(os.environ.get("IKELAB_KILLS", "6"))
 SHARES = 2  # of the kills, so that two workers have one each
-LONGEST = 2.5  # seconds; a run of these cases takes about as long
+START, CASE = 1.5, 0.5  # seconds at most: of a run's beginning, of a case
 RUNS = [
     ("strongswan@trixie", "direct", "test_nat"),
     ("reference", "nat-both", ""),
@@ -50,16 +50,27 @@ def living(before: set[int]) -> set[int]:
     return set(_descendants(os.getpid())) - before
 
 
-def killed(process: subprocess.Popen[str], after: float, chance: random.Random) -> Remains:
-    """Let it run for a while, then kill one of its processes, whichever."""
+def wait(process: subprocess.Popen[str], cases: Path, chance: random.Random) -> None:
+    """Until some moment of its beginning, or of one of its first cases."""
+    wanted = chance.choice([0, 0, 1, 1, 2, 3])
+    deadline = time.monotonic() + 60
+    while len(list(cases.glob("*"))) < wanted and process.poll() is None:
+        assert time.monotonic() < deadline
+        select.select([], [], [], 0.01)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(after)
+        process.wait(chance.uniform(0.0, CASE if wanted else START))
+
+
+def killed(process: subprocess.Popen[str], cases: Path, chance: random.Random) -> Remains:
+    """Let it run for a while, then kill one of its processes, whichever."""
+    wait(process, cases, chance)
     remains = Remains(process.pid)
     victim = chance.choice(sorted(remains.pids))
     with contextlib.suppress(ProcessLookupError):
         os.kill(victim, signal.SIGKILL)
     # A daemon that is killed is no end of the run; the run's own processes are.
-    os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     return remains
 
@@ -81,7 +92,7 @@ def test_nothing_stays_of_a_killed_run(
         words = ["run", "--peer", peer, "--topology", topology, "--out", out]
         process = start(*words, *(["-k", cases] if cases else []), cwd=tmp_path, env=env)
 
-        remains = killed(process, chance.uniform(0.0, LONGEST), chance)
+        remains = killed(process, out / "cases", chance)
         down = ikelab("lab", "down", "--all", cwd=tmp_path, env=env)
 
         assert (down.status, down.err) == (0, "")
@@ -96,4 +107,5 @@ def test_nothing_stays_of_a_killed_run(
             report = ikelab("report", out, cwd=tmp_path)
             assert (report.status, report.err) == (0, ""), report
             reported += 1
+    assert reported
     print(f"{KILLS // SHARES} runs killed, {reported} of them had a run folder")
