@@ -164,7 +164,8 @@ class Suite:
     def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
         """Keep the tests that were asked for, and of a run that goes on what it has not done."""
         done = {(row["id"], row["peer"]) for row in self._before}
-        kept, gone = [], []
+        kept: list[Any] = []
+        gone: list[Any] = []
         for item in items:
             wanted = not has_peer(item) or (
                 self.role in ("", None, role_of(item))

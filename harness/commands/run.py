@@ -51,7 +51,7 @@ from ikelab.harness.errors import ConfigError
 @click.option("--quiet", "-q", is_flag=True, help="Print only what is not as it should be.")
 @click.argument("paths", nargs=-1, metavar="[TEST FILE]...")
 @click.pass_context
-def run(context: click.Context, kernel: str, resume: str | None, **options: Any) -> int:
+def run(context: click.Context, /, kernel: str, resume: str | None, **options: Any) -> int:
     """Run the interop suite against peers and write a run folder."""
     if resume:
         return _go_on(context, resume, options)
