@@ -92,8 +92,8 @@ _TRANSFORM_ID = (
 _TRANSFORM = re.compile(
     rf"0x[03],\s*{_L}0x0:?\s*{_L}(?P<length>\d+)\s+{_L}(?P<type>\d+),\s*{_L}0x0,\s*[^:,]{{2,12}}:\s*{_TRANSFORM_ID}"
 )
-_GROUP = re.compile(r"\bDH\s+[^:,\d]{2,12}:\s*(\d+)")
-_ID = re.compile(r"\bID\s[^:,]{1,12}:\s*([^,:]+?),\s*[^:,]{2,12}:\s*0x0\s+0x0", re.IGNORECASE)
+_GROUP = re.compile(r"\bDH(?:\s+[^:,\d]{2,12})?:\s*(\d+)")
+_ID = re.compile(r"\bID\b[^:,]{0,12}:\s*([^,:]+?),\s*[^:,]{2,12}:\s*0x0\s+0x0", re.IGNORECASE)
 _METHOD = re.compile(
     r"\b(PSK|RSA|DSS|ECDSA[\w\-]*|NULL|DIGITAL-SIGNATURE|EAP|Unknown - \d+)"
     r"\s*,\s*[^:,]{2,12}:\s*0x0,\s*\S+\s+0x0",
@@ -109,9 +109,8 @@ _SELECTOR = re.compile(
     r"[^:,]{2,20}:\s+([0-9a-fA-F:.]+),\s*[^:,]{2,20}:\s+([0-9a-fA-F:.]+)"
 )
 _NOTIFY = re.compile(
-    rf"{_L}(IKE|ESP|AH|Unknown - \d+),\s*spi[^:,]{{2,12}}:\s*(\d+),\s*[^:,]{{2,12}}:"
-    r"\s*([A-Z][A-Z0-9_]+)",
-    re.IGNORECASE,
+    rf"{_L}(IKE|ESP|AH|Unknown - \d+),\s*[^:,\d]{{2,20}}:\s*(\d+),\s*[^:,]{{2,12}}:"
+    r"\s*([A-Z][A-Z0-9_]{4,}|Unknown - \d+)"
 )
 _DELETE = re.compile(
     rf"{_L}(IKE|ESP|AH),\s*spi[^:,]{{2,12}}:\s*(\d+),\s*[^:,]{{2,14}}:\s*(\d+)", re.IGNORECASE

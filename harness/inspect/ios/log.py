@@ -6,10 +6,9 @@ prints one. The text of two routers may be mixed; the role in the state records 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
-from ikelab.harness.inspect.ios import dump, sentences, sizes, words
+from ikelab.harness.inspect.ios import dump, patterns, sentences, sizes, words
 from ikelab.harness.inspect.ios.dump import PayloadLine
 from ikelab.harness.inspect.ios.records import Record, clean, records
 from ikelab.harness.inspect.ios.told import (
@@ -27,37 +26,6 @@ from ikelab.harness.sk import HEADER
 from ikelab.layers.iana import Exchange, Payload
 
 SEALED = frozenset({"ENCR", "ENCR_FRAG", "SKF"})
-
-
-_TRACE = re.compile(
-    r"SM Trace->\s*SA:\s*I_SPI=([0-9A-F]{16})\s*R_SPI=([0-9A-F]{16})\s*\(([IR])\)\s*"
-    r"MsgID\s*=\s*([0-9A-F]+)\s*CurState:\s*([A-Z][A-Z0-9_]*?)(?:Event|\s+[^\s:]+)\s*:\s*(EV_[A-Z0-9_]+)",
-    re.IGNORECASE,
-)
-_HEADER = re.compile(
-    r"^Next payload:\s*([A-Z_]+),\s*version:\s*(\d)\.\d\s*Exchange type:\s*([A-Z_]+|\d+),"
-    r"\s*flags:\s*((?:INITIATOR|RESPONDER|MSG-RESPONSE|HIGHER-VERSION|UNKNOWN|[ ,])+?)"
-    r"\s*Message id:\s*(?:0x)?([0-9A-Fa-f]+),\s*length:\s*(\d+)",
-    re.IGNORECASE,
-)
-_PACKET = re.compile(
-    r"^(Sending|Received) Packet \[(?:To|From) (\S+?):(\d+)/(?:From|To) (\S+?):(\d+)/VRF "
-    r"[^\]]*\]\s*Initiator SPI\s*:\s*([0-9A-F]{16}) - Responder SPI\s*:\s*([0-9A-F]{16}) "
-    r"Message id: (\d+)\s*IKEv2 ([A-Z_]+) Exchange (REQUEST|RESPONSE)\s*(?:Payload contents:)?",
-    re.IGNORECASE,
-)
-_VENDOR = re.compile(
-    r"^(?:(Construct|Parse) Vendor Specific Payload|공급업체별 페이로드 (구성)):\s*"
-    r"(\(CUSTOM\)|[\w\-]+)"
-)
-_NOTIFY = re.compile(r"^(Construct|Parse) (?:Notify|알림)[^:]{0,12}:\s*(Unknown - \d+|[A-Z0-9_]+)")
-_BUILDING = re.compile(r"^Building packet for encryption\.?\s*(?:Payload contents:)?")
-_PROPOSED = re.compile(
-    r"^(IKE|ESP|AH) Proposal: (\d+), SPI size: (\d+) \([^)]*\),\s*Num\. transforms: (\d+)\s*"
-)
-_POLICIES = re.compile(r"^Received Policies:[\s:]*")
-_EACH_POLICY = re.compile(r"Proposal \d+:\s*(.*?)(?=Proposal \d+:|$)")
-_ATTRIBUTE = re.compile(r"^Attrib type: ([\w \-]+), length: (\d+)")
 
 
 def read(text: str, file: str = "") -> Log:
@@ -114,7 +82,7 @@ class _Reader:
         return bool(rows)
 
     def _trace(self, record: Record) -> bool:
-        match = _TRACE.match(record.body)
+        match = patterns.TRACE.match(record.body)
         if not match:
             return False
         spi_i, spi_r, role, number, state, event = match.groups()
@@ -139,7 +107,7 @@ class _Reader:
         return True
 
     def _header(self, record: Record) -> bool:
-        match = _HEADER.match(record.body)
+        match = patterns.HEADER.match(record.body)
         if not match:
             return False
         first, _, exchange, flags, number, length = match.groups()
@@ -185,7 +153,7 @@ class _Reader:
         self._constructed = []
 
     def _packet(self, record: Record) -> bool:
-        match = _PACKET.match(record.body)
+        match = patterns.PACKET.match(record.body)
         if not match:
             return False
         way, there, there_port, here, here_port, spi_i, spi_r, number, exchange, kind = (
@@ -229,12 +197,19 @@ class _Reader:
 
     def _named(self, record: Record) -> bool:
         """`Construct` and `Parse` records: a name, and in a dump the payload behind it."""
-        vendor, notify = _VENDOR.match(record.body), _NOTIFY.match(record.body)
+        vendor, notify = patterns.VENDOR.match(record.body), patterns.NOTIFY.match(record.body)
         match = vendor or notify
-        if match is None:
-            return False
-        parsed = match[1] == "Parse"
-        name = match[3] if vendor else match[2]
+        if match is not None:
+            parsed, name = match[1] == "Parse", match[3] if vendor else match[2]
+        else:
+            match = patterns.NAMED.match(record.body)
+            if match is None:
+                return False
+            name = match[1]
+            vendor = match if name in words.VENDORS else None
+            if vendor is None and not words.notify_number(name):
+                return False
+            parsed = bool(dump.read_rows(record.body[match.end() :]))
         rest = record.body[match.end() :]
         if not parsed:
             self._current = None
@@ -252,13 +227,13 @@ class _Reader:
         return True
 
     def _building(self, record: Record) -> bool:
-        if match := _BUILDING.match(record.body):
+        if match := patterns.BUILDING.match(record.body):
             rest = record.body[match.end() :]
             self._inner = dump.read_rows(rest) or dump.read_names(rest)
             self._prepare(self._inner)
             self._current = None
             return True
-        if match := _PROPOSED.match(record.body):
+        if match := patterns.PROPOSED.match(record.body):
             protocol, number, size, count = match.groups()
             transforms = dump.policy(record.body[match.end() :])
             self._proposed.append(
@@ -267,16 +242,16 @@ class _Reader:
                 )
             )
             return True
-        if match := _ATTRIBUTE.match(record.body):
+        if match := patterns.ATTRIBUTE.match(record.body):
             self._attributes.append((words.attribute_number(match[1]), int(match[2])))
             return True
         return False
 
     def _policies(self, record: Record) -> bool:
-        match = _POLICIES.match(record.body)
+        match = patterns.POLICIES.match(record.body)
         if match is None:
             return False
-        listed = [dump.policy(p) for p in _EACH_POLICY.findall(record.body[match.end() :])]
+        listed = [dump.policy(p) for p in patterns.EACH_POLICY.findall(record.body[match.end() :])]
         last = next((i for i in reversed(self._items) if isinstance(i, Sighting)), None)
         for row in (*last.outer, *(last.inner or ())) if last is not None else ():
             if row.kind == Payload.SA:

@@ -61,6 +61,12 @@ _NOTIFIES = {
 }
 _NOTIFY_NAMES = {number: name for name, number in _NOTIFIES.items()}
 
+VENDORS = frozenset(
+    ("(CUSTOM)", "DELETE-REASON", "CISCO-DELETE-REASON", "CISCO-GRANITE", "CISCO-DYNAMIC-ROUTE",
+     "CISCO-GRE-MODE", "FLEXVPN-SUPPORTED", "FRAGMENTATION")
+)  # fmt: skip
+"""The names that routers give to vendor IDs."""
+
 METHODS = {
     "PSK": AuthMethod.PSK, "RSA": AuthMethod.RSA_DIGITAL_SIGNATURE,
     "DSS": AuthMethod.DSS_DIGITAL_SIGNATURE,
@@ -164,7 +170,7 @@ def id_name(number: int) -> str:
 def id_number(name: str) -> int:
     """An identification type by IOS's word, also in a translation that kept `IPv4`; or 0."""
     for known, number in ID_TYPES.items():
-        if name.casefold().startswith(known.casefold().partition(" ")[0]):
+        if known.casefold().partition(" ")[0] in name.casefold().split():
             return number
     return _number(name)
 

@@ -126,6 +126,36 @@ def test_non_breaking_spaces_carriage_returns_and_byte_order_marks(seed: LogInsp
     assert told(of_text(pasted)) == told(of_text(text))
 
 
+SPANISH = {
+    "Next payload": "Carga siguiente", "reserved": "reservado", "Reserved": "Reservado",
+    "length": "longitud", "Exchange type": "Tipo de intercambio", "version": "versión",
+    "flags": "indicadores", "Message id": "Identificador", "last proposal": "última propuesta",
+    "Protocol id": "Id de protocolo", "SPI size": "tamaño de SPI", "spi size": "tamaño de spi",
+    "last transform": "última transformación", "DH group": "Grupo DH", "proto id": "protocolo",
+    "Id type": "Tipo de ID", "IPv4 address": "dirección IPv4", "Auth method": "Método de prueba",
+    "TS type": "tipo de TS", "start port": "puerto inicial", "end port": "puerto final",
+    "start addr": "dirección inicial", "end addr": "dirección final", "cfg type": "tipo de cfg",
+    "Construct Vendor Specific Payload": "Construir carga de proveedor",
+    "Parse Notify Payload": "Analizar carga de notificación",
+}  # fmt: skip
+
+
+def test_labels_in_a_language_that_nobody_taught_us(seed: LogInspection) -> None:
+    """Values are read and labels skipped, so a translation of the dumps reads as the original."""
+    text = write.text(seed)
+    heads, dumps = text.split("Sending Packet", 1)
+    translated = dumps
+    for word, other in SPANISH.items():
+        # What announces a packet carries no dump; a translation of it is not known.
+        pattern = rf"(?m)^((?!Initiator SPI).*)\b{re.escape(word)}\b"
+        while re.search(pattern, translated):
+            translated = re.sub(pattern, lambda m, o=other: m[1] + o, translated)
+    assert "Carga siguiente" in translated and "Next payload" not in translated
+    found = of_text(f"{heads}Sending Packet{translated}")
+    assert found.log.unknown == []
+    assert told(found) == told(of_text(text))
+
+
 def told(it: LogInspection) -> object:
     """All that was read but places in the text."""
     row = it.to_json()
