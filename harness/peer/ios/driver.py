@@ -8,32 +8,18 @@ never touches what it did not configure: every line is taken back.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from ikelab.harness.errors import IkelabError, LabError
-from ikelab.harness.model import TS, Transform
+from ikelab.harness.model import Transform
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.ios import upkeep
 from ikelab.harness.peer.ios.entry import RouterEntry
 from ikelab.harness.peer.ios.session import Session
 
-# A debug log that is read from the buffer comes whole; a terminal loses lines, and a console
-# at 9600 baud stops the router.
-_LOGGING = (
-    "service timestamps debug datetime msec",
-    "logging buffered 4000000 debugging",
-    "no logging console",
-)
-_ASKED = "show running-config | include ^logging (buffered|console)|^service timestamps debug"
-_DEFAULTS = (
-    "default service timestamps debug", "default logging buffered", "default logging console"
-)  # fmt: skip
-LOOPBACK = "Loopback900"
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 _BLOCK = re.compile(r"crypto ikev2 (?:proposal|policy|keyring|profile) \S+$")
 _SECRET_LINE = re.compile(
     r"^(\s*(?:ikev2 (?:local|remote)-authentication )?(?:pre-shared-key(?: local| remote)?"
@@ -103,6 +89,7 @@ class IosPeer:
         self._entry = entry
         self._session = session
         self._dialect = dialect
+        self._upkeep = upkeep.of(dialect.version)
         self._ended = ended
         self._config: PeerConfig | None = None
         self._script = Script((), ())
@@ -114,14 +101,14 @@ class IosPeer:
         The same configuration is not given twice.
         """
         rendered = self._dialect.render(config, self._entry.interface)
-        script = self._surroundings(rendered, config)
+        script = self._surrounded(rendered, config)
         self._prepare()
         if self._config is None or script != self._script:
             self._unconfigure()
             self._script = script
             self._session.configure(script.apply)
             self._ready(script)
-        for command in (*self._dialect.clear, "clear logging", *self._dialect.debug):
+        for command in (*self._dialect.clear, self._upkeep.clear_log, *self._dialect.debug):
             self._session.show(command)
         self._config = config
 
@@ -138,9 +125,9 @@ class IosPeer:
             return
         if not config.local_ts or not config.remote_ts:
             raise Unsupported(f"{self.name} has no addresses behind it to send a packet between")
-        inside, outside = _host(config.local_ts[0]), _host(config.remote_ts[0])
-        # One second and one packet: its answer is of no interest.
-        said = self._session.show(f"ping {outside} source {inside} repeat 1 timeout 1")
+        inside, outside = upkeep.host(config.local_ts[0]), upkeep.host(config.remote_ts[0])
+        # Whether anybody answers it is of no interest.
+        said = self._session.show(self._upkeep.trigger.format(inside=inside, outside=outside))
         if "Invalid source" in said:
             raise LabError(f"{self.name} cannot send from {inside}: {' '.join(said.split())}")
 
@@ -150,13 +137,11 @@ class IosPeer:
             return PeerView()
         answers = {question: self._session.show(question) for question in self._dialect.questions}
         view = self._dialect.view(answers, self._config)
-        for child in (child for sa in view.sas for child in sa.children):
-            if not (child.local_ts and child.remote_ts and child.suite.transforms):
-                # Never judge a router by what we cannot read.
-                raise LabError(
-                    f"{self.name} shows a child {child.spi_in.hex()} in words that ikelab does "
-                    "not read: 'ikelab lab record' keeps them for a report"
-                )
+        if unread := _unread(view, answers, self._config.remote_address):
+            raise LabError(
+                f"{self.name} shows the child {unread} in words that ikelab does not read: "
+                "'ikelab lab record' keeps them for a report"
+            )
         return view
 
     def knows(self, transform: Transform, protocol: int) -> bool:
@@ -202,31 +187,21 @@ class IosPeer:
         """Log to the buffer; remember how it was logged before."""
         if self._logging is not None:
             return
-        before = self._session.show(_ASKED)
-        found = tuple(line.strip() for line in before.splitlines()
-                      if line.startswith(("logging ", "no logging ", "service ")))  # fmt: skip
-        self._session.configure(_LOGGING)
-        self._logging = (*_DEFAULTS, *found)
+        habits = self._upkeep
+        before = self._session.show(habits.asked).splitlines()
+        found = tuple(line.strip() for line in before if habits.kept.match(line))
+        self._session.configure(habits.logging)
+        self._logging = (*habits.defaults, *found)
 
-    def _surroundings(self, script: Script, config: PeerConfig) -> Script:
-        """The script, and what has to be there for a packet to want the tunnel.
-
-        The interface's own address where that is for us to give, an address behind the router to
-        send from, and a way to what lies behind us.
-        """
-        entry, before, undo = self._entry, [], []
-        if entry.prefix:
-            address = f"{config.local_address}/{entry.prefix}"
-            before += [f"interface {entry.interface}", f" {_address(address)}", " no shutdown"]
-        if config.local_ts and not _tunnel(script):
-            inside = _host(config.local_ts[0])
-            before += [f"interface {LOOPBACK}", f" {_address(f'{inside}/{inside.max_prefixlen}')}"]
-            undo.append(f"no interface {LOOPBACK}")
-            for selector in config.remote_ts:
-                ways = [f"{_route(net)} {config.remote_address}" for net in _networks(selector)]
-                before += ways
-                undo += [f"no {way}" for way in ways]
-        return Script((*before, *script.apply), (*script.undo, *undo))
+    def _surrounded(self, script: Script, config: PeerConfig) -> Script:
+        """The script, with all that a packet needs to want the tunnel."""
+        before: tuple[str, ...] = ()
+        if self._entry.prefix:  # the interface's own address is for us to give
+            word = upkeep.address(f"{config.local_address}/{self._entry.prefix}")
+            before = (f"interface {self._entry.interface}", f" {word}", " no shutdown")
+        behind = self._upkeep.surroundings and not _tunnel(script)
+        lines, undo = upkeep.around(config, behind=behind)
+        return Script((*before, *lines, *script.apply), (*script.undo, *undo))
 
     def _unconfigure(self) -> None:
         if self._script.undo:
@@ -250,28 +225,17 @@ def _tunnel(script: Script) -> str:
     return next((line for line in script.apply if line.startswith("interface Tunnel")), "")
 
 
-def _host(selector: TS) -> IPAddress:
-    """The first address in a range that a host can have."""
-    first = ipaddress.ip_address(str(selector.start))
-    return first if str(selector.end) == str(selector.start) else first + 1
+def _unread(view: PeerView, answers: Mapping[str, str], ours: str) -> str:
+    """The SPI of a child with us that the view does not have whole; "" where all is well.
 
-
-def _address(text: str) -> str:
-    """The command that gives an interface this address."""
-    there = ipaddress.ip_interface(text)
-    if there.version == 6:
-        return f"ipv6 address {there}"
-    return f"ip address {there.ip} {there.netmask}"
-
-
-def _networks(selector: TS) -> list[IPNetwork]:
-    """The networks of a range of addresses."""
-    first, last = (ipaddress.ip_address(str(end)) for end in (selector.start, selector.end))
-    return list(ipaddress.summarize_address_range(first, last))
-
-
-def _route(network: IPNetwork) -> str:
-    """The start of the command that says where a network lies."""
-    if network.version == 6:
-        return f"ipv6 route {network}"
-    return f"ip route {network.network_address} {network.netmask}"
+    A router is never judged by what we cannot read.
+    """
+    children = [child for sa in view.sas for child in sa.children]
+    for child in children:
+        if not (child.local_ts and child.remote_ts and child.suite.transforms):
+            return child.spi_in.hex()
+    for answer in answers.values() if view.sas and not children else ():
+        found = re.search(r"\bspi: 0x([0-9A-F]+)", answer, re.I)
+        if found and re.search(rf"\bcurrent_peer:? {re.escape(ours)}\b", answer):
+            return found.group(1).rjust(8, "0").lower()
+    return ""
