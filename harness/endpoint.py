@@ -36,6 +36,7 @@ from ikelab.harness.model import (
 from ikelab.harness.reply import Reply
 from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.harness.transport.base import Transport
+from ikelab.harness.transport.tcp import Connection, TcpTransport
 from ikelab.layers.iana import Exchange, Protocol
 from ikelab.layers.message import IKEv2
 
@@ -70,6 +71,8 @@ class Endpoint:
         self.sessions: list[Session] = []
         self.listener: Listener | None = None
         self.strays: list[Datagram] = []
+        self.streamed = False  # whether all goes by TCP
+        self.beside: list[Endpoint] = []  # others that were made from this one
         self.spare: Callable[[], str] = _no_spare
         self.tunnels: dict[bytes, Tunnel] = {}  # by our SPI: a child may outlive its IKE SA
 
@@ -203,6 +206,37 @@ class Initiator(Endpoint):
         if up:
             session.close()
         return up
+
+    def connect(self, port: int = 4500) -> Connection:
+        """A TCP connection to the peer, with nothing sent; Unsupported where nobody listens."""
+        return self.transport.connect(self.base.local[0], (self.base.remote[0], port))
+
+    def establish_anyhow(self, *, patience: float | None = None, **options: Any) -> Session:
+        """An IKE SA by UDP, or by TCP where nothing answers there (RFC 9329 5).
+
+        `options` are those of the attempt by UDP; the other one is a new IKE SA.
+        """
+        first = self.session(**options)
+        first.init(patience=patience)
+        if first.state is State.INIT_DONE:
+            first.auth()
+            return first
+        return self.over_tcp().establish()
+
+    def over_tcp(self, connection: Connection | None = None) -> Initiator:
+        """An initiator whose messages, and their children's ESP, go by TCP (RFC 9329)."""
+        transport = TcpTransport(connection or self.connect())
+        ends = transport.connection
+        made = Initiator(
+            transport,
+            replace(self.base, local=ends.local, remote=ends.remote),
+            self.entropy,
+            patience=self.patience,
+            needs=self.needs,
+        )
+        made.streamed = True
+        self.beside.append(made)
+        return made
 
 
 class Responder(Endpoint):
@@ -409,7 +443,7 @@ class Session:
         if wanted.spi_in not in tunnels:
             local, remote = sa.local[0], sa.remote[0]
             path = ChildPath(wanted, local=local, remote=remote, entropy=sa.entropy)
-            encap = _translated(sa) and wanted.protocol == Protocol.ESP
+            encap = (_translated(sa) or self.endpoint.streamed) and wanted.protocol == Protocol.ESP
             made = Tunnel(path, encap=encap, ports=(sa.local[1], sa.remote[1]))
             tunnels[wanted.spi_in] = made
             # The peer may choose the other form.

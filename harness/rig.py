@@ -189,7 +189,8 @@ class _Endpoints:
         return made
 
     def sessions(self) -> list[Session]:
-        return [session for endpoint in self.made for session in endpoint.sessions]
+        ends = [end for made in self.made for end in (made, *made.beside)]
+        return [session for end in ends for session in end.sessions]
 
 
 class MemoryRig:

@@ -11,7 +11,7 @@ from ikelab.harness.errors import ConfigError
 from ikelab.harness.esp import ah
 from ikelab.harness.esp.child import ChildPath, Opened
 from ikelab.harness.esp.seal import Refused
-from ikelab.harness.model import Address, Datagram
+from ikelab.harness.model import Address, Datagram, encapsulated
 from ikelab.layers.esp import IpProtocol
 from ikelab.layers.message import demux
 
@@ -89,6 +89,6 @@ def spi_of(datagram: Datagram) -> bytes | None:
         except Refused:
             return None
         return data[start + 4 : start + 8]
-    if datagram.protocol == IpProtocol.UDP and demux(data, datagram.dst[1])[0] == "esp":
-        return data[:4]
+    if datagram.protocol == IpProtocol.UDP and encapsulated(datagram.dst, datagram.src):
+        return data[:4] if demux(data, NATT_PORT)[0] == "esp" else None
     return None

@@ -151,6 +151,9 @@ class Conduct:
     refuse_tickets: bool = True  # RFC 5723 4.1: TICKET_NACK where none is given
     heed_expiry: bool = True  # RFC 5723 4.3: an old ticket is worth nothing
     spend_tickets: bool = True  # RFC 5723 4.3: a ticket is redeemed once
+    check_tcp_prefix: bool = True  # RFC 9329 4: a stream begins with IKETCP
+    join_segments: bool = True  # RFC 9329 3: frames and segments are not the same
+    survive_streams: bool = True  # a stream that is none does no harm
     await_eap: bool = True  # RFC 3748 4.2: a success before the method's end is none
     verify_eap: bool = True  # RFC 7296 2.16: who fails EAP gets no further
     heed_hashes: bool = True  # RFC 7427 4: signs with a hash that was announced to it

@@ -54,6 +54,13 @@ class Gateway:
         tunnel.refused.clear()
         return True
 
+    def streamed(self, datagram: Datagram) -> None:
+        """ESP came by TCP: what answers it goes there too (RFC 9329 3)."""
+        spi = spi_of(datagram)
+        tunnel = self._tunnel(spi) if spi is not None else None
+        if tunnel is not None:
+            tunnel.encap, tunnel.ports = True, (datagram.dst[1], datagram.src[1])
+
     def _take(self, tunnel: Tunnel, datagram: Datagram, now: float) -> None:
         found = tunnel.take(datagram)
         if found is None:

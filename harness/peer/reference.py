@@ -20,7 +20,7 @@ from ikelab.harness.exchange.features import Features
 from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
-from ikelab.harness.model import Datagram, Transform
+from ikelab.harness.model import Address, Datagram, Transform
 from ikelab.harness.peer.base import (
     ChildView,
     IkeView,
@@ -31,6 +31,7 @@ from ikelab.harness.peer.base import (
 )
 from ikelab.harness.peer.faults import Fault
 from ikelab.harness.peer.gateway import Gateway
+from ikelab.harness.peer.streams import Streams
 from ikelab.layers.iana import Protocol
 
 CAPABILITIES = frozenset(
@@ -46,6 +47,7 @@ CAPABILITIES = frozenset(
         "fragment-size",
         "dpd",
         "keys",
+        "tcp",
     }
 )
 
@@ -57,6 +59,7 @@ class Station:
         self.listener = Listener(config, entropy)
         self.entropy = entropy
         self.gateway = Gateway(self.listener, entropy)
+        self.streams = Streams(config.conduct)
 
     def initiate(self, now: float) -> IkeSa:
         """Start an IKE SA towards the configured remote."""
@@ -74,8 +77,16 @@ class Station:
             if sa.initiator and sa.state is State.INIT_DONE and not sa.window.outstanding:
                 sa.start_auth(now)
 
+    def stream(self, source: Address, local: str, data: bytes, now: float) -> None:
+        """Octets of a TCP connection came (RFC 9329)."""
+        for datagram in self.streams.feed(source, local, data, now):
+            self.gateway.streamed(datagram)
+            self.receive(datagram, now)
+
     def datagrams(self, now: float) -> list[Datagram]:
-        return self.listener.datagrams(now) + self.gateway.datagrams(now)
+        """What is due by UDP and IP; what goes by a TCP connection waits there."""
+        due = self.listener.datagrams(now) + self.gateway.datagrams(now)
+        return [datagram for datagram in due if not self.streams.take(datagram)]
 
     def timer(self) -> float | None:
         return self.listener.timer()

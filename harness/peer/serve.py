@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
-from ikelab.harness.model import Address, Datagram
+from ikelab.harness.model import NATT_PORT, Address, Datagram
 from ikelab.harness.peer.reference import Station
+from ikelab.harness.peer.stream_sockets import Callback, Sockets
 from ikelab.harness.transport.raw import MakeSocket, RawSocket
 from ikelab.harness.transport.udp import bound
 
@@ -35,6 +36,7 @@ class UdpStation:
         self._selector.register(self._woken, selectors.EVENT_READ, None)
         self._start = time.monotonic()
         self._ended = False
+        self._streams = Sockets(make, self._selector, self._opened, self._stream)
         self._thread = threading.Thread(target=self._run, daemon=True, name="reference peer")
 
     def __enter__(self) -> Self:
@@ -47,6 +49,7 @@ class UdpStation:
         self._thread.join()
         for sock in (*self._sockets.values(), *(raw.socket for raw in self._raw.values())):
             sock.close()
+        self._streams.close()
         self._selector.close()
         os.close(self._wake)
         os.close(self._woken)
@@ -68,9 +71,25 @@ class UdpStation:
             self._station = station
             for port in self._ports:
                 self._bind((address, port))
+            if NATT_PORT in self._ports:
+                self._streams.listen((address, NATT_PORT))
             # Raw sockets need rights that other ports than IKE's own do not ask for.
             for protocol in CARRIED if self._ports == IKE_PORTS else ():
                 self._open(protocol, address)
+
+    def _stream(self, source: Address, local: str, data: bytes) -> None:
+        with self._lock:
+            if self._station is None:
+                return
+            if data:
+                self._station.stream(source, local, data, self.clock())
+            else:
+                self._station.streams.closed(source)
+
+    def _opened(self, source: Address) -> None:
+        with self._lock:
+            if self._station is not None:
+                self._station.streams.opened(source)
 
     def _bind(self, address: Address) -> None:
         if address not in self._sockets:
@@ -91,6 +110,8 @@ class UdpStation:
             for key, _ in self._selector.select(wait):
                 if key.data is None:
                     os.read(self._woken, 4096)
+                elif isinstance(key.data, Callback):
+                    key.data()
                 elif isinstance(key.data, RawSocket):
                     self._give(key.data.read(self.clock()))
                 else:
@@ -113,7 +134,9 @@ class UdpStation:
                 return
             now = self.clock()
             self._station.handle_timer(now)
-            for datagram in self._station.datagrams(now):
+            due = self._station.datagrams(now)
+            self._streams.flush(self._station)
+            for datagram in due:
                 if raw := self._raw.get((datagram.protocol, datagram.src[0])):
                     raw.send(datagram)
                 elif sock := self._sockets.get(datagram.src):

@@ -6,7 +6,7 @@ from ikelab.harness.peer.manners import Row
 
 ALSO: dict[str, str] = {
     "accepts-any-key": "AUT-21 AUT-22",
-    "proves-nothing": "AUT-21 AUT-23",
+    "proves-nothing": "AUT-21 AUT-23 TCP-01",
     "chokes-on-oddities": "AUT-24",
     "answers-to-the-old-port": "MOB-03",
     "ignores-liveness-checks": "MOB-02",
@@ -172,5 +172,21 @@ ROWS: list[Row] = [
         "RES-01",
         "TICKET_NACK is left out",
         'IKE_SESSION_RESUME/response: drop("N(TICKET_NACK)")',
+    ),
+    # TCP
+    _conduct(
+        "takes-any-prefix", "TCP-02", "a TCP stream may begin with anything", "check_tcp_prefix"
+    ),
+    _conduct(
+        "takes-segments-for-messages",
+        "TCP-01",
+        "of a TCP stream it reads segments that are one frame each",
+        "join_segments",
+    ),
+    _conduct(
+        "chokes-on-streams",
+        "TCP-02",
+        "after a TCP stream that breaks, no other one is served",
+        "survive_streams",
     ),
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ikelab.harness.model import Datagram
+from ikelab.harness.model import Address, Datagram
+from ikelab.harness.transport.tcp import Connection
 
 
 class Transport(Protocol):
@@ -21,6 +22,9 @@ class Transport(Protocol):
 
     def listen(self, protocol: int, address: str) -> None:
         """Receive IP packets of this protocol at a local address too, from now on."""
+
+    def connect(self, local: str, remote: Address) -> Connection:
+        """A TCP connection (RFC 9329); ConnectionRefusedError where nobody listens."""
 
     def close(self) -> None:
         """Free what the transport holds. Idempotent."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from ikelab.harness.errors import ConfigError, LabError
 from ikelab.harness.model import IKE_PORT, NATT_PORT, Address, Datagram
 from ikelab.harness.transport.raw import MakeSocket, RawSocket
+from ikelab.harness.transport.tcp import TcpSocket
 
 UDP = 17
 AT_ONCE = 32
@@ -47,6 +48,7 @@ class UdpTransport:
         self._raw: dict[tuple[int, str], RawSocket] = {}
         self._selector = selectors.DefaultSelector()
         self._inbox: deque[Datagram] = deque()
+        self._connections: list[TcpSocket] = []
         self._start = time.monotonic()
         for address in local:
             self._bind(address)
@@ -86,6 +88,12 @@ class UdpTransport:
             made = self._raw[protocol, address] = RawSocket(protocol, address, self._make)
             self._selector.register(made.socket, selectors.EVENT_READ, made)
 
+    def connect(self, local: str, remote: Address) -> TcpSocket:
+        """A TCP connection (RFC 9329); ConnectionRefusedError where nobody listens."""
+        made = TcpSocket(local, remote, self._make, self._start)
+        self._connections.append(made)
+        return made
+
     def open(self, address: str) -> None:
         """Receive at another address of ours too, on IKE's ports."""
         for port in (IKE_PORT, NATT_PORT):
@@ -96,6 +104,8 @@ class UdpTransport:
         for sock in (*self._sockets.values(), *(raw.socket for raw in self._raw.values())):
             self._selector.unregister(sock)
             sock.close()
+        for connection in self._connections:
+            connection.close()
         self._sockets.clear()
         self._raw.clear()
         self._selector.close()
