@@ -43,10 +43,23 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["transcript", "summary", "why", "json", "ios"]),
+    type=click.Choice(
+        ["transcript", "summary", "why", "tree", "ladder", "svg", "mermaid", "html",
+         "json", "jsonl", "csv", "ios"]
+    ),
     default="summary",
     help="What to print; ios is the style of 'debug crypto ikev2'.",
+)  # fmt: skip
+@click.option("--frame", "number", type=int, metavar="N", help="The message of --format tree.")
+@click.option(
+    "--spi", default="", metavar="HEX", help="Only the IKE SA with this SPI (or so it begins)."
 )
+@click.option("--peer", default="", metavar="ADDRESS", help="Only IKE SAs with this end.")
+@click.option("--exchange", default="", metavar="NAME", help="Only messages of this exchange.")
+@click.option(
+    "--where", default="", metavar="EXPR",
+    help="Only messages for which this holds, such as 'notify == NO_PROPOSAL_CHOSEN'.",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Exit 1 when a rule is broken.")
 @click.option(
     "--jobs", type=click.IntRange(0, 64), default=0, metavar="N",
@@ -65,6 +78,11 @@ def inspect(
     why: bool,
     as_json: bool,
     form: str,
+    number: int | None,
+    spi: str,
+    peer: str,
+    exchange: str,
+    where: str,
     strict: bool,
     jobs: int,
 ) -> int:
@@ -74,7 +92,8 @@ def inspect(
     """
     from ikelab.harness.inspect.ios import command
 
-    form = "json" if as_json else "why" if why else form
+    form = "json" if as_json else "why" if why else "tree" if number is not None else form
+    choose = _chooser(spi, peer, exchange, where, form)
     known = _known(configs)
 
     def prepare(it: Inspection) -> None:
@@ -84,20 +103,27 @@ def inspect(
     if live is not None:
         found = [_heard(live, namespace, seconds, frames, keys, quiet=form != "transcript")]
         prepare(found[0])
+        choose(found[0])
         if form != "transcript":
-            _show(found, form)
+            _show(found, form, number)
     elif file is None:
         raise ConfigError("give a FILE (- for standard input), or --live and an interface")
-    elif log is None and form in ("json", "summary") and (count := _processes(file, jobs)) > 1:
+    elif (
+        log is None
+        and form in ("json", "summary")
+        and not (spi or peer or exchange or where)
+        and (count := _processes(file, jobs)) > 1
+    ):
         found = [_shared(file, keys, count, form, prepare)]
     else:
         found = command.opened(file, list(keys))
         for it in found:
             prepare(it)
+            choose(it)
         if log is not None:
             _joined(found, file, log, form)
         else:
-            _show(found, form)
+            _show(found, form, number)
     lost = next((it for it in found if it.lost), None)
     if lost is not None:
         raise ConfigError(f"{lost.file}: {lost.lost}; what was read is shown")
@@ -137,6 +163,21 @@ def _shared(
     return found
 
 
+def _chooser(
+    spi: str, peer: str, exchange: str, where: str, form: str
+) -> Callable[[Inspection], None]:
+    """What takes out of an inspection all that is not asked for."""
+    from ikelab.harness.inspect import filters, views
+
+    wanted = filters.Filter.of(spi, peer, exchange, where)
+
+    def choose(it: Inspection) -> None:
+        if spi or peer or exchange or where:
+            filters.apply(it, wanted, messages=form in views.OF_MESSAGES)
+
+    return choose
+
+
 def _known(configs: tuple[Path, ...]) -> Configs:
     from ikelab.harness.inspect.configs import read
 
@@ -149,22 +190,16 @@ def _psks(texts: tuple[str, ...]) -> list[bytes]:
     return [words.key(text) for text in texts]
 
 
-def _show(found: list[Inspection], form: str) -> None:
+def _show(found: list[Inspection], form: str, frame: int | None = None) -> None:
+    from ikelab.harness.inspect import views
+
     if form == "json" and len(found) == 1:
         _write(found[0].json_text())
-        return
-    if form == "json":
+    elif form == "json":
         _json([it.to_json() for it in found])
-        return
-    if form == "ios":
-        from ikelab.harness.inspect.ios import write
-
-        texts = [write.text(it) for it in found]
     else:
-        texts = [
-            {"transcript": it.transcript, "why": it.why}.get(form, it.summary)() for it in found
-        ]
-    click.echo("\n\n".join(text.rstrip() for text in texts))
+        between = "\n" if form in ("jsonl", "csv") else "\n\n"
+        click.echo(between.join(views.text(it, form, frame) for it in found))
 
 
 def _joined(found: list[Inspection], file: Path, log: Path, form: str) -> None:

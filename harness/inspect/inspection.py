@@ -185,7 +185,9 @@ class Inspection:
 
     def why(self) -> str:
         """The explanations in words, those of failures first."""
-        return report.why(self)
+        from ikelab.harness.inspect.why import paragraphs
+
+        return paragraphs.text(self)
 
     def conversations(self) -> list[Transcript]:
         """The same as values: one transcript for each IKE SA, as a live run has it."""

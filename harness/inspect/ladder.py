@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -150,9 +150,18 @@ def _shortened(text: str, most: int) -> str:
 
 def svg(it: Inspection) -> str:
     """Every IKE SA, one below the other, in one picture."""
+    return _drawn(it.sessions)
+
+
+def one(session: Session) -> str:
+    """The picture of one IKE SA."""
+    return _drawn([session])
+
+
+def _drawn(sessions: Iterable[Session]) -> str:
     parts: list[str] = []
     top = 0
-    for session in it.sessions:
+    for session in sessions:
         picture, height = _picture(session, top)
         parts.append(picture)
         top += height

@@ -245,27 +245,27 @@ def transcript(it: Inspection) -> str:
         text = conversation(session).text()
         blocks += _looked_at(session, f"{_title(session)}\n{text}")
     blocks += [f"frame {p.number}: {len(p.data)} octets, an IKE header has 28" for p in it.stubs]
-    return "\n\n".join([*blocks, *_rest(it)])
+    return "\n\n".join([*blocks, *below(it)])
 
 
 @patient_collector()
 def summary(it: Inspection) -> str:
     """What was there, what was negotiated, what is missing and why."""
     found = list(blocks(it))  # first: it lets each IKE SA go, and the head has only to count
-    return "\n\n".join([head(it), *found, *_rest(it)])
+    return "\n\n".join([head(it), *found, *below(it)])
 
 
 def summary_around(it: Inspection, found: Iterable[str]) -> Iterator[str]:
     """The same in pieces, of blocks that are text already."""
     yield head(it)
-    for text in (*found, *_rest(it)):
+    for text in (*found, *below(it)):
         yield f"\n\n{text}"
 
 
 def blocks(it: Inspection) -> Iterator[str]:
     """The part of the summary that each IKE SA has, one at a time."""
     for session in it.sessions:
-        yield from _looked_at(session, "\n".join(_block(session, it)))
+        yield from _looked_at(session, "\n".join(lines(session, it)))
 
 
 def head(it: Inspection) -> str:
@@ -290,7 +290,7 @@ _OTHER_KINDS = (
 )
 
 
-def _rest(it: Inspection) -> Iterator[str]:
+def below(it: Inspection) -> Iterator[str]:
     """What stands below the IKE SAs."""
     if it.ikev1.messages:
         kinds = ", ".join(f"{n} {kind}" for kind, n in it.ikev1.exchanges.items())
@@ -321,7 +321,7 @@ def _at(address: Address) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _block(session: Session, it: Inspection) -> Iterator[str]:
+def lines(session: Session, it: Inspection) -> Iterator[str]:
     """The summary of one IKE SA, a line for each thing that is known or missing."""
     offered, chosen = _negotiated(session, it)
     yield _title(session)
