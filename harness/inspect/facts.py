@@ -254,12 +254,13 @@ def children(session: Session) -> list[Child]:
             request = opening
         elif exchange.type != Type.CREATE_CHILD_SA:
             continue
-        if child := _child(request, exchange.response):
+        if child := child_of(request, exchange.response):
             found.append(child)
     return found
 
 
-def _child(request: Half | None, response: Half | None) -> Child | None:
+def child_of(request: Half | None, response: Half | None) -> Child | None:
+    """The CHILD_SA that a request and its response made; None where they made none."""
     chosen = proposals(first(response, Payload.SA))
     if response is None or not chosen or chosen[0].suite.protocol == Protocol.IKE:
         return None

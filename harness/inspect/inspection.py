@@ -13,6 +13,7 @@ from ikelab.harness.inspect import facts, lint, report
 from ikelab.harness.inspect.collector import patient_collector
 from ikelab.harness.inspect.configs.read import Configs
 from ikelab.harness.inspect.configs.side import addresses
+from ikelab.harness.inspect.derive import open_all
 from ikelab.harness.inspect.flow import Flow, Packet
 from ikelab.harness.inspect.ikev1 import EXCHANGES, Ikev1
 from ikelab.harness.inspect.keys import KeyRing, learn, load
@@ -222,7 +223,7 @@ def inspect_capture(
             heard(packet, message)
     for number, table in enumerate(capture.secrets, 1):
         learn(ring, table, f"{capture.name}, secrets block {number}")
-    sessions.open(ring)
+    open_all(sessions, ring, {it.spi for it in result.esp if it.protocol == "esp"})
     result.frames, result.lost, result.sessions = flow.frames, capture.lost, sessions.all
     for linktype, count in flow.unknown_links.items():
         result.notes.append(f"{count} frames of link type {linktype}, which ikelab does not read")

@@ -17,6 +17,7 @@ from typing import Any
 from ikelab.harness.crypto import integ as macs
 from ikelab.harness.crypto.cipher import key_material_length, why_not
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
+from ikelab.harness.inspect import sources
 from ikelab.harness.model import Spis, Transform
 from ikelab.harness.wireshark import (
     ESP_ENCR,
@@ -49,11 +50,16 @@ class _Wrong(ValueError):
 class KeyRing:
     """All rows that were given, by what they open; `notes` are oddities worth telling.
 
-    `psks` are shared keys: they open nothing, AUTH is verified with them.
+    `loose` are secrets from logs, whose algorithms the capture has to tell; `shared` are values of
+    g^ir and `privates` private keys of either end. `psks` are shared keys: they open nothing, AUTH
+    is verified with them.
     """
 
     ike: dict[Spis, list[IkeRow]] = field(default_factory=dict)
     esp: list[EspRow] = field(default_factory=list)
+    loose: dict[Spis, dict[str, bytes]] = field(default_factory=dict, repr=False)
+    shared: list[bytes] = field(default_factory=list, repr=False)
+    privates: list[bytes] = field(default_factory=list, repr=False)
     psks: list[bytes] = field(default_factory=list, repr=False)
     notes: list[str] = field(default_factory=list)
 
@@ -73,7 +79,14 @@ def load(paths: Iterable[Path]) -> KeyRing:
     for path in paths:
         files = [path] if path.is_file() else _tables(path)
         for file in files:
-            for row in _read(file, ring.notes):
+            text = _text(file)
+            if (found := sources.read(text, str(file))) is not None:
+                ring.loose |= found.loose
+                ring.notes += found.notes
+                for state in found.esp:
+                    ring.add(state)
+                continue
+            for row in _read(file, text, ring.notes):
                 ring.add(row)
     return ring
 
@@ -104,14 +117,17 @@ def _tables(folder: Path) -> list[Path]:
     return found
 
 
-def _read(file: Path, notes: list[str]) -> Iterator[IkeRow | EspRow]:
+def _text(file: Path) -> str:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read keys {file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{file} is no key table: it is not text") from None
-    for number, line in enumerate(lines, 1):
+
+
+def _read(file: Path, text: str, notes: list[str]) -> Iterator[IkeRow | EspRow]:
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         place = f"{file}:{number}"
@@ -157,6 +173,15 @@ def _ike(columns: list[str], note: Callable[[str], None]) -> IkeRow:
     _known({*IKE_INTEG, *IKE_UNCHECKED, NO_INTEG}, integ_name, "integrity")
     # Without a check there is nothing to do with SK_a, whatever the row has for it.
     return _checked(replace(row, sk_ai=b"", sk_ar=b"") if row.unchecked else row, note)
+
+
+def checked(row: IkeRow, notes: list[str]) -> IkeRow | None:
+    """A row made elsewhere, if its keys fit its algorithms; a note where they do not."""
+    try:
+        return _checked(row, partial(_note, notes, row.source))
+    except (_Wrong, UnsupportedAlgorithm) as error:
+        notes.append(f"{row.source}, {row.spis}: {error}")
+        return None
 
 
 def _checked(row: IkeRow, note: Callable[[str], None]) -> IkeRow:

@@ -130,6 +130,7 @@ class Half:
 
     def assemble(self) -> None:
         """After opening: find the inner chain, of SK or of a whole set of fragments."""
+        self._kinds = self._places = None
         parts: dict[tuple[int, int], Message] = {}
         for message in self.messages:
             sealed, step = message.sealed, message.step
@@ -234,7 +235,7 @@ class Session:
         return entry.put(Half([message]), message.response)
 
     def forget(self) -> None:
-        """Let go of what was dissected and found, so that a big capture fits: octets are a tenth of it."""
+        """Let go of what was dissected and found: octets are a tenth of it, and big files fit."""
         self.memo.clear()
         for exchange in self.exchanges:
             for half in exchange.halves():

@@ -86,14 +86,33 @@ def open_direction(
 
     All messages under one key stand or fall together, but for those whose own ICV is wrong.
     """
-    best = [Opened(None, "no key") for _ in messages]
+    results = [Opened(None, "no key") for _ in messages]
+    rest = list(range(len(messages)))
+    # One row opens them all as a rule; the keys change with RFC 9370, and then others do the rest.
+    while rest and rows:
+        row, tried = _best([messages[n] for n in rest], rows, by_initiator)
+        for number, opened in zip(rest, tried, strict=True):
+            results[number] = opened
+        rest = [n for n in rest if results[n].chain is None]
+        if not any(opened.chain is not None for opened in tried):
+            break
+        rows = [other for other in rows if other is not row]
+    return results
+
+
+def _best(
+    messages: Sequence[Sealed], rows: Sequence[IkeRow], by_initiator: bool
+) -> tuple[IkeRow, list[Opened]]:
+    """The row that opens most of them, and what it makes of them."""
+    chosen, best, most = rows[0], list[Opened](), -1
     for row in rows:
         tried = _try(messages, row, by_initiator)
-        if sum(o.chain is not None for o in tried) >= sum(o.chain is not None for o in best):
-            best = tried
-        if all(o.chain is not None for o in best):
+        count = sum(o.chain is not None for o in tried)
+        if count >= most:
+            chosen, best, most = row, tried, count
+        if count == len(messages):
             break
-    return best
+    return chosen, best
 
 
 def _try(messages: Sequence[Sealed], row: IkeRow, by_initiator: bool) -> list[Opened]:
