@@ -24,10 +24,12 @@ COMMANDS = {
     "report": "report",
     "diff": "report",
     "coverage": "report",
+    "requirements": "requirements",
     "fuzz": "fuzz",
     "replay": "fuzz",
     "corpus": "fuzz",
     "peers": "peers",
+    "matrix": "matrix",
     "lab": "lab",
     "pki": "pki",
 }

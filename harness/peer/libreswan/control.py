@@ -12,11 +12,11 @@ import shutil
 from pathlib import Path
 
 from ikelab.harness.errors import LabError
-from ikelab.harness.model import Identity, Suite, Transform
+from ikelab.harness.model import Identity, Spis, Suite, Transform
 from ikelab.harness.peer import cache
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import FOLDER, Daemon, abilities
-from ikelab.harness.peer.libreswan import algorithms, logs, names, nss, parse
+from ikelab.harness.peer.libreswan import algorithms, further, logs, names, nss, parse
 from ikelab.harness.peer.libreswan.render import CONNECTION, LOG, RUN, Build, render
 from ikelab.layers.iana import Integ, TransformType
 from ikelab.netns.host import Host
@@ -53,6 +53,8 @@ class Libreswan:
 
     `folder` is this peer's alone. What the daemon can do is found by starting it once.
     """
+
+    speaks = further.SPEAKS
 
     def __init__(self, entry: cache.Entry, host: Host, folder: Path) -> None:
         self.name = entry.manifest.peer
@@ -114,6 +116,10 @@ class Libreswan:
         """The keys that pluto logs as it gives them to the kernel."""
         return logs.child_keys(self._daemon.read("log"))
 
+    def ike_keys(self) -> dict[Spis, dict[str, bytes]]:
+        """SK_ei, SK_er, SK_ai, SK_ar ... of its IKE SAs, as its log tells them."""
+        return logs.ike_secrets(self._daemon.read("log"))
+
     def kernel(self) -> Database | None:
         """What its host's kernel holds of IPsec; None without ESP in the kernel."""
         return self._daemon.kernel()
@@ -125,6 +131,16 @@ class Libreswan:
     def alive(self) -> bool:
         """Whether the daemon that `start` started still runs."""
         return self._daemon.alive()
+
+    @property
+    def pid(self) -> int | None:
+        """The daemon's process."""
+        return self._daemon.process.pid if self._daemon.process is not None else None
+
+    @property
+    def log_file(self) -> Path:
+        """Where the daemon writes its log."""
+        return self._daemon.folder / "log"
 
     def log(self) -> str:
         """pluto's log since `start`, and what it printed when it died."""

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from ikelab.harness.errors import LabError
-from ikelab.harness.model import Identity, Suite, Transform, selectors
+from ikelab.harness.model import Identity, Spis, Suite, Transform, selectors
 from ikelab.harness.peer import cache as store
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import FOLDER, Daemon, abilities
@@ -102,6 +102,11 @@ class OpenIked:
         """The keys that iked logs as it derives them."""
         return logs.child_keys(self._daemon.read("output"))
 
+    def ike_keys(self) -> dict[Spis, dict[str, bytes]]:
+        """SK_ei, SK_er, SK_ai, SK_ar ... of its IKE SAs, as its log tells them."""
+        told = logs.told(self._daemon.read("output"))
+        return {sa.spis: told[sa.spis.i].keys for sa in self.view().sas if sa.spis.i in told}
+
     def kernel(self) -> Database | None:
         """What its host's kernel holds of IPsec; None without ESP in the kernel."""
         return self._daemon.kernel()
@@ -113,6 +118,16 @@ class OpenIked:
     def alive(self) -> bool:
         """Whether the daemon that `start` started still runs."""
         return self._daemon.alive()
+
+    @property
+    def pid(self) -> int | None:
+        """The daemon's process."""
+        return self._daemon.process.pid if self._daemon.process is not None else None
+
+    @property
+    def log_file(self) -> Path:
+        """Where the daemon writes its log."""
+        return self._daemon.folder / "output"
 
     def log(self) -> str:
         """All that iked has printed since `start`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ import vici
 from vici.exception import CommandException, SessionException
 
 from ikelab.harness.errors import LabError
-from ikelab.harness.model import TS, Identity, Suite, Transform
+from ikelab.harness.model import TS, Identity, Spis, Suite, Transform
 from ikelab.harness.peer import cache, ciphers, leftovers
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import ANSWER_TIMEOUT, FOLDER, Daemon, abilities
@@ -73,7 +73,10 @@ class StrongSwan:
         self._kernel = abilities()
         libipsec = bool(self._kernel["tun"] and not self._kernel["esp"])
         self._build = _build(entry.root, libipsec=libipsec)
-        self._algorithms = self._probe()
+        told = _told(entry.root, libipsec=libipsec)
+        if not told:
+            told |= {"algorithms": self._probe(), "version": self.version}
+        self._algorithms, self.version = told["algorithms"], told["version"]
         self.capabilities = self._capabilities()
 
     def start(self, config: PeerConfig) -> None:
@@ -133,6 +136,10 @@ class StrongSwan:
             for keys in found
         )
 
+    def ike_keys(self) -> dict[Spis, dict[str, bytes]]:
+        """SK_ei, SK_er, SK_ai, SK_ar ... of its IKE SAs, as its log tells them."""
+        return logs.ike_secrets(self.log())
+
     def kernel(self) -> Database | None:
         """What its host's kernel holds of IPsec; None without ESP in the kernel."""
         return self._daemon.kernel()
@@ -144,6 +151,16 @@ class StrongSwan:
     def alive(self) -> bool:
         """Whether the daemon that `start` started still runs."""
         return self._daemon.alive()
+
+    @property
+    def pid(self) -> int | None:
+        """The daemon's process."""
+        return self._daemon.process.pid if self._daemon.process is not None else None
+
+    @property
+    def log_file(self) -> Path:
+        """Where the daemon writes its log."""
+        return self._daemon.folder / "log"
 
     def log(self) -> str:
         """charon's log since `start`, and what it printed when it died."""
@@ -304,6 +321,13 @@ class StrongSwan:
         if not self.alive() or self._config is None or self._config.options.get("log") == "quiet":
             return False
         return "[NET]" not in self._daemon.read("log")[self._log_start :] and not self.view().sas
+
+
+@lru_cache(maxsize=8)
+def _told(root: Path, *, libipsec: bool) -> dict[str, Any]:
+    """What a daemon of this tree said of itself when it was first started; empty before that."""
+    del root, libipsec
+    return {}
 
 
 def _build(root: Path, *, libipsec: bool) -> Build:

@@ -1,0 +1,59 @@
+"""Real daemons against each other on this machine's kernel, as a bystander sees them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from ikelab.harness import pairing
+from ikelab.harness.cli import cli
+from ikelab.harness.errors import LabError
+from ikelab.harness.model import Verdict
+from ikelab.harness.peer import registry
+from ikelab.harness.record import RunFolder
+from ikelab.netns import kernel, world
+from tests.conftest import missing
+
+
+@pytest.fixture
+def daemon():
+    """A provisioned strongSwan, in a kernel where it can have a child."""
+    if reason := world.available():
+        missing(reason)
+    found = kernel.probe()
+    if not found["esp"] and not found["tun"]:
+        missing(f"no ESP in the kernel and no TUN device: {found['tun'].why}")
+    try:
+        return registry.add("strongswan@trixie").manifest.peer
+    except LabError as error:
+        missing(str(error))
+
+
+def test_two_charons_the_wire_and_an_echo_agree(daemon, tmp_path):
+    def meet():
+        folder = RunFolder(tmp_path / "run", {})
+        found = pairing.run([daemon], pairing.PROOFS, folder, lambda *_: None)
+        folder.finish()
+        return found
+
+    assert world.run(meet, timeout=60) == [Verdict.PASS, Verdict.PASS]
+    rows = [json.loads(line) for line in (tmp_path / "run/results.jsonl").read_text().splitlines()]
+    for row, proof in zip(rows, pairing.PROOFS, strict=True):
+        assert (row["peer"], row["id"]) == (daemon, f"matrix::{daemon}[{proof}]")
+        cell = tmp_path / "run" / row["folder"]
+        told = json.loads((cell / "witnesses.json").read_text())
+        assert told["echo"] and told["wire"]["decrypted"] == 2
+        assert told["wire"]["spi_r"] == told["initiator"]["spi_r"] == told["responder"]["spi_r"]
+        [[spi_i, spi_r]] = told["wire"]["children"]
+        assert (spi_i, spi_r) == (told["initiator"]["child_in"], told["responder"]["child_in"])
+        assert {"capture.pcapng", "initiator.log", "responder.conf"} <= {
+            path.name for path in cell.iterdir()
+        }
+
+
+def test_an_unknown_peer_is_said():
+    result = CliRunner().invoke(cli, ["matrix", "strongswan@nowhere"])
+
+    assert "unknown release 'nowhere' of strongswan" in str(result.exception)
