@@ -30,7 +30,7 @@ def doctor(url: str, user: str, password: str) -> int:
 @click.option("--peers-file", metavar="FILE", help="Routers; ikelab.toml where there is one.")
 @click.option("--command", "commands", multiple=True, metavar="WORDS",
               help="Record this show command as well; repeatable.")  # fmt: skip
-@click.option("--capture", metavar="FILE", help="Keep the IKE and ESP of this capture (pcap).")
+@click.option("--capture", metavar="FILE", help="Keep the IKE and ESP of this capture.")
 @click.option("--secret", "secrets", multiple=True, metavar="WORD",
               help="Take this word out as well; the entry's are known.")  # fmt: skip
 def record(peer: str, out: str, peers_file: str | None, commands: tuple[str, ...],

@@ -24,6 +24,7 @@ _IMAGES = (
     "Cisco ships router images to owners of a licence (CML's reference platforms have IOSv, "
     "CSR1000v and C8000v); upload one with GNS3's image manager or into GNS3/images"
 )
+_BROUGHT = re.compile(r"empty\d+[GT]\.qcow2|OVMF_\w+\.fd|config\.img")
 _MISSING_IMAGE = "ikelab-asks-for-no-such-image"
 # Node type, its properties, what a refusal that is only about the image says.
 _TRIED: tuple[tuple[str, dict[str, Any], str], ...] = (
@@ -90,13 +91,13 @@ def _refusal(api: Api, project: str, node_type: str, properties: dict[str, Any])
 
 
 def _images(api: Api) -> Finding:
-    """Disks that GNS3 brings itself (empty*.qcow2) are no routers."""
+    """Files that GNS3 brings itself are no routers."""
     try:
         listed = api.call("GET", "images", "list its images")
     except Refused as error:
         return Finding("images", False, error.said, _IMAGES)
     names = sorted(row["filename"] for row in listed)
-    routers = [name for name in names if not re.fullmatch(r"empty\d+[GT]\.qcow2", name)]
+    routers = [name for name in names if not _BROUGHT.fullmatch(name)]
     if not routers:
         return Finding("images", False, "no router image", _IMAGES)
     return Finding("images", True, ", ".join(routers))

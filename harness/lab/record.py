@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.lab.scrub import Scrubber, only_ike
+from ikelab.harness.lab.scrub import Scrubber
+from ikelab.harness.lab.wire import only_ike
 
 COMMANDS = (
     "show version",
@@ -67,7 +68,9 @@ def record(
             _write(folder / "show" / f"{name}.txt", scrubber.text(answer) + "\n")
     _write(folder / "console.txt", scrubber.text(session.seen))
     if capture is not None:
-        (folder / "wire.pcap").write_bytes(only_ike(capture))
+        kept = only_ike(capture)
+        suffix = "pcapng" if kept[:4] == capture[:4] == b"\x0a\x0d\x0d\x0a" else "pcap"
+        (folder / f"wire.{suffix}").write_bytes(kept)
     release = _RELEASE.search(shown.get("show version", ""))
     about = {
         "schema": 1,

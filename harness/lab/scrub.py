@@ -1,4 +1,4 @@
-"""Taking secrets out of what a router says: its configuration, its debug output, its packets.
+"""Taking secrets out of what a router says: its configuration, its debug output.
 
 Two nets: the words that are known to be secret, in any form they are written in, and the places of
 IOS's language where a secret stands. What is left is looked through once more before it is kept.
@@ -7,7 +7,6 @@ IOS's language where a secret stands. What is left is looked through once more b
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -40,11 +39,6 @@ _PLACES = tuple(
 _BLOCKS = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.S),
 )
-_PCAP = struct.Struct("IIII")
-_MAGIC = {b"\xd4\xc3\xb2\xa1": "<", b"\x4d\x3c\xb2\xa1": "<",
-          b"\xa1\xb2\xc3\xd4": ">", b"\xa1\xb2\x3c\x4d": ">"}  # fmt: skip
-_ETHERNET = 1
-_IKE_PORTS = frozenset({500, 4500})
 
 
 class Scrubber:
@@ -94,45 +88,3 @@ def _forms(word: bytes) -> Iterator[str]:
 
 def _escaped(word: bytes) -> str:
     return "".join(f"\\x{octet:02x}" for octet in word)
-
-
-def only_ike(data: bytes) -> bytes:
-    """A capture (classic pcap, Ethernet) with nothing but IKE, ESP and AH in it.
-
-    A management session on the same wire would bring its passwords along. LabError where the
-    file is of another kind.
-    """
-    order = _MAGIC.get(data[:4])
-    if order is None or len(data) < 24:
-        raise LabError("the capture is no pcap file: nothing of it is kept")
-    if struct.unpack_from(order + "I", data, 20)[0] & 0xFFFF != _ETHERNET:
-        raise LabError("the capture is not of Ethernet: nothing of it is kept")
-    record = struct.Struct(order + _PCAP.format)
-    kept, place = [data[:24]], 24
-    while place + record.size <= len(data):
-        length = record.unpack_from(data, place)[2]
-        frame = data[place + record.size : place + record.size + length]
-        if _is_ike(frame):
-            kept.append(data[place : place + record.size + length])
-        place += record.size + length
-    return b"".join(kept)
-
-
-def _is_ike(frame: bytes) -> bool:
-    """Whether a frame carries UDP on IKE's ports, ESP or AH, or a fragment of IP (RFC 7383)."""
-    at, kind = 12, frame[12:14]
-    while kind in (b"\x81\x00", b"\x88\xa8"):  # a VLAN's tag
-        at += 4
-        kind = frame[at : at + 2]
-    packet = frame[at + 2 :]
-    if kind == b"\x08\x00" and len(packet) >= 20:
-        protocol, payload = packet[9], packet[(packet[0] & 15) * 4 :]
-        if int.from_bytes(packet[6:8]) & 0x1FFF:
-            return protocol == 17  # a later fragment has no ports
-    elif kind == b"\x86\xdd" and len(packet) >= 40:
-        protocol, payload = packet[6], packet[40:]
-    else:
-        return False
-    if protocol == 17 and len(payload) >= 4:
-        return bool(_IKE_PORTS & set(struct.unpack_from("!HH", payload)))
-    return protocol in (50, 51)

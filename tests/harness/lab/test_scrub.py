@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ikelab.harness.errors import ConfigError, LabError
-from ikelab.harness.lab.scrub import GONE, Scrubber, only_ike
+from ikelab.harness.lab.scrub import GONE, Scrubber
+from ikelab.harness.lab.wire import only_ike
 
 CONFIG = """\
 service password-encryption
@@ -98,6 +99,39 @@ def capture(*frames: bytes, order: str = "<", link: int = 1) -> bytes:
     return head + b"".join(struct.pack(order + "IIII", 1, 2, len(f), len(f)) + f for f in frames)
 
 
+def pcapng(*frames: bytes, order: str = "<", link: int = 1, secret: bytes = b"") -> bytes:
+    """A section, an interface with a name, packets with comments, a block of decryption secrets."""
+
+    def block(kind: int, body: bytes) -> bytes:
+        length = struct.pack(order + "I", 12 + len(body))
+        return struct.pack(order + "I", kind) + length + body + length
+
+    def option(code: int, data: bytes) -> bytes:
+        return struct.pack(order + "HH", code, len(data)) + data + bytes(-len(data) % 4)
+
+    end = bytes(4)
+    section = struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1)
+    comment = option(1, secret) + end if secret else b""
+    name = (option(2, secret) if secret else b"") + option(9, b"\x09") + end
+    packets = [
+        struct.pack(order + "IIIII", 0, 1, 2, len(f), len(f)) + f + bytes(-len(f) % 4) + comment
+        for f in frames
+    ]
+    keys = [block(10, b"TLSK" + secret + bytes(-len(secret) % 4))] if secret else []
+    head = block(1, struct.pack(order + "HHI", link, 0, 0) + name)
+    return b"".join([block(0x0A0D0D0A, section + comment), head, *keys,
+                     *(block(6, packet) for packet in packets)])  # fmt: skip
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_pcapng_loses_its_comments_names_and_secrets_too(order: str) -> None:
+    ike, ssh = ethernet(ipv4(17, udp(500, 500, b"ike!!"))), ethernet(ipv4(6, bytes(24)))
+
+    found = only_ike(pcapng(ike, ssh, ike, order=order, secret=b"let-me-in"))
+
+    assert found == pcapng(ike, ike, order=order)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_only_ike_and_esp_stay_in_a_capture(order: str) -> None:
     kept = [
@@ -121,7 +155,11 @@ def test_only_ike_and_esp_stay_in_a_capture(order: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"\x0a\x0d\x0d\x0a" + bytes(40), "no pcap file"), (capture(link=113), "not of Ethernet")],
+    [
+        (b"MThd" + bytes(40), "neither pcap nor pcapng"),
+        (capture(link=113), "not of Ethernet"),
+        (pcapng(link=113), "not of Ethernet"),
+    ],
 )
 def test_what_cannot_be_read_is_not_kept(data: bytes, words: str) -> None:
     with pytest.raises(LabError, match=words):
