@@ -89,7 +89,7 @@ def merge(paths: tuple[Path, ...], out: Path) -> int:
 def minimise(path: Path, out: Path, peer: str, topology: str) -> int:
     """Keep the shortest case of each class of answers that a peer gives."""
     from ikelab.harness.fuzz import command
-    from ikelab.harness.rig import rig
+    from ikelab.harness.fuzz.places import rig
 
     settings = settings_of(peer, None, topology)
     with rig(peer, settings) as made:

@@ -15,9 +15,10 @@ from ikelab.harness.fuzz import campaigns, case, screen
 from ikelab.harness.fuzz import replay as replaying
 from ikelab.harness.fuzz.finding import Seen
 from ikelab.harness.fuzz.fuzzer import Fuzzer, Limits, Tally
+from ikelab.harness.fuzz.places import check, rig
 from ikelab.harness.fuzz.values import Pool
 from ikelab.harness.record import RunFolder, writing
-from ikelab.harness.rig import Rig, Settings, check, rig
+from ikelab.harness.rig import Rig, Settings
 
 STATE = "fuzz.json"
 OUTSIDE_RATE = 20.0  # cases a second at a gateway outside, where nobody says otherwise

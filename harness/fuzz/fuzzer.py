@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ikelab.harness.edits import Edit
 from ikelab.harness.errors import LabError
-from ikelab.harness.fuzz import finding
+from ikelab.harness.fuzz import finding, oracles
 from ikelab.harness.fuzz.answers import IMPOSSIBLE, Outcome
 from ikelab.harness.fuzz.campaigns import CAMPAIGNS, Campaign
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.finding import CRASH, HANG, LEAK, LOG, RULE, SPIN, Replays, Seen
-from ikelab.harness.fuzz.ground import Ground
+from ikelab.harness.fuzz.ground import Ground, OutOfReach
 from ikelab.harness.fuzz.lane import Lane
 from ikelab.harness.fuzz.operators import Maker
 from ikelab.harness.fuzz.schedule import Feedback, Schedule
@@ -31,11 +32,12 @@ from ikelab.harness.record import RunFolder
 from ikelab.harness.rig import Rig
 
 BATCH = 128
-BATCHES = 4  # of one campaign, before the next has its turn
+BATCHES = 4  # of one campaign, before the next has its turn, where IKE SAs are used again
 SLOW_BATCH = 8  # where the peer initiates
 RECENT = 256  # cases that may have done what is seen
 EVERY = 10.0  # seconds between two looks at the vitals of a process
 LOG_LIMIT = 64 << 20  # octets of log after which the peer is started anew
+LET_THROUGH = 0.05  # of the cases that do what is known to end the peer
 MOST_LEAKS = 3  # searches for the cause of a leak of one resource
 
 
@@ -108,6 +110,9 @@ class Fuzzer:
         self._progress = (run.path / "progress.jsonl").open("a", encoding="utf-8")
         self._written = 0.0
         self._probe_at = BATCH
+        self._counts: dict[str, int] = {}
+        self._known_deeds: set[tuple[str, ...]] = set()
+        self._small: dict[Seen, Case] = {}
 
     def go(self, limits: Limits, show: Callable[[Tally], None]) -> Tally:
         """Run to the limits; returns the tally."""
@@ -119,10 +124,10 @@ class Fuzzer:
             self.tally.campaign = campaign.name
             try:
                 self._turn(campaign)
-            except Unsupported as reason:
-                self.tally.skipped[campaign.name] = str(reason)
+            except (Unsupported, OutOfReach) as reason:
+                self.tally.skipped[campaign.name] = str(reason).partition("\n")[0]
         if self.tally.skipped and not self.tally.cases:
-            raise Unsupported("; ".join(self.tally.skipped.values()))
+            raise LabError("; ".join(self.tally.skipped.values()))
         self._note(force=True)
         return self.tally
 
@@ -139,7 +144,7 @@ class Fuzzer:
         maker = self._maker(campaign)
         lane = self.ground.lane(campaign)
         starts, before, new = self.ground.starts, self.tally.cases, 0
-        for _ in range(BATCHES):
+        for _ in range(1 if campaign.fresh else BATCHES):
             new += self._batch(campaign, maker, lane)
             if self._over():
                 break
@@ -159,7 +164,7 @@ class Fuzzer:
 
     def _fresh(self) -> None:
         self.watch.forget()
-        self._look, self._lines = 0.0, 0
+        self._look, self._lines, self._counts = 0.0, 0, {}
         self.tally.starts = self.ground.starts
 
     def _restart(self) -> None:
@@ -202,11 +207,17 @@ class Fuzzer:
     def _made(self, maker: Maker, size: int, made: list[Case]) -> Iterator[Case]:
         for _ in range(max(size, 1)):
             case = maker.case()
+            while self._quarantined(case) and maker.draw.random() > LET_THROUGH:
+                case = maker.case()
             made.append(case)
             self._recent.append(case)
             if self._keep is not None:
                 self._keep(case)
             yield case
+
+    def _quarantined(self, case: Case) -> bool:
+        """Whether it does what is known to end the peer: that costs time and shows nothing new."""
+        return any(_deed(binding.edit) in self._known_deeds for binding in case.plan.bindings)
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.kind == IMPOSSIBLE:
@@ -249,6 +260,24 @@ class Fuzzer:
             return
         if self.tally.cases >= self._probe_at:
             self._probe_at = self.tally.cases + BATCH
+        self._count_up(made)
+
+    def _count_up(self, made: list[Case]) -> None:
+        """A peer that counts what it keeps must have no more of it than before these cases."""
+        if not hasattr(self.ground.rig.peer.driver, "counts"):
+            return
+        self.ground.rest()
+        now = self.ground.vitals()
+        before, self._counts = self._counts, dict(now.counts) if now is not None else {}
+        more = [name for name, value in self._counts.items() if value > before.get(name, 0)]
+        for name in more:
+            if self._leaks[name] < MOST_LEAKS:
+                self._leaks[name] += 1
+                suspects = self._halved(name, self._campaign(made[0].campaign), made)
+                if suspects:
+                    self._found(Seen(LEAK, name), suspects)
+                else:
+                    self._restart()
 
     def _suspects(self, outcomes: list[Outcome], made: list[Case]) -> list[Case]:
         """The cases that may have done it: those without an answer, then the latest ones."""
@@ -362,6 +391,8 @@ class Fuzzer:
         self.tally.repeats[known] += 1
         for case in suspects[:1]:
             self._makers[case.campaign].weights.blame(case.made_by)
+            if restart and self.ground.rig.topology == "memory" and len(case.plan.bindings) == 1:
+                self._known_deeds.add(_deed(case.plan.bindings[0].edit))
         if restart:
             self._restart()
 
@@ -375,9 +406,8 @@ class Fuzzer:
             self._restart()
             return
         small = replays.small(original, seen) if alone else original
-        if seen.kind == LEAK and any(s.kind == LEAK and s.sign == seen.sign
-                                     for s in self.tally.findings):  # fmt: skip
-            self.tally.repeats[seen] += 1
+        if self._same_bug(seen, small):
+            return
         facts: dict[str, Any] = {
             "case": self.tally.cases,
             "seed": self.seed,
@@ -395,11 +425,27 @@ class Fuzzer:
             before = "\n\n".join(str(c) for c in reversed(suspects))
             (path / "before.txt").write_text(before + "\n", encoding="utf-8")
         self.tally.findings[seen] = path
+        self._small[seen] = small
+        if seen.kind in (CRASH, HANG, LEAK) and len(small.plan.bindings) == 1:
+            self._known_deeds.add(_deed(small.plan.bindings[0].edit))
         for maker in self._makers.values():
             if maker.campaign == small.campaign:
                 for _ in range(4):
                     maker.weights.blame(original.made_by)
         self._restart()
+
+    def _same_bug(self, seen: Seen, small: Case) -> bool:
+        """Whether a known finding is the same mistake seen in another way; it is counted there."""
+        if seen.sign not in oracles.UNVERIFIED:
+            return False
+        deeds = {_deed(binding.edit) for binding in small.plan.bindings}
+        for other, before in self._small.items():
+            theirs = {_deed(binding.edit) for binding in before.plan.bindings}
+            if other.sign in oracles.UNVERIFIED and deeds & theirs:
+                self.tally.repeats[other] += 1
+                self._restart()
+                return True
+        return False
 
     def _campaign(self, name: str) -> Campaign:
         return self.campaigns.get(name) or CAMPAIGNS[name]
@@ -423,3 +469,11 @@ class Fuzzer:
         }
         self._progress.write(json.dumps(row) + "\n")
         self._progress.flush()
+
+
+def _deed(edit: Edit) -> tuple[str, ...]:
+    """What an edit does, and where, whatever the value."""
+    where = [a for a in edit.args if isinstance(a, str)]
+    payload = edit.option("payload")
+    what = [str(payload.kind), *map(str, payload.args[:1])] if payload is not None else []
+    return (str(edit.stage), edit.op, *where, *what)

@@ -20,18 +20,23 @@ from ikelab.harness.fuzz.campaigns import Campaign
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.lane import InitLane, Lane
 from ikelab.harness.fuzz.respond import AnswerLane
-from ikelab.harness.fuzz.sealed import SealedLane
+from ikelab.harness.fuzz.sealed import MEMBERS, SealedLane
 from ikelab.harness.fuzz.talk import Play, TalkLane
 from ikelab.harness.fuzz.target import Target, target
 from ikelab.harness.fuzz.template import Clear, Protected
 from ikelab.harness.rig import Rig
 from ikelab.harness.transcript import SENT
+from ikelab.harness.transport.memory import MemoryNet
 from ikelab.layers.iana import Exchange
 
 PROBES = 3  # honest attempts before a peer counts as hanging
 PATIENCE = 2.0  # seconds of each
 DYING = 0.3  # seconds that a process may take to be gone
 REST = 61.0  # virtual seconds after which the reference peer forgets what is half open
+
+
+class OutOfReach(LabError):
+    """No honest conversation with this peer comes to the message of a campaign."""
 
 
 class Ground:
@@ -69,6 +74,8 @@ class Ground:
         self.starts += 1
         self._start()
         self._initiator = self.rig.initiator()
+        if folder is None and isinstance(self._initiator.transport, MemoryNet):
+            self._initiator.transport.tap = None  # nobody reads it, and a run is long
         self.strangers.forget()
 
     def _start(self) -> None:
@@ -87,7 +94,7 @@ class Ground:
     def lane(self, campaign: Campaign, *, single: bool = False) -> Lane:
         """The quickest way to put cases of this campaign; `single` is one at a time."""
         if campaign.response:
-            return AnswerLane(self.rig, campaign)
+            return AnswerLane(self.rig, campaign, self.restart)
         talk = self.talk(campaign, single=single)
         if not single and campaign.way == "init" and not campaign.number:
             found = self.target(campaign)
@@ -95,14 +102,16 @@ class Ground:
             clear = Clear(found.data, _sizes(found), ends.base.local, ends.base.remote)
             lane = InitLane(ends.transport, clear, ends.entropy)
             lane.judge = self.strangers.judge
+            lane.window = 1 if self.rig.topology == "memory" else lane.window
             return lane
         if not single and not campaign.fresh:
             found = self.target(campaign)
             first = found.bodies[0][0] if found.bodies else 0
             exchange = int(Exchange[campaign.exchange])
             template = Protected(exchange, first, found.chain, _sizes(found))
+            members = 2 if self.rig.topology == "memory" else MEMBERS
             return SealedLane(
-                self.initiator.transport, template, talk.sa, oracles.of_member
+                self.initiator.transport, template, talk.sa, oracles.of_member, members=members
             )
         return talk
 
@@ -111,7 +120,8 @@ class Ground:
         ends = self.initiator
         config = replace(ends.base, **_ours(campaign.ours))
         lane = TalkLane(ends.transport, config, ends.entropy, campaign, judge=self._judge)
-        if single:
+        # In memory everything is answered at once, and a window only costs IKE SAs.
+        if single or self.rig.topology == "memory":
             lane.window = 1
         return lane
 
@@ -137,7 +147,7 @@ class Ground:
         steps = self._sent(outcome, campaign)
         if len(steps) <= campaign.number:
             talk = outcome.sa.transcript.text() if outcome.sa else "(the peer sent nothing)"
-            raise LabError(
+            raise OutOfReach(
                 f"{self.rig.name}: no honest conversation reaches what {campaign.name} changes "
                 f"({outcome.kind})\n{talk}"
             )

@@ -451,6 +451,19 @@ def wire_havoc(make: Maker) -> Edit:
     return Edit(Stage.WIRE, "set", (offset, make.draw.randbytes(make.draw.choice((1, 2, 4, 16)))))
 
 
+@operator("other-id", "sealed")
+def other_id(make: Maker) -> Edit:
+    """The message ID of another message: one before, or one that is not due yet."""
+    return Edit(Stage.MESSAGE, "add", ("header.id", make.draw.choice((-2, -1, -1, 1, 2, 5))))
+
+
+@operator("fragment-numbers", "sealed")
+def fragment_numbers(make: Maker) -> Edit:
+    """Other numbers where those of a fragment stand (RFC 7383 2.5), as it leaves."""
+    number = make.draw.choice((0, 1, 2, 3, 255, 256, 65535))
+    return Edit(Stage.WIRE, "set", (make.draw.choice((32, 34)), number.to_bytes(2, "big")))
+
+
 @operator("wire-repeat")
 def wire_repeat(make: Maker) -> Edit:
     """The datagram more than once."""

@@ -17,14 +17,17 @@ from ikelab.harness.fuzz.answers import Outcome
 from ikelab.harness.fuzz.sealed import Member, directions
 from ikelab.harness.fuzz.talk import Play
 from ikelab.harness.transcript import SENT, Step
-from ikelab.layers.iana import Exchange, Notify, Payload
+from ikelab.layers.iana import AuthMethod, Exchange, Notify, Payload
 
 AMPLIFIES = 20
 """Octets that come for one that left, before authentication, beyond which a peer amplifies."""
 RULES = ("selectors-are-a-subset-of-the-offer", "auth-answer-is-protected")
 """Violations of the engine's rules that are findings."""
 
-FORGED = "answers a message whose integrity check fails"
+FORGED = "takes a message whose integrity check fails"
+COMPLAINS = "answers a message whose integrity check fails with an error"
+UNVERIFIED = (FORGED, COMPLAINS)
+"""Two ways in which the same mistake shows."""
 TWICE = "answers a message ID again with something else"
 BEYOND = "answers a message ID beyond its window"
 REUSED_IV = "protects two messages with the same key and IV"
@@ -73,7 +76,7 @@ def _replies(steps: list[Step], ours: sk.SkKeys, theirs: sk.SkKeys) -> Iterator[
         if opened is None:
             continue
         if forged(requests.get(number, []), ours):
-            yield FORGED
+            yield _forged(opened)
         if replies.setdefault(number, step.data) != step.data:
             yield TWICE
         if number >= expected + 1 + window and b"\x40\x01" not in opened[1]:
@@ -83,6 +86,16 @@ def _replies(steps: list[Step], ours: sk.SkKeys, theirs: sk.SkKeys) -> Iterator[
         iv = step.data[answers.sk_at(step.data) or 0 :][4:12]
         if theirs.integ is None and ivs.setdefault(iv, step.data) != step.data:
             yield REUSED_IV
+
+
+def _forged(opened: tuple[int, bytes]) -> str:
+    """RFC 7296 3.10.1: even INVALID_SYNTAX is only for what has a valid checksum."""
+    names = answers.words(*opened)
+    refuses = len(names) == 1 and names[0] in _ERRORS
+    return COMPLAINS if refuses else FORGED
+
+
+_ERRORS = {f"N({row.name})" for row in Notify if row.is_error}
 
 
 def _window(opened: tuple[int, bytes]) -> int:
@@ -126,9 +139,11 @@ def lets_in(sa: IkeSa) -> str | None:
     inner = sent[0].inner() if sent else None
     if inner is None or len(sent) > 1:
         return None
-    proofs = [bytes(p.load) for p in inner if p.kind == Payload.AUTH and hasattr(p, "load")]
+    sent_proofs = [p for p in inner if p.kind == Payload.AUTH and hasattr(p, "auth_type")]
+    method = AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE
+    proofs = [bytes(p.load) for p in sent_proofs if p.auth_type == method]
     names = [p for p in inner if p.kind == Payload.IDI and hasattr(p, "ID")]
-    if not proofs:
+    if not sent_proofs:
         return LETS_IN_BARE
     state = sa.init
     for name in names:
@@ -159,7 +174,7 @@ def of_member(member: Member, data: bytes, _outcome: Outcome) -> list[str]:
     mine = [d for d in (s[4:] if s[:4] == bytes(4) else s for s in member.sent)
             if len(d) >= answers.HEADER]  # fmt: skip
     if mine and forged(mine, ours) and number == member.asked:
-        found.append(FORGED)
+        found.append(_forged(opened))
     if member.answered.get(number, data) != data:
         found.append(TWICE)
     if number > member.asked and not member.windowed:

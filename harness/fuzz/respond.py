@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.exchange.table import State
@@ -15,6 +15,7 @@ from ikelab.harness.rig import Rig
 from ikelab.harness.transcript import RECEIVED, SENT
 from ikelab.layers.iana import Exchange
 
+NOT_REACHED = "not reached"
 HONEST = 3.0  # seconds that the peer may take to begin
 PATIENCE = 0.4  # seconds that it may take to go on after our changed answer
 
@@ -22,9 +23,11 @@ PATIENCE = 0.4  # seconds that it may take to go on after our changed answer
 class AnswerLane:
     """One conversation at a time: the peer is told to begin, and we answer by plan."""
 
-    def __init__(self, rig: Rig, campaign: Campaign) -> None:
-        self.rig, self.campaign = rig, campaign
+    def __init__(self, rig: Rig, campaign: Campaign, restart: Callable[[], None]) -> None:
+        self.rig, self.campaign, self.restart = rig, campaign, restart
         self.failures = 0
+        # A peer that still has an IKE SA with us begins none.
+        restart()
         self.responder = rig.responder()
 
     def run(self, cases: Iterable[Case]) -> Iterator[Outcome]:
@@ -32,7 +35,12 @@ class AnswerLane:
         for case in cases:
             if self.failures > 3:
                 return
-            yield self._one(case)
+            outcome = self._one(case)
+            if outcome.kind == NOT_REACHED and self.rig.peer.alive():
+                self.restart()
+                self.responder = self.rig.responder()
+                outcome = self._one(case)
+            yield outcome
 
     def _one(self, case: Case) -> Outcome:
         ends, outcome = self.responder, Outcome(case)
@@ -80,7 +88,7 @@ class AnswerLane:
         sessions = self.responder.sessions
         if not sessions:
             self.failures += 1
-            outcome.kind = "not reached"
+            outcome.kind = NOT_REACHED
             return
         self.failures = 0
         after = self._after()

@@ -240,13 +240,12 @@ class TalkLane:
         if play is None:
             self.strays += 1
             return
-        for sa in play.sas:
-            if sa.spi_i == data[:8]:
-                sa.receive(datagram, datagram.now)
-        yield from self._go_on(play, datagram.now)
+        yield from self._go_on(play, datagram.now, datagram)
 
-    def _go_on(self, play: Play, now: float) -> Iterator[Outcome]:
+    def _go_on(self, play: Play, now: float, datagram: Datagram | None = None) -> Iterator[Outcome]:
         try:
+            if datagram is not None:
+                play.sa.receive(datagram, now)
             over = play.advance(now)
         except ConfigError:
             # Edits of one plan can contradict each other; no message comes of them.

@@ -15,9 +15,9 @@ from typing import Any
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 RISES = 5  # looks in a row that have to show growth
-LEAST = {"memory": 8 << 20, "descriptors": 16, "threads": 16, "sas": 32, "held": 1 << 16}
+LEAST = {"memory": 8 << 20, "descriptors": 16, "threads": 16, "half-open": 32, "held": 1 << 16}
 """Growth over those looks that is no leak yet, by resource."""
-STEP = {"memory": 1 << 18, "descriptors": 1, "threads": 1, "sas": 1, "held": 1}
+STEP = {"memory": 1 << 18, "descriptors": 1, "threads": 1, "half-open": 1, "held": 1}
 """The least growth of each look."""
 
 

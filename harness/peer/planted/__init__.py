@@ -1,0 +1,1 @@
+"""A peer with bugs on purpose: the reference, and twenty mistakes that real daemons have made."""
