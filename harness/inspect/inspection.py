@@ -190,6 +190,9 @@ class Inspection:
 
         return paragraphs.text(self)
 
+    def check(self, form: str) -> None:
+        """ConfigError where this cannot be shown in that format; a capture can, in all."""
+
     def conversations(self) -> list[Transcript]:
         """The same as values: one transcript for each IKE SA, as a live run has it."""
         return [report.conversation(s) for s in self.sessions]

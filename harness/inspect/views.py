@@ -22,6 +22,7 @@ OF_MESSAGES = frozenset({"transcript", "tree", "ladder", "svg", "mermaid", "json
 
 def text(it: Inspection, form: str, frame: int | None = None) -> str:
     """An inspection in one of the formats; ConfigError for a frame that holds no IKE."""
+    it.check(form)
     if form == "tree":
         return _tree(it, frame)
     return _makers()[form](it).rstrip("\n")

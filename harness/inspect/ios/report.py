@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ikelab.harness.errors import ConfigError
 from ikelab.harness.inspect import facts, report
 from ikelab.harness.inspect.inspection import Inspection
 from ikelab.harness.inspect.ios import log, rebuild
@@ -25,6 +26,8 @@ from ikelab.harness.notation import exchange_name
 from ikelab.layers.iana import AuthMethod, Payload, Protocol, name
 
 SHOWN = 20
+OF_OCTETS = frozenset({"tree", "jsonl", "csv", "html"})
+"""Formats of captures that show octets or count them."""
 _SIZELESS = re.compile(r"encr:(\d+)/0\b")
 _WORDS = {"12": "aes?", "20": "aes?gcm16"}
 _OCTETS = ("data", "spi", "spis", "pad_length", "octets")
@@ -39,6 +42,14 @@ class LogInspection(Inspection):
 
     def to_json(self) -> dict[str, Any]:
         return to_json(self)
+
+    def check(self, form: str) -> None:
+        """A log has no octets, and in its short style no lengths."""
+        if form in OF_OCTETS:
+            raise ConfigError(
+                f"{self.file} is a router's log and has no octets: {form} takes a capture; "
+                "there are summary, transcript, why, json, ios, ladder, mermaid and svg"
+            )
 
     def json_text(self) -> Iterator[str]:
         yield json.dumps(self.to_json(), indent=1)

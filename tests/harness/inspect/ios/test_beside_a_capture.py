@@ -149,7 +149,8 @@ def test_what_cannot_be_joined_is_said_in_a_line(replay: Path, log: Path, capsys
         ([capture, "--log", capture], "holds no record of 'debug crypto ikev2'"),
         ([capture, "--log", str(log) + ".gone"], "no such log"),
         ([str(log), "--log", str(log)], "is a log itself"),
-        ([str(log), "--keys", capture], "needs no keys"),
+        ([str(log), "--keys", str(replay / "keys")], "needs no keys"),
+        ([str(log), "--format", "tree"], "has no octets"),
         ([str(replay.parent.parent), "--log", str(log)], "has 2 cases"),
         ([str(log.parent)], "there is no capture in it"),
     ):

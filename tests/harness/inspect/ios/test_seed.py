@@ -145,6 +145,8 @@ def test_the_command_shows_a_log_for_what_it_is(seed_path: Path, capsys) -> None
     assert json.loads(capsys.readouterr().out)["log"]["unknown_records"] == 0
     assert main(["inspect", str(seed_path), "--format", "transcript"]) == 0
     assert "SAi1(3des-aes128-sha1-modp1024)" in capsys.readouterr().out
+    assert main(["inspect", str(seed_path), "--format", "ladder"]) == 0
+    assert "| IKE_AUTH #1 response" in capsys.readouterr().out
 
 
 # -- the replay and the log side by side ------------------------------------------------------
