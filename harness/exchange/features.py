@@ -68,6 +68,7 @@ class Features:
     ask_ticket: bool = False  # RFC 5723: an initiator wants a ticket
     tickets: TicketBox | None = None  # RFC 5723: a responder gives and takes tickets
     resume: Session | None = None  # RFC 5723: what an initiator resumes
+    resume_bare: bool = False  # AUTH of a resumed IKE SA is over its sender's first message alone
     eap_key: bytes = field(default=b"", repr=False)  # a fault: AUTH is of this, not of the MSK
 
     def wanted(self) -> list[str]:

@@ -147,7 +147,7 @@ def _authenticate(sa: IkeSa, identity: Identity) -> IKEv2_AUTH:
     body = id_body(identity, sa.config.id_reserved)
     prf, octets, sk_p = covered(sa, body, ours=sa.conduct.sign_own_octets)
     if sa.resumption.source is not None:
-        return IKEv2_AUTH(auth_type=_SHARED, load=resumption.mac(sa, octets, sk_p))
+        return IKEv2_AUTH(auth_type=_SHARED, load=resumption.mac(sa, octets, sk_p, ours=True))
     if isinstance(own, NullCredential):
         data = null_auth(prf, sk_p, octets)
         return IKEv2_AUTH(auth_type=AuthMethod.NULL_AUTHENTICATION, load=data)
@@ -209,7 +209,9 @@ def check(sa: IkeSa, it: Inbound, identity: Any, auth: Any) -> list[Violation]:
     trust, data = trust_of(sa), bytes(auth.load)
     method = int(auth.auth_type)
     if sa.resumption.source is not None:
-        if method != _SHARED or not hmac.compare_digest(resumption.mac(sa, octets, sk_p), data):
+        if method != _SHARED or not hmac.compare_digest(
+            resumption.mac(sa, octets, sk_p, ours=False), data
+        ):
             raise NotProven(AuthFailure.KEY, "AUTH does not verify with the resumed keys")
         if peer != sa.resumption.source.theirs:
             raise NotProven(AuthFailure.STRANGER, f"{peer} did not get this ticket")

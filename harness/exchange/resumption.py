@@ -38,9 +38,14 @@ class Resumption:
     asked: bool = False  # as responder: whether a ticket was asked for
 
 
-def mac(sa: IkeSa, octets: bytes, sk_p: bytes) -> bytes:
-    """AUTH data in a resumed IKE SA: prf(SK_px, octets), without another key (5.1)."""
+def mac(sa: IkeSa, octets: bytes, sk_p: bytes, *, ours: bool) -> bytes:
+    """AUTH data in a resumed IKE SA: prf(SK_px, octets), without another key (5.1).
+
+    Libreswan 5.2 has the first message alone for octets, which `resume_bare` does too.
+    """
     assert sa.keys is not None and sa.keys.suite.prf is not None
+    if sa.config.features.resume_bare:
+        octets = sa.init.request if sa.initiator == ours else sa.init.response
     return prf(int(sa.keys.suite.prf.id), sk_p, octets)
 
 
@@ -179,7 +184,7 @@ def _redeemed(sa: IkeSa, it: Inbound, now: float) -> Session | None:
     ticket = bytes(said.notify)
     session = box.kept.get(ticket)
     late = session is not None and now > session.expires and sa.conduct.heed_expiry
-    spent = ticket in box.spent and sa.conduct.spend_tickets
+    spent = ticket in box.spent
     if session is None or late or spent:
         return None
     box.spent.add(ticket)

@@ -166,7 +166,6 @@ ROWS: list[Row] = [
         "the answer to a ticket has no nonce",
         'IKE_SESSION_RESUME/response: drop("Nonce")',
     ),
-    _conduct("takes-tickets-twice", "RES-01", "a ticket is worth something again", "spend_tickets"),
     _wire(
         "says-nothing-of-bad-tickets",
         "RES-01",

@@ -14,7 +14,7 @@ from ikelab.harness.errors import nearest
 from ikelab.harness.model import TS, Identity
 from ikelab.harness.peer.base import PeerConfig, Unsupported
 from ikelab.harness.peer.daemon import FOLDER
-from ikelab.harness.peer.libreswan import credentials, names
+from ikelab.harness.peer.libreswan import credentials, further, names
 from ikelab.layers.iana import IdType, Protocol
 
 CONNECTION = "ikelab"
@@ -91,7 +91,7 @@ def connection(config: PeerConfig, build: Build) -> dict[str, str]:
     }
     if config.port != 500:
         settings["leftikeport"] = str(config.port)
-    return settings | _of(config, "conn")
+    return settings | further.connection(config, modern=build.modern) | _of(config, "conn")
 
 
 def _proposals(config: PeerConfig) -> dict[str, str]:
