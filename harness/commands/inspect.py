@@ -13,6 +13,7 @@ from ikelab.harness.errors import ConfigError
 if TYPE_CHECKING:
     from ikelab.harness.inspect.configs.read import Configs
     from ikelab.harness.inspect.inspection import Inspection
+    from ikelab.harness.inspect.keys import KeyRing
 
 
 @click.command()
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
 @click.option("--count", "frames", type=int, metavar="N", help="Listen for so many frames.")
 @click.option(
     "--keys", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
-    help="Key table, profile folder or run folder; repeatable.",
+    help="Key table, profile or run folder, log of charon or pluto, ip xfrm state; repeatable.",
 )  # fmt: skip
+@click.option("--shared-secret", "shared", multiple=True, metavar="HEX",
+              help="A Diffie-Hellman or KEM shared secret of the capture; repeatable.")  # fmt: skip
+@click.option("--dh-private", "privates", multiple=True, metavar="HEX",
+              help="A Diffie-Hellman private value of either end; repeatable.")  # fmt: skip
 @click.option(
     "--log", type=click.Path(path_type=Path), metavar="PATH",
     help="A router's log of the same conversations, to be compared with the capture.",
@@ -72,6 +77,8 @@ def inspect(
     seconds: float | None,
     frames: int | None,
     keys: tuple[Path, ...],
+    shared: tuple[str, ...],
+    privates: tuple[str, ...],
     log: Path | None,
     configs: tuple[Path, ...],
     psks: tuple[str, ...],
@@ -94,14 +101,14 @@ def inspect(
 
     form = "json" if as_json else "why" if why else "tree" if number is not None else form
     choose = _chooser(spi, peer, exchange, where, form)
-    known = _known(configs)
+    known, ring = _known(configs), _ring(keys, shared, privates)
 
     def prepare(it: Inspection) -> None:
-        it.configs = known
+        it.configs, it.patient = known, True
         it.ring.psks += _psks(psks)
 
     if live is not None:
-        found = [_heard(live, namespace, seconds, frames, keys, quiet=form != "transcript")]
+        found = [_heard(live, namespace, seconds, frames, ring, quiet=form != "transcript")]
         prepare(found[0])
         choose(found[0])
         if form != "transcript":
@@ -114,9 +121,9 @@ def inspect(
         and not (spi or peer or exchange or where)
         and (count := _processes(file, jobs)) > 1
     ):
-        found = [_shared(file, keys, count, form, prepare)]
+        found = [_shared(file, ring, count, form, prepare)]
     else:
-        found = command.opened(file, list(keys))
+        found = command.opened(file, ring)
         for it in found:
             prepare(it)
             choose(it)
@@ -132,14 +139,12 @@ def inspect(
 
 def _heard(
     device: str, namespace: str, seconds: float | None, frames: int | None,
-    keys: tuple[Path, ...], *, quiet: bool,
+    ring: KeyRing, *, quiet: bool,
 ) -> Inspection:  # fmt: skip
     """An interface listened to; each message is told as it comes, on stderr beside a view."""
-    from ikelab.harness.inspect.keys import load
     from ikelab.harness.inspect.live import Live
     from ikelab.harness.inspect.watch import watch
 
-    ring = load(keys)
     source = Live(device, namespace, seconds=seconds, frames=frames)
     return watch(source, ring, lambda line: click.echo(line, err=quiet))
 
@@ -152,13 +157,12 @@ def _processes(file: Path, jobs: int) -> int:
 
 
 def _shared(
-    file: Path, keys: tuple[Path, ...], count: int, form: str, prepare: Callable[[Inspection], None]
+    file: Path, ring: KeyRing, count: int, form: str, prepare: Callable[[Inspection], None]
 ) -> Inspection:
     """A capture inspected by several processes, and shown."""
     from ikelab.harness.inspect import parallel
-    from ikelab.harness.inspect.keys import load
 
-    found, texts = parallel.shown(file, load(keys), count, form, prepare)
+    found, texts = parallel.shown(file, ring, count, form, prepare)
     _write(texts)
     return found
 
@@ -176,6 +180,15 @@ def _chooser(
             filters.apply(it, wanted, messages=form in views.OF_MESSAGES)
 
     return choose
+
+
+def _ring(keys: tuple[Path, ...], shared: tuple[str, ...], privates: tuple[str, ...]) -> KeyRing:
+    from ikelab.harness.inspect.keys import load, octets
+
+    ring = load(keys)
+    ring.shared = [octets("--shared-secret", text) for text in shared]
+    ring.privates = [octets("--dh-private", text) for text in privates]
+    return ring
 
 
 def _known(configs: tuple[Path, ...]) -> Configs:

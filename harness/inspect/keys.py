@@ -63,6 +63,23 @@ class KeyRing:
     psks: list[bytes] = field(default_factory=list, repr=False)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to open anything with."""
+        return not (self.ike or self.esp or self.loose or self.shared or self.privates)
+
+    def join(self, other: KeyRing) -> None:
+        """Take in all that another ring holds."""
+        for row in (row for rows in other.ike.values() for row in rows):
+            self.add(row)
+        for state in other.esp:
+            self.add(state)
+        self.loose |= other.loose
+        self.shared += other.shared
+        self.privates += other.privates
+        self.psks += other.psks
+        self.notes += other.notes
+
     def add(self, row: IkeRow | EspRow) -> None:
         """Take a row in, once."""
         if isinstance(row, IkeRow):
@@ -310,6 +327,17 @@ def _hex(label: str, text: str) -> bytes:
                 f"{label} has an odd number of hexadecimal digits: {len(digits)}"
             ) from None
         raise _Wrong(f"{label} is not hexadecimal: {text[:40]!r}") from None
+
+
+def octets(label: str, text: str) -> bytes:
+    """Octets that were given in hexadecimal; ConfigError where they are not."""
+    try:
+        found = _hex(label, "".join(text.split()).replace(":", ""))
+    except _Wrong as error:
+        raise ConfigError(str(error)) from None
+    if not found:
+        raise ConfigError(f"{label} is empty")
+    return found
 
 
 def _key(label: str, text: str) -> bytes:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.inspect.inspection import Inspection, inspect_file
+from ikelab.harness.inspect.inspection import Inspection, inspect_capture
 from ikelab.harness.inspect.ios.records import looks_like_log
 from ikelab.harness.inspect.ios.report import LogInspection, inspect_log
+from ikelab.harness.inspect.keys import KeyRing, load
+from ikelab.harness.inspect.pcap import Capture
 
 HEAD = 1 << 20
 """Octets in which the first record of a log is looked for."""
 
 
-def opened(path: Path, keys: Iterable[Path] = ()) -> list[Inspection]:
+def opened(path: Path, ring: KeyRing) -> list[Inspection]:
     """What lies there, inspected: one capture or log, or each case of a run."""
     if str(path) == "-":
-        return [inspect_file(sys.stdin.buffer, list(keys))]
+        return [inspect_capture(Capture(sys.stdin.buffer), ring)]
     if path.is_dir():
-        return [_case(folder, keys) for folder in _cases(path)]
+        return [_case(folder, ring) for folder in _cases(path)]
     if is_log(path):
-        if list(keys):
-            raise ConfigError(f"{path} is a router's log: it needs no keys, leave --keys out")
+        if not ring.empty:
+            raise ConfigError(f"{path} is a router's log: it needs no keys, leave them out")
         return [inspect_log(path)]
-    return [inspect_file(path, list(keys))]
+    return [inspect_capture(Capture(path), ring)]
 
 
 def is_log(path: Path) -> bool:
@@ -55,6 +56,7 @@ def _cases(folder: Path) -> list[Path]:
     return found
 
 
-def _case(folder: Path, keys: Iterable[Path]) -> Inspection:
-    own = [folder / "keys"] if (folder / "keys").is_dir() else []
-    return inspect_file(folder / "capture.pcapng", [*keys, *own])
+def _case(folder: Path, ring: KeyRing) -> Inspection:
+    own = load([folder / "keys"] if (folder / "keys").is_dir() else [])
+    own.join(ring)
+    return inspect_capture(Capture(folder / "capture.pcapng"), own)
