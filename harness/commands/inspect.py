@@ -65,6 +65,14 @@ if TYPE_CHECKING:
     "--where", default="", metavar="EXPR",
     help="Only messages for which this holds, such as 'notify == NO_PROPOSAL_CHOSEN'.",
 )  # fmt: skip
+@click.option(
+    "--export", "exports", multiple=True,
+    type=(click.Choice(["profile", "decrypted", "plain", "anonymised"]),
+          click.Path(path_type=Path)),
+    metavar="KIND PATH",
+    help="Write the keys as a Wireshark profile (profile), the capture with its keys (decrypted), "
+    "its IKE messages opened (plain), or without what tells whose they are (anonymised).",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Exit 1 when a rule is broken.")
 @click.option(
     "--jobs", type=click.IntRange(0, 64), default=0, metavar="N",
@@ -92,6 +100,7 @@ def inspect(
     where: str,
     strict: bool,
     jobs: int,
+    exports: tuple[tuple[str, Path], ...],
 ) -> int:
     """Read a capture, a run or a router's debug log: what was negotiated, opened with the keys.
 
@@ -127,6 +136,8 @@ def inspect(
         for it in found:
             prepare(it)
             choose(it)
+        if exports:
+            _export(found, exports, file)
         if log is not None:
             _joined(found, file, log, form)
         else:
@@ -189,6 +200,16 @@ def _ring(keys: tuple[Path, ...], shared: tuple[str, ...], privates: tuple[str, 
     ring.shared = [octets("--shared-secret", text) for text in shared]
     ring.privates = [octets("--dh-private", text) for text in privates]
     return ring
+
+
+def _export(
+    found: list[Inspection], exports: tuple[tuple[str, Path], ...], file: Path
+) -> None:  # fmt: skip
+    from ikelab.harness.inspect.export import export
+
+    if len(found) != 1 or not file.is_file():
+        raise ConfigError("--export takes one capture file: a run has several, a pipe is read once")
+    export(found[0], exports, file)
 
 
 def _known(configs: tuple[Path, ...]) -> Configs:

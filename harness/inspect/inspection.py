@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ikelab.harness.inspect import facts, lint, report
+from ikelab.harness.inspect import espview, facts, lint, report
 from ikelab.harness.inspect.collector import patient_collector
 from ikelab.harness.inspect.configs.read import Configs
 from ikelab.harness.inspect.configs.side import addresses
 from ikelab.harness.inspect.derive import open_all
+from ikelab.harness.inspect.espwatch import EspWatch
 from ikelab.harness.inspect.flow import Flow, Packet
 from ikelab.harness.inspect.ikev1 import EXCHANGES, Ikev1
 from ikelab.harness.inspect.keys import KeyRing, learn, load
@@ -25,6 +26,7 @@ from ikelab.harness.transcript import Transcript
 from ikelab.layers.iana import Exchange as Type
 
 if TYPE_CHECKING:
+    from ikelab.harness.inspect.espview import View
     from ikelab.harness.inspect.live import Live
     from ikelab.harness.inspect.why.story import Explanation
 
@@ -80,8 +82,10 @@ class Inspection:
     stubs: list[Packet] = field(default_factory=list)  # IKE that ends before its header does
     ikev1: Ikev1 = field(default_factory=Ikev1)
     esp: Counter[EspFlow] = field(default_factory=Counter)
+    watch: EspWatch = field(default_factory=EspWatch)
     notes: list[str] = field(default_factory=list)
     lost: str | None = None
+    patient: bool = False
     ring: KeyRing = field(default_factory=KeyRing)
     configs: Configs = field(default_factory=Configs)  # of the ends, where the user has them
 
@@ -141,6 +145,14 @@ class Inspection:
         return {flow.spi for flow in self.esp if flow.protocol == "esp"}
 
     @cached_property
+    def esp_views(self) -> list[View]:
+        """The packets of ESP and AH, SA by SA; those that a filter took out are not there."""
+        shown = {(f.protocol, f.src, f.dst, f.spi) for f in self.esp}
+        found = espview.views(self)
+        keys = ((v.track.protocol, v.track.src, v.track.dst, v.track.spi) for v in found)
+        return [v for v, key in zip(found, keys, strict=True) if key in shown]
+
+    @cached_property
     def violations(self) -> list[Violation]:
         """What the rules found in all conversations; `frame` counts as in the capture."""
         return [v for s in self.sessions for v in lint.examine(s).violations]
@@ -174,8 +186,8 @@ class Inspection:
 
     @property
     def thorough(self) -> bool:
-        """Whether there are so few IKE SAs that each may take half a second."""
-        return len(self.sessions) <= 8
+        """Whether each IKE SA may take half a second: for a person who waits, and few of them."""
+        return self.patient and len(self.sessions) <= 8
 
     @cached_property
     def explanations(self) -> list[tuple[Session, Explanation]]:
@@ -250,6 +262,7 @@ def _sort(packet: Packet, result: Inspection, sessions: Sessions) -> Message | N
         result.kinds[kind] += 1
         spi = data[:4] if kind == "esp" else data[4:8]
         result.esp[EspFlow(kind, packet.src[0], packet.dst[0], spi)] += 1
+        result.watch.add(packet)
         return None
     if kind != "ike":
         result.kinds[kind] += 1

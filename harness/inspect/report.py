@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ikelab.harness.inspect import described, enrich, facts, lint, sessionview
+from ikelab.harness.inspect import described, enrich, espview, facts, lint, sessionview
 from ikelab.harness.inspect.collector import patient_collector
 from ikelab.harness.inspect.facts import Child, End, Proposal
 from ikelab.harness.inspect.session import Exchange, Half, Session
@@ -87,10 +87,7 @@ def head_json(it: Inspection) -> dict[str, Any]:
             "exchanges": dict(it.ikev1.exchanges),
             "cookies": {cookie.hex(): count for cookie, count in it.ikev1.cookies.items()},
         },
-        "esp": [
-            {"protocol": f.protocol, "src": f.src, "dst": f.dst, "spi": f.spi.hex(), "packets": n}
-            for f, n in it.esp.items()
-        ],
+        "esp": [espview.to_json(view) for view in it.esp_views],
     }
 
 
@@ -296,11 +293,7 @@ def below(it: Inspection) -> Iterator[str]:
         kinds = ", ".join(f"{n} {kind}" for kind, n in it.ikev1.exchanges.items())
         yield f"IKEv1: {_count(it.ikev1.messages, 'message')}, not decoded ({kinds})"
     if it.esp:
-        flows = (
-            f"{f.protocol.upper()}  {f.src} -> {f.dst}  SPI {f.spi.hex()}  {_count(n, 'packet')}"
-            for f, n in it.esp.items()
-        )
-        yield "\n".join(flows)
+        yield "\n".join(line for view in it.esp_views for line in espview.lines(view))
     if it.notes:
         yield "\n".join(f"note: {note}" for note in it.notes)
     if it.lost:
