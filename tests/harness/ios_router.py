@@ -22,6 +22,7 @@ import pytest
 from tests.conftest import missing
 
 NAME = "R1"
+WAKE = 0.15  # seconds between two looks of the simulator's threads whether they are to end
 USER, PASSWORD, ENABLE = "ikelab", "let-me-in", "up-i-go"
 # What there is one of, or none.
 _SINGLE = re.compile(
@@ -258,6 +259,19 @@ class _Wire:
         """Everything is sent at once."""
 
 
+def _ssh() -> Any:
+    from fakenos.plugins.servers.ssh_server_paramiko import ParamikoSshServer
+
+    class Server(ParamikoSshServer):  # type: ignore[misc]
+        """FakeNOS's own, which ends sooner when it is told to."""
+
+        def __init__(self, **words: Any) -> None:
+            super().__init__(**words)
+            self.timeout = self.watchdog_interval = WAKE
+
+    return Server
+
+
 def _telnet(box: Box) -> Any:
     from fakenos.core.servers import TCPServerBase
 
@@ -265,7 +279,7 @@ def _telnet(box: Box) -> Any:
         """A console server on FakeNOS's TCP server, with FakeNOS's shell behind it."""
 
         def __init__(self, shell: Any, nos: Any, shell_configuration: Any, **rest: Any) -> None:
-            super().__init__(rest["address"], rest["port"], timeout=1)
+            super().__init__(rest["address"], rest["port"], timeout=WAKE)
             self._made = lambda wire, running: shell(
                 stdin=wire, stdout=wire, nos=nos, nos_inventory_config={}, is_running=running,
                 **{**shell_configuration, "intro": box.boots},
@@ -274,6 +288,7 @@ def _telnet(box: Box) -> Any:
 
         def connection_function(self, client: socket.socket, is_running: Any) -> None:
             self._open.append(client)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with client, contextlib.suppress(OSError):
                 client.sendall(b"\xff\xfb\x01\xff\xfb\x03")  # WILL ECHO, WILL SUPPRESS-GO-AHEAD
                 self._made(_Wire(client, box), is_running).cmdloop()
@@ -314,8 +329,8 @@ def router(box: Box, kind: str = "ssh") -> Iterator[int]:
         patch.setattr(ssh_server_paramiko, "time", quick)
         net = FakeNOS(inventory=inventory)
         net.shell_plugins["CMDShell"] = _shell(box)
-        if kind == "telnet":
-            net.servers_plugins["ParamikoSshServer"] = _telnet(box)
+        made = _telnet(box) if kind == "telnet" else _ssh()
+        net.servers_plugins["ParamikoSshServer"] = made
         with net:
             net.hosts[NAME].server._socket.listen()  # its own thread may not have got so far
             yield port

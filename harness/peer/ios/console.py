@@ -149,6 +149,7 @@ class Console:
                 f"the console of {name} at {host}:{port} takes no connection "
                 f"({error.strerror or error}): is the node started, is there a firewall between?"
             ) from None
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(SocketLine(sock), name)
 
     def send(self, text: str) -> None:

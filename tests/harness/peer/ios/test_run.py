@@ -25,6 +25,7 @@ from ikelab.harness.peer.serve import UdpStation
 from ikelab.layers.iana import Protocol
 from tests.harness.ios_router import ENABLE, PASSWORD, USER, Box, router
 
+pytestmark = pytest.mark.long
 US, ROUTER = "127.0.0.1", "127.0.0.2"
 CASES = ("right_key or echoes_selectors_that or answers_a_child_delete or "
          "answers_an_ike_delete or repeats_its_request_with_the_cookie")  # fmt: skip

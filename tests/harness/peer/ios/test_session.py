@@ -94,6 +94,18 @@ def test_a_connection_that_drops_is_made_again(kind: str, command: str) -> None:
     assert box.config == CONFIG and shown.splitlines()[2:-1] == CONFIG
 
 
+def test_a_terminal_server_leads_to_a_console() -> None:
+    box = Box(on={"open /lab/n1/0": lambda: "Connected. Escape character is '^]'."})
+    with router(box) as port:
+        way = Access("r1", "ssh", "127.0.0.1", port, Login(enable=ENABLE),
+                     through="open /lab/n1/0", user=USER, password=PASSWORD)  # fmt: skip
+        session = Session.over(way)
+        session.configure(LINES)
+        session.close()
+
+    assert box.commands[0] == "open /lab/n1/0" and box.config == CONFIG
+
+
 def test_a_router_that_drops_again_and_again_is_an_error() -> None:
     with router(Box(drop_at=["show clock"] * 2)) as port:
         session = over("ssh", port)
@@ -102,11 +114,10 @@ def test_a_router_that_drops_again_and_again_is_an_error() -> None:
         session.close()
 
 
-@pytest.mark.parametrize("kind", ["telnet", "console"])
-def test_a_console_left_in_configuration_mode_is_survived(kind: str) -> None:
+def test_a_console_left_in_configuration_mode_is_survived() -> None:
     box = Box(mode="(config-sub)#")
     with router(box, "telnet") as port:
-        session = over(kind, port)
+        session = over("console", port)
         shown = session.show("show running-config")
         session.close()
 
