@@ -113,6 +113,18 @@ _KNOWN = (
     r"No data to send in mode config",
     r"\[(?:IKEv2|Crypto Engine|PKI)\b.*?(?:->|<-).*?\]",
     r"IKEv2 (?:initiator|responder) - ",
+    # what newer releases add
+    r"IETF Fragmentation is",
+    r"NAT(?:-T)? (?:is )?(?:detected|not detected)",
+    r"Host is (?:behind|located) ",
+    r"Requesting SPI from IPSec",
+    r"Got SPI from IPSec",
+    r"Creating? (?:child|IPSec|CREATE)",
+    r"CREATE_CHILD_SA ",
+    r"Sending certificates? ",
+    r"Retriev(?:ing|ed) ",
+    r"Notify message ",
+    r"Received DPD",
     # the platform
     r"% ?(?:Getting|Matched|DVTI|Adding)",
     r"(?:Got a|Getting) packet from",
