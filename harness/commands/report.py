@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ikelab.harness.errors import ConfigError
+
 PATH = click.Path(path_type=Path)
 
 
@@ -52,14 +54,37 @@ def report(
 @click.command()
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", type=click.Path(path_type=Path))
-def diff(run_a: Path, run_b: Path) -> int:
-    """Say what changed between two runs; exit 1 on a regression."""
+@click.option(
+    "--keys", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
+    help="Keys of captures; repeatable.",
+)  # fmt: skip
+def diff(run_a: Path, run_b: Path, keys: tuple[Path, ...]) -> int:
+    """Say what changed between two runs, or between the conversations of two captures.
+
+    Exit 1 on a regression; of captures, when they differ.
+    """
+    files = [path for path in (run_a, run_b) if path.is_file()]
+    if len(files) == 2:
+        return _captures(run_a, run_b, keys)
+    if files:
+        raise ConfigError(f"{files[0]} is a file: compare two captures, or two run folders")
+    if keys:
+        raise ConfigError("--keys are for two captures; run folders have their own")
     from ikelab.reports.diff import diff_runs
     from ikelab.reports.load import load_run
 
     found = diff_runs(load_run(run_a), load_run(run_b))
     click.echo(str(found).rstrip())
     return 1 if found.regressions else 0
+
+
+def _captures(a: Path, b: Path, keys: tuple[Path, ...]) -> int:
+    from ikelab.harness.inspect.compare import compare
+    from ikelab.harness.inspect.inspection import inspect_file
+
+    found = compare(inspect_file(a, keys), inspect_file(b, keys))
+    click.echo(str(found))
+    return 0 if found.alike else 1
 
 
 @click.command()
