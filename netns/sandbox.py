@@ -27,6 +27,7 @@ SCRATCH = ("/run", "/tmp", "/var/tmp", "/var/log")
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "net/tun")
 _DEV_LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
 _OLD = "/.old"
+_ASIDE = "/tmp"
 
 
 class Sandbox:
@@ -110,8 +111,13 @@ def start(argv: Sequence[str], options: dict[str, Any]) -> subprocess.Popen[Any]
 
 
 def _move_into(tree: str, scratch: Sequence[str]) -> None:
-    """Make `/` a tmpfs with the tree's entries; the host's files stay reachable below /.old."""
-    calls.mount(tree, tree, flags=calls.MS_BIND | calls.MS_REC)
+    """Make `/` a tmpfs with the tree's entries; the host's files stay reachable below /.old.
+
+    Of the host's own root a second mount is made, out of the way of what else lies there.
+    """
+    own = tree == "/"
+    source_of, tree = tree, _ASIDE if own else tree
+    calls.mount(source_of, tree, flags=calls.MS_BIND | calls.MS_REC)
     _read_only(tree)
     source = os.open(tree, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -123,6 +129,8 @@ def _move_into(tree: str, scratch: Sequence[str]) -> None:
     Path(old).mkdir()
     calls.pivot_root(tree, old)
     os.chdir("/")
+    if own:
+        calls.unmount(_OLD + _ASIDE)
     Path("/proc").mkdir()
     calls.mount(f"{_OLD}/proc", "/proc", flags=calls.MS_BIND | calls.MS_REC)
     _devices()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ikelab.harness.commands.provision import provision
@@ -16,20 +18,45 @@ def peers(context: click.Context) -> None:
 
 
 @peers.command("list")
-def peers_list() -> int:
-    """List the peers: version, size, what can be added."""
-    from ikelab.harness.peer import cache, registry
+@click.option("--no-probe", is_flag=True, help="Start no daemon; tell what is known already.")
+def peers_list(no_probe: bool) -> int:
+    """List the peers: version, size, and what they can do on this kernel."""
+    from ikelab.harness.peer import installed, registry
 
-    entries = {entry.manifest.peer: entry.manifest for entry in cache.entries()}
     click.echo(f"{'reference':<24} built in")
-    for name in registry.names():
-        manifest = entries.get(name)
-        if manifest is None:
-            click.echo(f"{name:<24} not added: ikelab peers add {name}")
+    here = [f"{name}@{installed.RELEASE}" for name in registry.DRIVERS]
+    for name in (*registry.names(), *here):
+        entry = registry.find(name)
+        if entry is not None:
+            _show(name, entry, probe=not no_probe)
+        elif name in here:
+            click.echo(f"{name:<24} not installed on this machine")
         else:
-            click.echo(f"{name:<24} {manifest.version:<14} {manifest.size / 1e6:.0f} MB")
-    click.echo(f"{'ios:NAME':<24} a Cisco router of ikelab.toml; not proven on one: docs/cisco.md")
+            click.echo(f"{name:<24} not added: ikelab peers add {name}")
     return 0
+
+
+def _show(name: str, entry: Any, *, probe: bool) -> None:
+    """A line for a peer, one for what it can do, and one for each reason why not."""
+    from ikelab.harness.errors import IkelabError
+    from ikelab.harness.peer import probed, registry
+
+    found, trouble = probed.recall(entry), "not probed"
+    if found is None and probe:
+        try:
+            found = registry.probe(name)
+        except (IkelabError, TimeoutError) as error:
+            trouble = f"cannot be probed: {error}"
+    manifest = entry.manifest
+    size = f"{manifest.size / 1e6:.0f} MB" if manifest.size else "on this machine"
+    click.echo(f"{name:<24} {(found.version if found else manifest.version):<14} {size}")
+    if found is None:
+        click.echo(f"  {trouble}")
+        return
+    click.echo(f"  can: {', '.join(found.capabilities) or 'nothing here'}")
+    for why in dict.fromkeys(found.lacks.values()):
+        lacking = ", ".join(name for name, reason in found.lacks.items() if reason == why)
+        click.echo(f"  lacks {lacking}: {why}")
 
 
 @peers.command("add")

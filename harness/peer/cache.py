@@ -52,14 +52,15 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A provisioned peer: `root` is its root folder."""
+    """A provisioned peer: `root` is its root folder, `tree` where that lies elsewhere."""
 
     folder: Path
     manifest: Manifest
+    tree: Path | None = None
 
     @property
     def root(self) -> Path:
-        return self.folder / "root"
+        return self.tree or self.folder / "root"
 
 
 def folder() -> Path:

@@ -45,6 +45,7 @@ class Recipe:
     main: str  # the package whose version is the peer's
     present: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()  # more folders that have to exist in the root
+    program: tuple[str, ...] = ()  # the daemon, and words that make it say its version
 
 
 def quiet(step: str, done: float) -> None:

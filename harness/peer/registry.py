@@ -5,18 +5,20 @@ A peer is called `NAME` or `NAME@RELEASE`. Drivers are imported when one is open
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ikelab.harness.errors import ConfigError, LabError, nearest
-from ikelab.harness.peer import cache, debian
+from ikelab.harness.peer import cache, debian, installed, probed
 from ikelab.harness.peer.base import Peer
 
 if TYPE_CHECKING:
     from ikelab.netns.host import Host
 
+PROBE_TIMEOUT = 60.0
 Open = Callable[[cache.Entry, "Host", Path], Peer]
 
 
@@ -64,6 +66,7 @@ DRIVERS: dict[str, Driver] = {
                 "libstrongswan-standard-plugins",
             ),
             main="libstrongswan",
+            program=("/usr/sbin/charon-systemd",),
             present=("adduser", "debconf", "mount", "passwd", "systemd", "tpm-udev", "udev"),
         ),
         _strongswan,
@@ -74,6 +77,7 @@ DRIVERS: dict[str, Driver] = {
             releases=("bullseye", "bookworm", "trixie"),
             packages=("libreswan", "libnss3-tools"),  # the latter has certutil
             main="libreswan",
+            program=("/usr/libexec/ipsec/pluto", "--version"),
             present=(
                 "adduser",
                 "bind9-host",
@@ -94,6 +98,7 @@ DRIVERS: dict[str, Driver] = {
             releases=("bookworm", "trixie"),
             packages=("openiked",),
             main="openiked",
+            program=("/usr/sbin/iked", "-V"),
             present=("adduser", "base-passwd", "debconf", "dpkg", "init-system-helpers", "passwd"),
         ),
         _openiked,
@@ -114,10 +119,17 @@ def driver(peer: str) -> tuple[Driver, str]:
         hint = nearest(peer, names()) or nearest(name, DRIVERS)
         raise ConfigError(f"unknown peer {peer!r}{hint or '; known: ' + ', '.join(names())}")
     releases = found.recipe.releases
-    if release not in releases:
+    if release not in (*releases, installed.RELEASE):
         said = f"unknown release {release!r} of {name}" if release else f"which release of {name}?"
-        raise ConfigError(f"{said}; there are {', '.join(found.names)}")
+        every = (*found.names, f"{name}@{installed.RELEASE}")
+        raise ConfigError(f"{said}; there are {', '.join(every)}")
     return found, release
+
+
+def find(peer: str) -> cache.Entry | None:
+    """The peer where it is there: in the cache, or installed on this machine."""
+    found, release = driver(peer)
+    return installed.find(found.recipe) if release == installed.RELEASE else cache.find(peer)
 
 
 def add(
@@ -125,6 +137,8 @@ def add(
 ) -> cache.Entry:
     """Provision `NAME@RELEASE`; returns at once what is there already, unless `refresh`."""
     found, release = driver(peer)
+    if release == installed.RELEASE:
+        return installed.require(found.recipe)
     return debian.add(found.recipe, release, progress=progress, refresh=refresh)
 
 
@@ -136,7 +150,8 @@ def there(peer: str) -> cache.Entry | None:
 
 def remove(peer: str) -> None:
     """Delete a provisioned peer; ConfigError where there is none."""
-    driver(peer)
+    if driver(peer)[1] == installed.RELEASE:
+        raise ConfigError(f"{peer} is what this machine has installed: there is nothing to remove")
     if not cache.remove(peer):
         present = ", ".join(entry.manifest.peer for entry in cache.entries()) or "none"
         raise ConfigError(f"{peer} has not been added (there: {present})")
@@ -148,8 +163,26 @@ def open_peer(peer: str, host: Host, folder: Path) -> Peer:
     `folder` is a private folder of the run for the daemon's files. Provision with `add` before
     entering a world: in there no mirror is within reach.
     """
-    found, _ = driver(peer)
-    entry = cache.find(peer)
+    found, release = driver(peer)
+    entry = find(peer)
+    if entry is None and release == installed.RELEASE:
+        entry = installed.require(found.recipe)
     if entry is None:
         raise LabError(f"{peer} has not been added: run 'ikelab peers add {peer}'")
-    return found.open(entry, host, folder)
+    made = found.open(entry, host, folder)
+    probed.remember(entry, made)
+    return made
+
+
+def probe(peer: str) -> probed.Probed:
+    """Open a peer in a host of a world of its own, and keep what it can do there."""
+    from ikelab.netns import world
+    from ikelab.netns.lab import Lab
+
+    def opened() -> probed.Probed:
+        with tempfile.TemporaryDirectory(prefix="ikelab-") as folder, Lab("direct") as lab:
+            made = open_peer(peer, lab.host("responder"), Path(folder))
+            made.stop()
+            return probed.of(made)
+
+    return world.run(opened, timeout=PROBE_TIMEOUT)

@@ -183,3 +183,16 @@ def test_starting_in_a_tree_is_quick(in_world, tree):
         return min(laps)
 
     assert in_world(measure) < 0.03
+
+
+def test_the_hosts_own_root_is_a_tree_like_any_other(in_world, tmp_path):
+    """Its programs run; its /run and /tmp are not shown, and nothing of it can be written."""
+
+    def look():
+        with Sandbox("/", binds=[(tmp_path, "/etc/ikelab", True)]) as box:
+            script = "ls /tmp; touch /etc/ikelab/mine; touch /usr/x 2>/dev/null || echo read-only"
+            process = box.popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, text=True)
+            return process.communicate(timeout=10)[0]
+
+    assert in_world(look) == "read-only\n"
+    assert (tmp_path / "mine").exists()
