@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ikelab.harness.model import Transform
+from ikelab.harness.model import Suite, Transform
 from ikelab.harness.peer.base import PeerConfig, PeerView
-from ikelab.harness.peer.ios import parse
+from ikelab.harness.peer.ios import names, parse
 from ikelab.harness.peer.ios.driver import Script
 from ikelab.harness.peer.ios.releases import ASA, Release
 from ikelab.harness.peer.ios.render import render
+from ikelab.layers.iana import TransformType
 
 _NO_COOKIES = "a router asks for cookies only beyond a number of half-open SAs"
 
@@ -42,8 +43,21 @@ class Cisco:
         return not self.release.refusal(transform, protocol)
 
     def view(self, answers: Mapping[str, str], config: PeerConfig) -> PeerView:
-        """What the answers to `questions` tell."""
-        return parse.view(answers, transport=config.mode == "transport")
+        """What the answers to `questions` tell.
+
+        The ASA shows no PRF: where it may be another hash than the integrity's, no suite is told.
+        """
+        found = parse.view(answers, transport=config.mode == "transport")
+        if self.release.family != ASA or all(map(_one_hash, config.ike)):
+            return found
+        return PeerView(tuple(replace(sa, suite=None) for sa in found.sas))
+
+
+def _one_hash(suite: Suite) -> bool:
+    """Whether its PRF is of the same hash as its integrity algorithm."""
+    prfs = [names.asa_hash(t) for t in suite.of(TransformType.PRF)]
+    hashes = [names.asa_hash(t) for t in suite.of(TransformType.INTEG)]
+    return prfs == hashes and len(prfs) == 1
 
 
 def of(show_version: str, release: str = "") -> Cisco | None:

@@ -8,15 +8,16 @@ output, and the lines that nobody understood.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ikelab.harness.model import TS, Nat, Spis, Suite
+from ikelab.harness.model import TS, Nat, Spis, Suite, Transform
 from ikelab.harness.peer.base import ChildView, IkeView, PeerView
 from ikelab.harness.peer.ios import names
 from ikelab.harness.peer.ios.shown import Fields, Output, read
-from ikelab.layers.iana import Protocol
+from ikelab.layers.iana import Protocol, TransformType
 
 QUESTIONS = (
     "show crypto ikev2 sa detailed",
@@ -157,19 +158,36 @@ def _pairs(flow: Fields) -> Iterator[_Flow]:
         }
         # The newest pair stands last; during a rekey there are two of each.
         for inbound, outbound in zip(ways["inbound"], ways["outbound"], strict=False):
-            settings = " ".join(inbound.get("settings", ())).replace(",", " ").split()
+            told = " ".join(inbound.get("settings", ()))
+            settings = told.split()
+            suite = names.transform_suite(str(inbound.get("transform", "")), esn="esn" in settings)
             yield _Flow(
                 peer=str(flow.get("peer", "")),
                 spi_in=_number(inbound["spi"]),
                 spi_out=_number(outbound["spi"]),
-                suite=names.transform_suite(
-                    str(inbound.get("transform", "")), esn="esn" in settings
-                ),
+                suite=_with_group(suite, flow, told),
                 local_ts=_ident(flow.get("local_ident")),
                 remote_ts=_ident(flow.get("remote_ident")),
                 settings=tuple(settings),
                 status=str(inbound.get("status", inbound.get("state", ""))),
             )
+
+
+def _with_group(suite: Suite, flow: Fields, settings: str) -> Suite:
+    """The group of a child made with one: a router tells it of the flow, an ASA of the SA.
+
+    The child of IKE_AUTH has none, and they show none then.
+    """
+    shown = str(flow.get("dh_group", "")) if flow.get("pfs") == "Y" else settings
+    match = re.search(r"(?:^|PFS )[Gg]roup ?(\d+)", shown)
+    if match is None:
+        return suite
+    group = Transform(TransformType.KE, int(match[1]))
+    return replace(suite, transforms=tuple(sorted((*suite.transforms, group), key=_kind)))
+
+
+def _kind(transform: Transform) -> int:
+    return transform.type
 
 
 def _number(text: Any) -> bytes:
@@ -192,7 +210,9 @@ def _ident(ident: Fields | None) -> tuple[TS, ...]:
 
 def _children(rows: list[Fields], flows: list[_Flow], transport: bool) -> Iterator[ChildView]:
     """The children of `session detailed` with what `ipsec sa` adds; else those of the latter."""
-    by_spi = {flow.spi_in: flow for flow in flows}
+    by_spi: dict[bytes, list[_Flow]] = {}
+    for flow in flows:
+        by_spi.setdefault(flow.spi_in, []).append(flow)
     listed: dict[bytes, ChildView] = {}
     for row in rows:
         made = _child(row, transport)
@@ -207,11 +227,10 @@ def _children(rows: list[Fields], flows: list[_Flow], transport: bool) -> Iterat
             )
         listed[made.spi_in] = made
     for spi, made in listed.items():
-        flow = by_spi.pop(spi, None)
-        yield _completed(made, flow) if flow else made
+        same = by_spi.pop(spi, None)
+        yield _completed(made, same) if same else made
     if not rows:
-        for flow in by_spi.values():
-            yield _of_flow(flow)
+        yield from (_of_flows(same) for same in by_spi.values())
 
 
 def _child(row: Fields, transport: bool) -> ChildView | None:
@@ -252,32 +271,35 @@ def _range(row: Fields) -> Iterator[TS]:
         yield TS(start, end, 0, int(row["start_port"]), int(row["end_port"]))
 
 
-def _completed(child: ChildView, flow: _Flow) -> ChildView:
-    """A child with its key lengths, mode, ESN, and the protocol of its only selectors."""
+def _completed(child: ChildView, flows: list[_Flow]) -> ChildView:
+    """A child with its key lengths, mode and ESN, and the protocol of its selectors.
+
+    A session shows ranges and no protocol, a flow the protocol and networks: where the flows have
+    several protocols, their own words count.
+    """
+    flow, whole = flows[0], _of_flows(flows)
+    protocols = {ts.protocol for ts in (*whole.local_ts, *whole.remote_ts)}
+    local, remote = child.local_ts or whole.local_ts, child.remote_ts or whole.remote_ts
+    if len(protocols) == 1:
+        [protocol] = protocols
+        local = tuple(replace(ts, protocol=protocol) for ts in local)
+        remote = tuple(replace(ts, protocol=protocol) for ts in remote)
+    elif protocols:
+        local, remote = whole.local_ts, whole.remote_ts
     mode = "transport" if "Transport" in flow.settings else child.mode
-    local, remote = child.local_ts, child.remote_ts
-    if len(local) == len(remote) == len(flow.local_ts) == len(flow.remote_ts) == 1:
-        local = (replace(local[0], protocol=flow.local_ts[0].protocol),)
-        remote = (replace(remote[0], protocol=flow.remote_ts[0].protocol),)
-    return replace(
-        child,
-        suite=flow.suite,
-        local_ts=local or flow.local_ts,
-        remote_ts=remote or flow.remote_ts,
-        mode=mode,
-        state=_installed(flow),
-        encap=_encapsulated(flow),
-    )
+    return replace(whole, local_ts=local, remote_ts=remote, mode=mode)
 
 
-def _of_flow(flow: _Flow) -> ChildView:
+def _of_flows(flows: list[_Flow]) -> ChildView:
+    """A child as `ipsec sa` shows it: one flow a pair of selectors, all with the same SPIs."""
+    flow = flows[0]
     return ChildView(
         protocol="AH" if flow.suite.protocol == Protocol.AH else "ESP",
         spi_in=flow.spi_in,
         spi_out=flow.spi_out,
         suite=flow.suite,
-        local_ts=flow.local_ts,
-        remote_ts=flow.remote_ts,
+        local_ts=tuple(dict.fromkeys(ts for f in flows for ts in f.local_ts)),
+        remote_ts=tuple(dict.fromkeys(ts for f in flows for ts in f.remote_ts)),
         mode="transport" if "Transport" in flow.settings else "tunnel",
         state=_installed(flow),
         encap=_encapsulated(flow),

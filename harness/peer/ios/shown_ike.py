@@ -64,7 +64,8 @@ RULES = (
     line(r"Encr: (?P<cipher>[\w\-]+), esp_hmac: (?P<esp_hmac>\S+)", "children"),
     line(
         r"Encr:\s*(?P<encr>[\w\-]+)(?:, keysize:\s*(?P<keysize>\d+))?(?:, PRF:\s*(?P<prf>\w+))?, "
-        r"Hash:\s*(?P<hash>\w+), DH Grp:\s*(?P<dh_group>\w+), Auth sign:\s*(?P<auth_sign>[\w\-]+), "
+        r"Hash:\s*(?P<hash>[\w/]+), DH Grp:\s*(?P<dh_group>\w+), "
+        r"Auth sign:\s*(?P<auth_sign>[\w\-]+), "
         r"Auth verify:\s*(?P<auth_verify>[\w\-]+)(?:, (?P<quantum>QR))?",
         "sas",
     ),

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from daemon_pair import config
 
-from ikelab.harness.model import TS, Nat, Spis, Suite
+from ikelab.harness.model import TS, Nat, Spis, Suite, suites
+from ikelab.harness.peer.addresses import V4
 from ikelab.harness.peer.base import PeerView
 from ikelab.harness.peer.ios import parse
-from ikelab.harness.peer.ios.dialect import of
+from ikelab.harness.peer.ios.dialect import Cisco, of
+from ikelab.harness.peer.ios.releases import Release
 from ikelab.harness.peer.ios.shown import read
 from ikelab.layers.iana import Ke, Protocol, TransformType
 
@@ -283,6 +286,45 @@ def test_both_outputs_of_an_asa_are_one_view() -> None:
     assert (child.spi_in.hex(), child.state, child.mode) == ("0a0b0c0d", "INSTALLED", "tunnel")
     assert child.suite == Suite.parse("aes256-sha1", Protocol.ESP)
     assert child.local_ts == (TS.parse("10.2.0.0/24"),)
+
+
+def test_an_asa_s_suite_is_told_only_where_it_shows_all_of_it() -> None:
+    """It prints no PRF; guessing one would accuse it of another."""
+    texts = dict(zip(parse.ASA_QUESTIONS, (ASA_SA, ASA_IPSEC), strict=True))
+    asa = Cisco(Release.parse("asa 9.16"))
+    plain, other = (
+        config(V4[1], V4[0], ike=suites([word]))
+        for word in ("aes256-sha256-modp2048", "aes256-sha256-prfsha384-modp2048")
+    )
+    assert asa.view(texts, plain).sas[0].suite == Suite.parse("aes256-sha256-modp2048")
+    assert asa.view(texts, other).sas[0].suite is None
+
+
+def test_the_protocol_of_selectors_comes_from_ipsec_sa() -> None:
+    flows = IPSEC.replace("/0/0)", "/17/0)")
+    [child] = parse.view({"a": SA, "b": SESSION, "c": flows}).sas[0].children
+    assert child.local_ts == (TS.parse("0.0.0.0-255.255.255.255[17]"),)
+    several = IPSEC + IPSEC.replace("/0/0)", "/17/0)")
+    [child] = parse.view({"a": SA, "b": SESSION, "c": several}).sas[0].children
+    assert {ts.protocol for ts in child.local_ts} == {0, 17}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("     inbound esp sas:", "     PFS (Y/N): Y, DH group: group14\n     inbound esp sas:"),
+        ("{Tunnel UDP-Encaps, }", "{L2L, Tunnel, PFS Group 14, IKEv2, }"),
+    ],
+)
+def test_the_group_of_a_rekeyed_child(before: str, after: str) -> None:
+    [child] = parse.view({"a": SA, "b": IPSEC.replace(before, after)}).sas[0].children
+    assert child.suite == Suite.parse("3des-sha1-modp2048", Protocol.ESP)
+    none = IPSEC.replace(
+        "     inbound esp sas:", "     PFS (Y/N): N, DH group: none\n     inbound esp sas:"
+    )
+    assert parse.unknown({"b": none}) == []
+    [child] = parse.view({"a": SA, "b": none}).sas[0].children
+    assert child.suite == Suite.parse("3des-sha1", Protocol.ESP)
 
 
 def test_ipsec_sa_alone_gives_the_children(shared: Path) -> None:
