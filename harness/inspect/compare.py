@@ -82,8 +82,7 @@ def _facts(session: Session) -> dict[str, str]:
 
 def _messages(one: Session, other: Session) -> Iterator[str]:
     """The conversation, message by message, as a difference of lines."""
-    rows = [_rows(one), _rows(other)]
-    for line in difflib.unified_diff(*rows, lineterm="", n=0):
+    for line in difflib.unified_diff(_rows(one), _rows(other), lineterm="", n=0):
         if not line.startswith(("---", "+++", "@@")):
             yield f"{line[0]} {line[1:]}"
 
