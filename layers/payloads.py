@@ -8,6 +8,7 @@ from typing import Any
 
 from scapy.packet import Packet
 
+from ikelab.layers import group
 from ikelab.layers.chain import GENERIC, IKEv2_Payload
 from ikelab.layers.fields import (
     Identifier,
@@ -18,7 +19,7 @@ from ikelab.layers.fields import (
     octets_repr,
     text_repr,
 )
-from ikelab.layers.iana import AuthMethod, CertEncoding, IdType, Ke, Payload, Protocol
+from ikelab.layers.iana import AuthMethod, CertEncoding, IdType, Ke, Payload, Protocol, name
 from ikelab.layers.vendor import vendor_name
 
 
@@ -189,16 +190,36 @@ class IKEv2_GSPM(IKEv2_Payload):
     fields_desc = [*GENERIC, Octets("load")]
 
 
-class IKEv2_GSA(IKEv2_Payload):
-    """Group Security Association (RFC 9838), body not parsed."""
+class _Group(IKEv2_Payload):
+    """The body that GSA and KD share."""
+
+    @property
+    def parts(self) -> Any:
+        """Its policies or key bags (`group.Part`); the octets where they do not add up."""
+        load = self.getfieldval("load")
+        try:
+            return group.read(load)
+        except ValueError:
+            return load
+
+    def mysummary(self) -> str:
+        parts = self.parts
+        if isinstance(parts, bytes):
+            return f"{self.notation}({octets_repr(parts)})"
+        listed = (f"{name(Protocol, p.protocol)} {octets_repr(p.spi)}".strip() for p in parts[:8])
+        return f"{self.notation}({', '.join(listed)})"
+
+
+class IKEv2_GSA(_Group):
+    """Group Security Association (RFC 9838 4.4): policies; see `parts`."""
 
     name = "IKEv2 Group Security Association"
     payload_type = Payload.GSA
     fields_desc = [*GENERIC, Octets("load")]
 
 
-class IKEv2_KD(IKEv2_Payload):
-    """Key Download (RFC 9838), body not parsed."""
+class IKEv2_KD(_Group):
+    """Key Download (RFC 9838 4.5): key bags; see `parts`."""
 
     name = "IKEv2 Key Download"
     payload_type = Payload.KD

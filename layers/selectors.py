@@ -9,7 +9,7 @@ from typing import Any
 from scapy.packet import Packet
 
 from ikelab.layers.chain import GENERIC, IKEv2_Malformed, IKEv2_Payload
-from ikelab.layers.fields import Address, Number, Octets, Packets, address_repr
+from ikelab.layers.fields import Address, Number, Octets, Packets, address_repr, text_repr
 from ikelab.layers.iana import Payload, TsType
 from ikelab.layers.shell import new
 from ikelab.layers.wire import Wire
@@ -81,6 +81,22 @@ class IPv6TrafficSelector(_AddressRange):
     fields_desc = _range(TsType.TS_IPV6_ADDR_RANGE, 16, "::", ":".join(["ffff"] * 8))
 
 
+class SecurityLabelSelector(TrafficSelector):
+    """TS_SECLABEL (RFC 9478 2.1): a label, opaque to IKE, that a child's packets carry."""
+
+    name = "IKEv2 Security Label Traffic Selector"
+    fields_desc = [
+        Number("TS_type", TsType.TS_SECLABEL, 1, TsType),
+        Number("res", 0),
+        Number("length", None, 2),
+        Octets("label", b"", lambda pkt, data: text_repr(data)),
+    ]
+
+    def mysummary(self) -> str:
+        label = text_repr(self.getfieldval("label"))
+        return f"{self.fieldtype['TS_type'].i2repr(self, self.getfieldval('TS_type'))}({label})"
+
+
 class RawTrafficSelector(TrafficSelector):
     """A selector of another type, or one whose length is not its type's."""
 
@@ -100,6 +116,9 @@ _RANGES: dict[tuple[int, int], type[Wire]] = {
     (TsType.TS_IPV4_ADDR_RANGE, 16): IPv4TrafficSelector,
     (TsType.TS_IPV6_ADDR_RANGE, 40): IPv6TrafficSelector,
 }
+
+
+_LABELS: dict[int, type[Wire]] = {TsType.TS_SECLABEL: SecurityLabelSelector}
 
 
 class _TrafficSelectors(IKEv2_Payload):
@@ -123,7 +142,8 @@ class _TrafficSelectors(IKEv2_Payload):
                 reason = f"traffic selector: length {size}, {end - here} octets left"
                 found.append(IKEv2_Malformed.of(data[here:], reason))
                 break
-            packet: Packet = new(_RANGES.get((data[here], size), RawTrafficSelector))
+            made = _RANGES.get((data[here], size)) or _LABELS.get(data[here], RawTrafficSelector)
+            packet: Packet = new(made)
             packet.__dict__["raw_packet_cache"] = data[here : here + size]
             found.append(packet)
             here += size

@@ -22,6 +22,7 @@ from ikelab.layers.iana import (
     Ke,
     Notify,
     Payload,
+    Prf,
     lookup,
 )
 
@@ -78,6 +79,71 @@ class Announcement:
     method: int
     link: int | None = None
     identifier: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """PUZZLE (RFC 8019 8.1): the PRF, and how many bits have to be zero at its end."""
+
+    prf: int
+    difficulty: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """IKEV2_MESSAGE_ID_SYNC (RFC 6311 8.1): a nonce, the IDs to send next and to expect."""
+
+    nonce: bytes
+    sends: int
+    expects: int
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """NO_NATS_ALLOWED (RFC 4555 4.2.6): the ends of a packet as its sender knows them."""
+
+    source: str
+    destination: str
+    source_port: int
+    destination_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class AggFrag:
+    """USE_AGGFRAG (RFC 9347 5.1): congestion control is wanted, fragments are not."""
+
+    congestion_control: bool
+    dont_fragment: bool
+    reserved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrustAnchor:
+    """INTERNAL_DNSSEC_TA (RFC 8598 4.2): the parts of a DS record."""
+
+    key_tag: int
+    algorithm: int
+    digest_type: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedDns:
+    """ENCDNS_IP4, ENCDNS_IP6 (RFC 9464 3.1): a resolver, its name and service parameters."""
+
+    priority: int
+    addresses: tuple[str, ...]
+    name: str
+    parameters: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestInfo:
+    """ENCDNS_DIGEST_INFO (RFC 9464 3.2): hashes that are known, or one and a digest."""
+
+    name: str
+    hashes: tuple[int, ...]
+    digest: bytes = b""
 
 
 def _number(octets: int, names: type[Code] | None = None) -> Codec:
@@ -200,6 +266,91 @@ def _write_announcements(values: Value) -> bytes:
     return b"".join(written)
 
 
+def _path(data: bytes) -> Path:
+    size = {12: 4, 36: 16}[len(data)] if len(data) in (12, 36) else 0
+    if not size:
+        raise ValueError("neither two IPv4 nor two IPv6 addresses with ports")
+    ends = [str(ipaddress.ip_address(data[i : i + size])) for i in (0, size)]
+    return Path(*ends, *(int.from_bytes(data[i : i + 2], "big") for i in (2 * size, 2 * size + 2)))
+
+
+def _write_path(value: Path) -> bytes:
+    ends = (ipaddress.ip_address(e).packed for e in (value.source, value.destination))
+    ports = (p.to_bytes(2, "big") for p in (value.source_port, value.destination_port))
+    return b"".join((*ends, *ports))
+
+
+def _aggfrag(data: bytes) -> AggFrag:
+    _exact(data, 1)
+    return AggFrag(bool(data[0] & 2), bool(data[0] & 1), data[0] & 0xFC)
+
+
+def _write_aggfrag(value: AggFrag) -> bytes:
+    return bytes([value.reserved | 2 * value.congestion_control | value.dont_fragment])
+
+
+def _puzzle(data: bytes) -> Puzzle:
+    _exact(data, 3)
+    number = int.from_bytes(data[:2], "big")
+    return Puzzle(lookup(Prf, number) or number, data[2])
+
+
+def _counters(data: bytes) -> Counters:
+    _exact(data, 12)
+    return Counters(data[:4], *(int.from_bytes(data[i : i + 4], "big") for i in (4, 8)))
+
+
+def _write_counters(value: Counters) -> bytes:
+    return value.nonce + value.sends.to_bytes(4, "big") + value.expects.to_bytes(4, "big")
+
+
+def _anchor(data: bytes) -> TrustAnchor:
+    if len(data) < 4:
+        raise ValueError("no key tag, algorithm and digest type")
+    return TrustAnchor(int.from_bytes(data[:2], "big"), data[2], data[3], data[4:])
+
+
+def _write_anchor(value: TrustAnchor) -> bytes:
+    head = value.key_tag.to_bytes(2, "big") + bytes([value.algorithm, value.digest_type])
+    return head + value.digest
+
+
+def _resolver(size: int) -> Codec:
+    def read(data: bytes) -> EncryptedDns:
+        middle = 4 + size * data[2]
+        end = middle + data[3]
+        if len(data) < end:
+            raise ValueError("addresses or name are cut short")
+        addresses = (data[i : i + size] for i in range(4, middle, size))
+        texts = tuple(str(ipaddress.ip_address(a)) for a in addresses)
+        name = data[middle:end].decode("ascii")
+        return EncryptedDns(int.from_bytes(data[:2], "big"), texts, name, data[end:])
+
+    def write(value: EncryptedDns) -> bytes:
+        packed = b"".join(ipaddress.ip_address(a).packed for a in value.addresses)
+        name = value.name.encode("ascii")
+        head = value.priority.to_bytes(2, "big") + bytes([len(value.addresses), len(name)])
+        return head + packed + name + value.parameters
+
+    return Codec(read, write)
+
+
+def _digest(data: bytes) -> DigestInfo:
+    middle = 2 + data[1]
+    end = middle + 2 * data[0]
+    if len(data) < end:
+        raise ValueError("name or hashes are cut short")
+    numbers = (int.from_bytes(data[i : i + 2], "big") for i in range(middle, end, 2))
+    hashes = tuple(lookup(Hash, n) or n for n in numbers)
+    return DigestInfo(data[2:middle].decode("ascii"), hashes, data[end:])
+
+
+def _write_digest(value: DigestInfo) -> bytes:
+    name = value.name.encode("ascii")
+    hashes = b"".join(int(h).to_bytes(2, "big") for h in value.hashes)
+    return bytes([len(value.hashes), len(name)]) + name + hashes + value.digest
+
+
 _TEXT = Codec(lambda data: data.decode("utf-8"), lambda value: str(value).encode())
 _OCTETS = Codec(bytes, bytes)
 
@@ -219,6 +370,10 @@ NOTIFY: dict[int, Codec] = {
     Notify.REDIRECTED_FROM: Codec(_gateway, _write_gateway),
     Notify.TICKET_LT_OPAQUE: Codec(_ticket, lambda v: v.lifetime.to_bytes(4, "big") + v.ticket),
     Notify.PPK_IDENTITY: Codec(_ppk, lambda v: bytes([v.kind]) + v.identity),
+    Notify.PUZZLE: Codec(_puzzle, lambda v: int(v.prf).to_bytes(2, "big") + bytes([v.difficulty])),
+    Notify.IKEV2_MESSAGE_ID_SYNC: Codec(_counters, _write_counters),
+    Notify.NO_NATS_ALLOWED: Codec(_path, _write_path),
+    Notify.USE_AGGFRAG: Codec(_aggfrag, _write_aggfrag),
     Notify.SUPPORTED_AUTH_METHODS: Codec(_announcements, _write_announcements),
 }
 CONFIGURATION: dict[int, Codec] = {
@@ -234,6 +389,10 @@ CONFIGURATION: dict[int, Codec] = {
     CfgAttr.INTERNAL_IP6_SUBNET: Codec(_subnet6, _write_subnet6),
     CfgAttr.APPLICATION_VERSION: _TEXT,
     CfgAttr.INTERNAL_DNS_DOMAIN: _TEXT,
+    CfgAttr.INTERNAL_DNSSEC_TA: Codec(_anchor, _write_anchor),
+    CfgAttr.ENCDNS_IP4: _resolver(4),
+    CfgAttr.ENCDNS_IP6: _resolver(16),
+    CfgAttr.ENCDNS_DIGEST_INFO: Codec(_digest, _write_digest),
     CfgAttr.SUPPORTED_ATTRIBUTES: _numbers(2, CfgAttr, 0x7FFF),
 }
 

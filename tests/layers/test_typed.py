@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ikelab.layers import typed
 from ikelab.layers.config import ConfigurationAttribute
-from ikelab.layers.iana import AuthMethod, CfgAttr, Hash, IpComp, Ke, Notify, Payload
+from ikelab.layers.iana import AuthMethod, CfgAttr, Hash, IpComp, Ke, Notify, Payload, Prf
 from ikelab.layers.notify import IKEv2_Notify
 
 NOTIFIES = [
@@ -24,6 +24,15 @@ NOTIFIES = [
     (Notify.ADDITIONAL_IP4_ADDRESS, "c0000201", ipaddress.ip_address("192.0.2.1")),
     (Notify.REDIRECT, "03026777aabb", typed.Gateway(3, "gw", b"\xaa\xbb")),
     (Notify.REDIRECTED_FROM, "0104c0000201", typed.Gateway(1, "192.0.2.1")),
+    (Notify.PUZZLE, "000510", typed.Puzzle(Prf(5), 16)),
+    (Notify.IKEV2_MESSAGE_ID_SYNC, "616263640000000500000002", typed.Counters(b"abcd", 5, 2)),
+    (
+        Notify.NO_NATS_ALLOWED,
+        "c0000201c633640211941194",
+        typed.Path("192.0.2.1", "198.51.100.2", 4500, 4500),
+    ),
+    (Notify.USE_AGGFRAG, "03", typed.AggFrag(True, True)),
+    (Notify.USE_AGGFRAG, "82", typed.AggFrag(True, False, 0x80)),
     (Notify.TICKET_LT_OPAQUE, "0000000a6162", typed.Ticket(10, b"ab")),
     (Notify.PPK_IDENTITY, "026b", typed.PpkId(2, b"k")),
     (
@@ -39,6 +48,12 @@ ATTRIBUTES = [
      ipaddress.ip_interface("2001:db8::1/64")),
     (CfgAttr.INTERNAL_IP6_SUBNET, "20010db8" + "00" * 12 + "20",
      ipaddress.ip_network("2001:db8::/32")),
+    (CfgAttr.INTERNAL_DNSSEC_TA, "f58908027f", typed.TrustAnchor(62857, 8, 2, b"\x7f")),
+    (CfgAttr.ENCDNS_IP4, "00010103c6336401646f740001000202",
+     typed.EncryptedDns(1, ("198.51.100.1",), "dot", bytes.fromhex("0001000202"))),
+    (CfgAttr.ENCDNS_IP6, "00000000", typed.EncryptedDns(0, (), "")),
+    (CfgAttr.ENCDNS_DIGEST_INFO, "0103646f740002ff",
+     typed.DigestInfo("dot", (Hash(2),), b"\xff")),
     (CfgAttr.APPLICATION_VERSION, "7631", "v1"),
     (CfgAttr.SUPPORTED_ATTRIBUTES, "0001000d", (CfgAttr(1), CfgAttr(13))),
 ]  # fmt: skip
