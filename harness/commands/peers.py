@@ -33,6 +33,7 @@ def peers_list(no_probe: bool) -> int:
             click.echo(f"{name:<24} not installed on this machine")
         else:
             click.echo(f"{name:<24} not added: ikelab peers add {name}")
+    click.echo(f"{'ios:NAME':<24} a Cisco router of ikelab.toml; not proven on one: docs/cisco.md")
     return 0
 
 

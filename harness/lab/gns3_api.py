@@ -57,6 +57,8 @@ class Api:
         httpx = load("httpx", "gns3", "a lab in GNS3")
         self._httpx = httpx
         self.url = url.rstrip("/")
+        if not self.url.startswith(("http://", "https://")):
+            raise ConfigError(f"{url!r} is no URL of a GNS3 server: write http://HOST:3080")
         self._user, self._password = user, password
         self._given = token
         try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ikelab.harness import routers
+from ikelab.harness.commands.peers import peers
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.lab.cml import CmlRouter
 from ikelab.harness.lab.gns3 import Gns3Router
@@ -122,3 +124,9 @@ def test_a_wrong_word_in_a_lab_s_table_is_one_line(tmp_path: Path, table: str, w
     assert router is not None
     with pytest.raises(ConfigError, match=words):
         routers._lab(router)
+
+
+def test_the_list_of_peers_says_what_was_not_proven() -> None:
+    shown = CliRunner().invoke(peers, ["list", "--no-probe"]).output
+
+    assert "ios:NAME" in shown and "not proven on one: docs/cisco.md" in shown
