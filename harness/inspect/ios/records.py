@@ -74,7 +74,8 @@ def clean(text: str) -> str:
 def _unwrapped(text: str) -> str:
     """Put lines together that a terminal broke at its last column.
 
-    Three lines of the same greatest width, none of them longer, are taken for such a terminal.
+    Three lines of the same greatest width, none of them longer, are taken for such a terminal. They
+    may be alike by chance: what begins a record is never put to the line before.
     """
     lines = text.split("\n")
     widths = Counter(map(len, lines))
@@ -84,7 +85,7 @@ def _unwrapped(text: str) -> str:
     joined: list[str] = []
     glue = False
     for line in lines:
-        if glue:
+        if glue and not _START.match(line):
             joined[-1] += line
         else:
             joined.append(line)

@@ -120,6 +120,15 @@ def test_lines_that_a_terminal_broke(seed: LogInspection, width: int) -> None:
     assert told(of_text(broken)) == told(of_text(text))
 
 
+def test_lines_that_are_alike_by_chance_are_not_put_together() -> None:
+    trace = (
+        "*Nov 11 19:30:34.811: IKEv2:(SA ID = 1):SM Trace-> SA: I_SPI=F074D8BBD5A59F0B "
+        "R_SPI=F94020DD8CB4B9C4 (R) MsgID = 00000001 CurState: READY Event: EV_R_OK"
+    )
+    found = of_text("\n".join([trace] * 4 + ["IKEv2:Insert SA"]))
+    assert (found.log.state_records, found.log.records) == (4, 5)
+
+
 def test_non_breaking_spaces_carriage_returns_and_byte_order_marks(seed: LogInspection) -> None:
     text = write.text(seed)
     pasted = "\ufeff" + text.replace("  ", "\u00a0\u00a0").replace("\n", "\r\n")
