@@ -233,7 +233,14 @@ def _place(metafunc: pytest.Metafunc) -> None:
     found = placing.spots(metafunc.definition, role, asked)
     if found:
         spots = list(found.values())
-        metafunc.parametrize(placing.SPOT_FIXTURE, spots, ids=list(found), scope="session")
+        # Through the fixture itself, so that another network ends the rig that depends on it.
+        metafunc.parametrize(
+            placing.SPOT_FIXTURE,
+            spots,
+            ids=list(found),
+            indirect=[placing.SPOT_FIXTURE],
+            scope="session",
+        )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
