@@ -76,6 +76,8 @@ class Request:
 
         for peer in self.peers:
             check(peer, self.settings)
+            if self.jobs > 1 and peer in self.settings.outside:
+                raise ConfigError(f"there is one {peer}, for one case at a time: leave out --jobs")
         if self.out and not self.resume:
             vacant(Path(self.out))
         if self.expected and not Path(self.expected).is_dir():

@@ -14,6 +14,7 @@ from ikelab.harness.lab.cml import CmlRouter
 from ikelab.harness.lab.gns3 import Gns3Router
 from ikelab.harness.peer import external
 from ikelab.harness.peer.external import Entry
+from ikelab.harness.runner import Request
 
 PLAIN = 'kind = "ios"\naddress = "10.0.0.2"\n'
 
@@ -130,3 +131,15 @@ def test_the_list_of_peers_says_what_was_not_proven() -> None:
     shown = CliRunner().invoke(peers, ["list", "--no-probe"]).output
 
     assert "ios:NAME" in shown and "not proven on one: docs/cisco.md" in shown
+
+
+@pytest.mark.parametrize("peer", ["r1", "ios:r1"])
+def test_a_router_takes_one_case_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, peer: str
+) -> None:
+    read(tmp_path, 'ssh = "192.0.2.7"')
+    monkeypatch.chdir(tmp_path)
+
+    Request(peers=(peer,)).check()
+    with pytest.raises(ConfigError, match=f"there is one {peer}, for one case at a time"):
+        Request(peers=(peer,), jobs=2).check()
