@@ -90,6 +90,9 @@ def judge(seen: Seen) -> Iterator[Violation]:
 
 @cache
 def _that_apply(exchange: int, response: bool) -> tuple[Rule, ...]:
+    # It joins this module's registry, and so cannot be imported before it.
+    import ikelab.harness.exchange.rules_of_requests  # noqa: F401
+
     found = lookup(Exchange, exchange)
     half = "response" if response else "request"
     scopes = {"any", f"{found.name}/{half}" if found else ""}

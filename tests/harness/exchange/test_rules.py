@@ -98,7 +98,8 @@ def test_a_broken_rule_is_named_and_no_other(rule: str) -> None:
 
 
 def test_every_rule_has_a_message_that_breaks_it() -> None:
-    assert set(RULES) == set(BREAKS) | ELSEWHERE
+    own = {name for name, entry in RULES.items() if entry.check.__module__ == judge.__module__}
+    assert own == set(BREAKS) | ELSEWHERE
 
 
 def test_every_rule_says_what_it_asks_and_where_that_stands() -> None:
