@@ -144,7 +144,7 @@ class Fuzzer:
         maker = self._maker(campaign)
         lane = self.ground.lane(campaign)
         starts, before, new = self.ground.starts, self.tally.cases, 0
-        for _ in range(1 if campaign.fresh else BATCHES):
+        for _ in range(BATCHES if self._reuses(campaign) else 1):
             new += self._batch(campaign, maker, lane)
             if self._over():
                 break
@@ -155,6 +155,10 @@ class Fuzzer:
         maker.weights.fade()
         self.schedule.yielded(campaign, new, self.tally.cases - before)
         self._rested()
+
+    def _reuses(self, campaign: Campaign) -> bool:
+        """Whether a lane has IKE SAs that would be made anew for the next turn."""
+        return not campaign.fresh and self.ground.rig.topology == "memory"
 
     def _ready(self, campaign: Campaign) -> None:
         """Have the peer configured for a campaign."""
@@ -187,7 +191,11 @@ class Fuzzer:
 
     def _batch(self, campaign: Campaign, maker: Maker, lane: Lane) -> int:
         """Some cases, then what they led to, in the order in which they were made."""
-        size = SLOW_BATCH if campaign.response else BATCH
+        size = self._size(campaign)
+        if self._limits.seconds is not None:
+            # A batch does not outlast the run by much, however slow the peer is.
+            left = self._limits.seconds - self.tally.seconds
+            size = max(SLOW_BATCH, min(size, int(left * max(self.tally.rate, 20.0))))
         if self._limits.cases is not None:
             size = min(size, self._limits.cases - self.tally.cases)
         made: list[Case] = []
@@ -203,6 +211,14 @@ class Fuzzer:
         self._show(self.tally)
         self._note()
         return new
+
+    def _size(self, campaign: Campaign) -> int:
+        """Cases of a batch: at its end the last silences are waited for, whatever its size."""
+        if campaign.response:
+            return SLOW_BATCH
+        if self.ground.rig.topology == "memory":
+            return BATCH
+        return BATCH * (16 if campaign.way == "init" else 2 if campaign.fresh else 8)
 
     def _made(self, maker: Maker, size: int, made: list[Case]) -> Iterator[Case]:
         for _ in range(max(size, 1)):

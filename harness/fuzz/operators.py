@@ -7,10 +7,13 @@ what was found, gives the same cases.
 from __future__ import annotations
 
 import random
+from bisect import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from ikelab.harness.edits import Binding, Edit, Plan, Stage, insert, notify, unknown, vendor
+from ikelab.harness.errors import ConfigError
 from ikelab.harness.fuzz import values
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.target import Place, Target
@@ -18,6 +21,7 @@ from ikelab.harness.fuzz.values import Pool
 
 STRUCTURE = ("drop", "duplicate", "swap", "move")
 MOST_EDITS = 4
+MOST_TRIES = 200
 FROM_CORPUS = 0.3  # how many cases come of one that led to something new
 
 
@@ -45,26 +49,29 @@ class Weights:
     """What has paid: operators and places that led to something new are drawn more often."""
 
     of: dict[str, float] = field(default_factory=dict)
+    version: int = 0  # counts the changes
 
     def reward(self, made_by: Sequence[str], amount: float = 1.0) -> None:
         """Something new came of these."""
+        self.version += 1
         for name in made_by:
             self.of[name] = min(self.of.get(name, 1.0) + amount, 16.0)
 
     def blame(self, made_by: Sequence[str]) -> None:
         """What only costs the IKE SA, time and again, is drawn less often."""
+        self.version += 1
         for name in made_by:
             self.of[name] = max(self.of.get(name, 1.0) * 0.85, 0.05)
 
     def fade(self) -> None:
         """What paid long ago counts less."""
+        self.version += 1
         for name, weight in self.of.items():
             self.of[name] = 1.0 + (weight - 1.0) * 0.98
 
-    def pick(self, names: Sequence[str], draw: random.Random) -> int:
-        """The index of one of the names."""
-        weights = [self.of.get(name, 1.0) for name in names]
-        return draw.choices(range(len(names)), weights)[0]
+    def sums(self, names: Sequence[str]) -> list[float]:
+        """The weights of the names, added up one after the other."""
+        return list(accumulate(self.of.get(name, 1.0) for name in names))
 
 
 class Maker:
@@ -94,7 +101,8 @@ class Maker:
             for name, (_, kinds) in OPERATORS.items()
             if (not only or name in only) and (not kinds or self._kind in kinds)
         ]
-        self._places: dict[str, list[Place]] = {}
+        self._places: dict[str, dict[str, Place]] = {}
+        self._sums: dict[str, tuple[int, list[float]]] = {}
         self._made_by: list[str] = []
 
     @property
@@ -140,27 +148,36 @@ class Maker:
         self.weights.reward(case.made_by)
 
     def _edit(self) -> Edit:
-        while True:
-            name = self._names[self.weights.pick(self._names, self.draw)]
+        for _ in range(MOST_TRIES):
+            name = self._pick("operators", self._names)
             try:
                 edit = OPERATORS[name][0](self)
             except Nothing:
                 continue
             self._made_by.append(name)
             return edit
+        raise ConfigError(f"none of {', '.join(self._names)} fits the message of {self.campaign}")
 
     # -- what operators ask for ----------------------------------------------------------------
 
     def place(self, kind: str) -> Place:
         """A place that holds numbers, octets, addresses, or something computed."""
         if kind not in self._places:
-            self._places[kind] = [p for p in self.target.places if _holds(p, kind)]
+            self._places[kind] = {p.path: p for p in self.target.places if _holds(p, kind)}
         found = self._places[kind]
         if not found:
             raise Nothing
-        place = found[self.weights.pick([p.path for p in found], self.draw)]
-        self._made_by.append(place.path)
-        return place
+        path = self._pick(kind, list(found))
+        self._made_by.append(path)
+        return found[path]
+
+    def _pick(self, kind: str, names: list[str]) -> str:
+        """One of the names by its weight; their sums are kept until a weight changes."""
+        version, sums = self._sums.get(kind, (-1, []))
+        if version != self.weights.version:
+            sums = self.weights.sums(names)
+            self._sums[kind] = self.weights.version, sums
+        return names[bisect(sums, self.draw.random() * sums[-1])]
 
     def element(self) -> str:
         """A payload or an element of a list."""

@@ -180,9 +180,8 @@ def of_member(member: Member, data: bytes, _outcome: Outcome) -> list[str]:
     if number > member.asked and not member.windowed:
         found.append(BEYOND)
     iv = data[answers.sk_at(data) or 0 :][4:12]
-    if theirs.integ is None and iv in member.ivs and data not in member.answered.values():
+    if theirs.integ is None and member.ivs.setdefault(iv, data) != data:
         found.append(REUSED_IV)
-    member.ivs.add(iv)
     return found
 
 

@@ -49,7 +49,7 @@ class Member:
     children: int = 0
     cases: int = 0
     answered: dict[int, bytes] = field(default_factory=dict)
-    ivs: set[bytes] = field(default_factory=set)
+    ivs: dict[bytes, bytes] = field(default_factory=dict)  # the message of each
 
     @property
     def windowed(self) -> bool:

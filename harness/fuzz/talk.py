@@ -133,6 +133,10 @@ class Play:
             )
         elif not self.aimed:
             outcome.kind = "not reached"
+        if step is None and sa.window.waiting:
+            # What the peer dropped has used no message ID: the delete has to have it.
+            sa.window.next_request = min(sa.window.waiting)
+            sa.window.waiting.clear()
         for one in self.sas:
             if one.state is State.ESTABLISHED:
                 one.close(now)
