@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ikelab.harness.errors import ConfigError
 from ikelab.harness.inspect.inspection import Inspection, inspect_capture, inspect_file
 from ikelab.harness.inspect.keys import load
 from ikelab.harness.inspect.pcap import Capture
 from ikelab.harness.notation import payload_name
 from ikelab.harness.wireshark import write_profile
 from ikelab.layers.chain import IKEv2_Malformed
+from tests.harness.inspect import damage
 
 OPENSWAN = 17
 WIRESHARK = {
@@ -129,19 +128,16 @@ def test_a_capture_cut_anywhere_is_shown_as_far_as_it_goes(shared: Path, name: s
 
 
 def test_damaged_captures_are_shown_without_an_exception(shared: Path) -> None:
-    noise, keys = random.Random(10), [shared / "captures/wireshark/ikev2_decryption_table"]
-    ring, files = load(keys), [p for p in captures(shared) if p.stat().st_size < 20_000]
-    for _ in range(1500):
-        data = bytearray(noise.choice(files).read_bytes())
-        for _ in range(noise.randrange(1, 8)):
-            data[noise.randrange(24, len(data))] = noise.randrange(256)
-        try:
-            result = inspect_capture(Capture(io.BytesIO(data)), ring)
-        except ConfigError as error:
-            assert "\n" not in str(error)
-            continue
-        json.dumps(result.to_json())
-        assert result.summary() and result.transcript() is not None
+    outcomes, raised = damage.campaign(shared, 700)
+    assert raised == [], raised[0]
+    assert outcomes["whole"] > 50 and outcomes["lost"] > 50 and outcomes["refused"]
+
+
+@pytest.mark.long
+def test_many_more_damaged_captures(shared: Path) -> None:
+    """The script does it a hundred thousand times."""
+    _, raised = damage.campaign(shared, 6000, first=1_000_000)
+    assert raised == [], raised[0]
 
 
 def test_fragments_and_doubled_datagrams_are_told_apart(shared: Path) -> None:
