@@ -150,6 +150,8 @@ class Conduct:
     redirect_who_asks: bool = True  # RFC 5685 4: only who announced it is sent away
     refuse_tickets: bool = True  # RFC 5723 4.1: TICKET_NACK where none is given
     heed_expiry: bool = True  # RFC 5723 4.3: an old ticket is worth nothing
+    ask_puzzles: bool = True  # RFC 8019 7.1: a puzzle goes beside the cookie
+    check_puzzles: bool = True  # RFC 8019 7.1.4: a wrong solution is no solution
     check_tcp_prefix: bool = True  # RFC 9329 4: a stream begins with IKETCP
     join_segments: bool = True  # RFC 9329 3: frames and segments are not the same
     survive_streams: bool = True  # a stream that is none does no harm

@@ -122,6 +122,8 @@ def answer(sa: IkeSa, it: Inbound) -> Given:
     if failed and not given:
         return Given(error=Notify.INTERNAL_ADDRESS_FAILURE)
     given += _rest(pool, asked)
+    # RFC 8598, RFC 9464 and whatever else there is: as it was told, to who asks for the type.
+    given += [(k, value) for k, value in sa.config.features.attributes if k in asked]
     reply = IKEv2_CP(
         CFGType=CfgType.CFG_REPLY,
         attributes=[ConfigurationAttribute(type=kind, value=value) for kind, value in given],

@@ -68,6 +68,10 @@ class Features:
     ask_ticket: bool = False  # RFC 5723: an initiator wants a ticket
     tickets: TicketBox | None = None  # RFC 5723: a responder gives and takes tickets
     resume: Session | None = None  # RFC 5723: what an initiator resumes
+    attributes: tuple[tuple[int, bytes], ...] = ()  # RFC 8598, RFC 9464: what `pool` gives besides
+    solve_puzzles: bool = False  # RFC 8019: an initiator works for its cookie
+    puzzle: int = 0  # RFC 8019: zero bits that a responder asks for; it needs `cookies` too
+    insist_on_puzzles: bool = False  # RFC 8019: no way in with the cookie alone
     resume_bare: bool = False  # AUTH of a resumed IKE SA is over its sender's first message alone
     eap_key: bytes = field(default=b"", repr=False)  # a fault: AUTH is of this, not of the MSK
 

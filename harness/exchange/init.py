@@ -12,7 +12,17 @@ from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import derive_ike
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
-from ikelab.harness.exchange import extensions, fit, frag, misread, mobike, proof, redirect, rules
+from ikelab.harness.exchange import (
+    extensions,
+    fit,
+    frag,
+    misread,
+    mobike,
+    proof,
+    puzzle,
+    redirect,
+    rules,
+)
 from ikelab.harness.exchange.events import Answered, Requested
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import accepted_payload, choose, inconsistent, sa_payload
@@ -42,6 +52,7 @@ class InitState:
     request: bytes = b""
     response: bytes = b""
     cookie: bytes = b""
+    solution: bytes = b""  # of the puzzle that came with it (RFC 8019)
     group: int | None = None
     edits: tuple[Edit, ...] = ()  # of the request: who asks for a cookie gets the same again
     retries: int = 0
@@ -101,6 +112,7 @@ def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
     payloads: list[Any] = []
     if state.cookie:
         payloads.append(IKEv2_Notify(type=Notify.COOKIE, notify=state.cookie))
+        payloads += puzzle.answer(sa)
     offer = sa.config.ike
     if state.asked and not sa.conduct.repeat_offer:
         offer = tuple(_only(s, state.group) for s in offer)
@@ -179,6 +191,7 @@ def _retry(sa: IkeSa, it: Inbound, seen: Step, now: float) -> bool:
         if not sa.conduct.return_cookie or (state.cookie and not sa.conduct.second_cookie):
             return False
         state.cookie = bytes(cookie.notify)
+        puzzle.take(sa, it)
     elif invalid is not None:
         group = int.from_bytes(bytes(invalid.notify)[:2], "big")
         offered = {t.id for s in sa.config.ike for t in s.of(TransformType.KE)}

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable, Iterator, Sequence
 
 from ikelab.harness import sk
-from ikelab.harness.exchange import init, misread, resumption, small
+from ikelab.harness.exchange import init, misread, puzzle, resumption, small
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
 from ikelab.harness.exchange.sa import NON_ESP_MARKER, IkeSa, arrived
@@ -177,17 +177,26 @@ class Listener:
 
     def _cookie_is_mine(self, it: Inbound, datagram: Datagram) -> bool:
         first = it.payloads[0] if it.payloads else None
-        if first is None or first is not it.notify(Notify.COOKIE):
+        if first is not it.notify(Notify.COOKIE) or first is None:
             return False
         if not self.config.conduct.check_cookie:
             return True
         if not self.config.conduct.accept_cookie:
             return False
-        return hmac.compare_digest(bytes(first.notify), self._cookie(it, datagram))
+        cookie, bits = bytes(first.notify), self.config.features.puzzle
+        if not hmac.compare_digest(cookie, self._cookie(it, datagram)):
+            return False
+        # RFC 8019 7.1.4: a wrong solution is worth no more than a wrong cookie.
+        worked = it.has(Payload.PS) or self.config.features.insist_on_puzzles
+        if not bits or not worked or not self.config.conduct.check_puzzles:
+            return True
+        return puzzle.solved(it, cookie, bits)
 
     def _ask_cookie(self, it: Inbound, datagram: Datagram, now: float) -> None:
         notify = IKEv2_Notify(type=Notify.COOKIE, notify=self._cookie(it, datagram))
-        self._answer(it.message, notify, datagram, now)
+        bits = self.config.features.puzzle
+        more = [puzzle.ask(it, bits)] if bits and self.config.conduct.ask_puzzles else []
+        self._answer(it.message, notify, datagram, now, more)
 
     def _tell_crash(self, packet: IKEv2, datagram: Datagram, now: float) -> None:
         """RFC 6290 4.3: no such IKE SA, and the token that proves that there was one."""

@@ -9,8 +9,8 @@ ALSO: dict[str, str] = {
     "proves-nothing": "AUT-21 AUT-23 TCP-01",
     "chokes-on-oddities": "AUT-24",
     "answers-to-the-old-port": "MOB-03",
-    "ignores-liveness-checks": "MOB-02",
-    "never-begins": "RED-02",
+    "ignores-liveness-checks": "CP-05 MOB-02",
+    "never-begins": "RED-02 COO-09",
     "answers-a-child-with-two-proposals": "CHL-01",
 }
 
@@ -188,4 +188,7 @@ ROWS: list[Row] = [
         "after a TCP stream that breaks, no other one is served",
         "survive_streams",
     ),
+    # Puzzles
+    _conduct("asks-for-no-work", "COO-09", "no puzzle goes beside the cookie", "ask_puzzles"),
+    _conduct("takes-any-solution", "COO-09", "keys that solve nothing are taken", "check_puzzles"),
 ]

@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from ikelab.harness.model import Identity
-from ikelab.harness.peer.base import PeerConfig
+from ikelab.harness.peer.base import PeerConfig, Unsupported
 from ikelab.harness.peer.strongswan import credentials
+from ikelab.layers.iana import CfgAttr
 
-SPEAKS = frozenset({"more", "more_trust", "mobike", "childless", "follow_redirects"})
+SPEAKS = frozenset({"more", "more_trust", "mobike", "childless", "follow_redirects", "attributes"})
 
 
 Words = Callable[[Identity], str]
@@ -40,4 +41,14 @@ def _proofs(config: PeerConfig, identity: Words) -> dict[str, Any]:
     for number, trust in enumerate(config.features.more_trust, 2):
         own = replace(config, own=None, trust=trust)
         found[f"remote-{number}"] = {**credentials.remote(own), "round": str(number)}
+    return found
+
+
+def attributes(config: PeerConfig) -> dict[str, str]:
+    """What the plugin `attr` gives to who asks for an address: names only (RFC 8598)."""
+    found = {}
+    for kind, value in config.features.attributes:
+        if kind != CfgAttr.INTERNAL_DNS_DOMAIN or not value.isascii():
+            raise Unsupported("strongSwan's driver gives domains of split DNS, and no more")
+        found[str(int(kind))] = value.decode("ascii")
     return found

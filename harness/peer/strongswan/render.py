@@ -109,6 +109,7 @@ def daemon(config: PeerConfig, build: Build) -> str:
         **credentials.daemon(config),
         **_routes(config, kernel),
         "plugins": {
+            **({"attr": given} if (given := further.attributes(config)) else {}),
             "eap-gtc": {"backend": "generic"},  # holds tokens against the secrets of users
             "vici": {"socket": f"unix://{FOLDER}/vici"},
             **({"kernel-libipsec": libipsec} if kernel == "libipsec" else {}),
