@@ -12,6 +12,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 from ikelab.harness.errors import LabError
@@ -20,7 +21,9 @@ IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 ECHO, SUPPRESS_GO_AHEAD = 1, 3
 _TAKEN = frozenset({ECHO, SUPPRESS_GO_AHEAD})  # what a terminal server may do; we refuse the rest
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>78]|\x07|\x00")
+_CUT = re.compile(r"\x1b(?:\[[0-9;?]*)?\Z")  # the start of a colour whose end is still to come
 TAIL = 300  # characters of a console that an error quotes
+OVERLAP = 1000  # a match is shorter: a log of megabytes is not looked through for each piece
 
 
 class Telnet:
@@ -129,15 +132,34 @@ class SocketLine:
         self._sock.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was waited for, and all that was said up to its end."""
+
+    match: re.Match[str]
+    said: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Which of the patterns it was."""
+        return self.match.re
+
+    @property
+    def text(self) -> str:
+        """The words that matched."""
+        return self.match.group()
+
+
 class Console:
-    """The words of one connection. `seen` is all that was said, colours taken out."""
+    """The words of one connection."""
 
     def __init__(self, line: Line, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name
-        self.seen = ""
         self.clock = clock
+        self._seen: list[str] = []
+        self._cut = ""
         self._line = line
-        self._pending = ""  # what was said and nobody has waited for yet
+        self._pending: list[str] = []  # what was said and nobody has waited for yet
 
     @classmethod
     def open(cls, host: str, port: int, *, name: str, timeout: float = 10.0) -> Self:
@@ -159,32 +181,47 @@ class Console:
         except LabError as error:
             raise self._gone(error) from None
 
-    def wait(self, patterns: Sequence[re.Pattern[str]], timeout: float) -> re.Match[str] | None:
+    def wait(self, patterns: Sequence[re.Pattern[str]], timeout: float) -> Found | None:
         """The first match (in the stream's order) of any pattern in what is said from here on.
 
-        What stands before the match, and the match itself, is taken from the stream; it is in the
-        match's `string`. None after `timeout` seconds; LabError where the connection ends.
+        What stands before the match, and the match itself, is taken from the stream: `said`.
+        None after `timeout` seconds; LabError where the connection ends.
         """
         deadline = self.clock() + timeout
-        while True:
-            found = [match for pattern in patterns if (match := pattern.search(self._pending))]
-            if found:
-                first = min(found, key=lambda match: match.start())
-                self._pending = self._pending[first.end() :]
-                return first
-            if not self._more(deadline):
-                return None
+        before: list[str] = []
+        window = self._take()
+        try:
+            while True:
+                found = [match for pattern in patterns if (match := pattern.search(window))]
+                if found:
+                    first = min(found, key=lambda match: match.start())
+                    said = "".join([*before, window[: first.end()]])
+                    before, window = [], window[first.end() :]
+                    return Found(first, said)
+                # From a line's start on, so that a pattern's own start means what it says.
+                cut = window.rfind("\n", 0, max(len(window) - OVERLAP, 0)) + 1
+                before.append(window[:cut])
+                window = window[cut:]
+                if not self._more(deadline):
+                    return None
+                window += self._take()
+        finally:
+            self._pending = ["".join(before) + window, *self._pending]
+
+    @property
+    def seen(self) -> str:
+        """All that was said, colours taken out."""
+        return "".join(self._seen)
 
     def drain(self, gap: float = 0.0) -> str:
         """What has been said and was not waited for, until nothing comes for `gap` seconds."""
         while self._more(self.clock() + gap):
             continue
-        said, self._pending = self._pending, ""
-        return said
+        return self._take()
 
     def last_words(self) -> str:
         """The end of what was said, on one line, for an error."""
-        return " ".join(self.seen[-TAIL:].split()) or "nothing"
+        return " ".join("".join(self._seen[-TAIL:])[-TAIL:].split()) or "nothing"
 
     def close(self) -> None:
         """End the connection."""
@@ -204,11 +241,18 @@ class Console:
             raise self._gone(error) from None
         if not text:
             return False
-        before = len(self.seen) - len(self._pending)
-        # A colour may be cut in two: what is waited for is cleaned as a whole.
-        self._pending = _ANSI.sub("", self._pending + text)
-        self.seen = self.seen[:before] + self._pending
+        text = self._cut + text
+        cut = _CUT.search(text)
+        self._cut = cut.group() if cut else ""
+        said = _ANSI.sub("", text.removesuffix(self._cut))
+        self._pending.append(said)
+        self._seen.append(said)
         return True
+
+    def _take(self) -> str:
+        """What was said and nobody has waited for; it is waited for now."""
+        said, self._pending = "".join(self._pending), []
+        return said
 
     def _gone(self, error: LabError) -> LabError:
         return Dropped(

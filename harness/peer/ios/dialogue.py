@@ -95,10 +95,10 @@ def privileged(console: Console, login: Login, timeout: float = BOOT_TIME) -> st
         if found is None:
             console.send("\r")
             continue
-        if found.re is PROMPT:
-            return str(found.group(1))
-        rule = RULES[_PATTERNS.index(found.re)]
-        said = " ".join(found.group().split())
+        if found.pattern is PROMPT:
+            return str(found.match.group(1))
+        rule = RULES[_PATTERNS.index(found.pattern)]
+        said = " ".join(found.text.split())
         if rule.stop:
             raise LabError(f"{console.name}: {rule.stop} (it said {said!r})")
         asked[rule.expect] += 1

@@ -218,16 +218,16 @@ class Session:
             found = console.wait((self._prompt, text.MORE, text.question()), min(left, timeout))
             if found is None:
                 break
-            said += found.string[: found.end()]
-            if found.re is text.MORE:
+            said += found.said
+            if found.pattern is text.MORE:
                 console.send(" ")
                 continue
-            if found.re is not self._prompt:
-                console.send("yes\r" if "yes" in found.group().lower() else "\r")
+            if found.pattern is not self._prompt:
+                console.send("yes\r" if "yes" in found.text.lower() else "\r")
                 continue
             answer = self._answer(said, command, spared)
             if answer is not None:
-                self._mode = found.group(1) or ""
+                self._mode = found.match.group(1) or ""
                 return answer
         raise LabError(
             f"{console.name} has not answered {command!r} within {timeout:.0f} s; "

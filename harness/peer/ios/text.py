@@ -20,6 +20,7 @@ _REFUSED = re.compile(
     r"|is in use|can(?:'|no)t be|failed|rejected)\b.*)|^ERROR: .*|^Command authorization failed.*",
     re.M | re.I,
 )
+ECHO_WITHIN = 100_000  # characters: an answer may be megabytes, its echo is at the start
 SPARED = re.compile(r"\bsh(?:ow?)? +log", re.I)  # its answer is made of log lines
 
 
@@ -53,7 +54,8 @@ def after_echo(text: str, command: str) -> str | None:
     A log line in the middle of an echo has been taken out, and left its line ends.
     """
     wanted = "".join(command.split("\n"))
-    places = [place for place, character in enumerate(text) if character != "\n"]
+    start = text[:ECHO_WITHIN]
+    places = [place for place, character in enumerate(start) if character != "\n"]
     at = "".join(text[place] for place in places).find(wanted)
     if at < 0:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -194,3 +195,44 @@ def test_a_port_that_nobody_listens_on_says_what_to_look_at() -> None:
 
     with pytest.raises(LabError, match=rf"the console of r1 at 127.0.0.1:{port} .*is the node"):
         Console.open("127.0.0.1", port, name="r1")
+
+
+class Pieces:
+    """A line that says what it is given, a piece at a time."""
+
+    def __init__(self, pieces: list[str]) -> None:
+        self.pieces = pieces
+
+    def read(self, seconds: float) -> str:
+        return self.pieces.pop(0) if self.pieces else ""
+
+    def write(self, text: str) -> None:
+        """Nobody listens."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@given(st.lists(st.integers(1, 9), max_size=30))
+def test_a_prompt_is_found_wherever_its_colours_are_cut(cuts: list[int]) -> None:
+    text, pieces = "boot\x1b[1;32m\r\nR1\x1b[0m#\x1b[K", []
+    for cut in [*cuts, len(text)]:
+        pieces.append(text[:cut])
+        text = text[cut:]
+    console = Console(Pieces([piece for piece in pieces if piece]), "r1")
+
+    found = console.wait([re.compile(r"[\r\n]R1#")], 1)
+    console.drain()
+
+    assert found is not None and console.seen == "boot\r\nR1#"
+
+
+def test_a_log_of_megabytes_costs_what_it_is_long() -> None:
+    line = "*Nov 23 18:00:00.123: IKEv2:(SESSION ID = 1,SA ID = 1):Next payload: SA\r\n"
+    console = Console(Pieces([line] * 40_000 + ["R1#"]), "r1")
+    began = time.process_time()
+
+    found = console.wait([re.compile(r"(?:^|[\r\n])R1#")], 60)
+
+    assert found is not None and len(found.said) == 40_000 * len(line) + 3
+    assert time.process_time() - began < 10  # by the square it would be minutes
