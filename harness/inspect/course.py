@@ -132,6 +132,8 @@ def _halves(session: Session) -> Iterator[tuple[Exchange, Half, str]]:
 
 
 def _repeated(session: Session) -> Iterator[Repeated]:
+    if not any(m.repeated for m in session.messages):
+        return
     for exchange, half, label in _halves(session):
         if not half.retransmissions:
             continue
@@ -144,6 +146,8 @@ def _repeated(session: Session) -> Iterator[Repeated]:
 
 
 def _fragmented(session: Session) -> Iterator[Fragmented]:
+    if not any(m.sealed and m.sealed.fragments for m in session.messages):
+        return
     for exchange, half, label in _halves(session):
         if not half.fragmented:
             continue

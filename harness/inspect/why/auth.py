@@ -16,6 +16,8 @@ from ikelab.layers.iana import Exchange as Type
 
 SMALL = 160
 """Octets of an IKE_AUTH response that cannot hold IDr, AUTH, SA and selectors."""
+SOON = 4
+"""So many exchanges after IKE_AUTH the initiator has said what it thinks of the responder."""
 _MACS = (AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE, AuthMethod.NULL_AUTHENTICATION)
 
 
@@ -59,7 +61,8 @@ def _case(story: Story) -> _Case | None:
         for kind, frame in errors(exchange):
             if kind == Notify.AUTHENTICATION_FAILED:
                 return _Case(story, True, frame)
-    for exchange in story.session.exchanges:
+    begun = len(story.inits) + len(story.auths)
+    for exchange in story.session.exchanges[: begun + SOON]:
         if exchange.type != Type.INFORMATIONAL or exchange.request is None:
             continue
         # RFC 7296 2.21.2: the initiator tells in an exchange of its own.
