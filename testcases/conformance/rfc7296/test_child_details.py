@@ -183,6 +183,7 @@ def test_original_initiator_lives_with_a_peer_of_one_child(
     peer: Tested, responder: Responder
 ) -> None:
     """As original initiator it answers a second child or says NO_ADDITIONAL_SAS; it lives on."""
+    peer.needs("child")
     peer.start()
     responder.listen(most_children=1)
     peer.initiate()

@@ -31,7 +31,7 @@ def test_finds_the_source_hash_among_several(peer: Tested, initiator: Initiator)
     assert sa.established, f"IKE_AUTH did not succeed\n{sa}"
     view = peer.sa(sa)
     assert view is not None and not view.nat.initiator, f"the peer's view: {view}\n{sa}"
-    assert not view.child.encap, "the peer encapsulates ESP"
+    assert not peer.child(sa).encap, "the peer encapsulates ESP"
     assert sa.violations == []
     assert peer.disagreements(sa) == []
 
@@ -71,7 +71,7 @@ def test_encapsulates_nothing_without_nat_detection(peer: Tested, initiator: Ini
     assert sa.received()[-1].src[1] == 500
     view = peer.sa(sa)
     assert view is not None and not view.nat.initiator and not view.nat.responder, f"{view}\n{sa}"
-    assert not view.child.encap, "the peer encapsulates ESP"
+    assert not peer.child(sa).encap, "the peer encapsulates ESP"
     assert sa.violations == []
     assert peer.disagreements(sa) == []
 
