@@ -69,4 +69,8 @@ def _segment(number: int) -> tuple[Callable[[], bytes], Callable[[], None]]:
     if place in (None, ctypes.c_void_p(-1).value):
         raise ConfigError(f"no shared memory segment {number}: is the instrumented peer running?")
     area = (ctypes.c_ubyte * SIZE).from_address(place)
-    return lambda: bytes(area), lambda: ctypes.memset(area, 0, SIZE) and None
+
+    def clear() -> None:
+        ctypes.memset(area, 0, SIZE)
+
+    return lambda: bytes(area), clear

@@ -36,7 +36,13 @@ BATCHES = 4  # of one campaign, before the next has its turn, where IKE SAs are 
 SLOW_BATCH = 8  # where the peer initiates
 RECENT = 256  # cases that may have done what is seen
 EVERY = 10.0  # seconds between two looks at the vitals of a process
+PROBE_EVERY = 1.0  # seconds between two honest probes that nothing has asked for
 LOG_LIMIT = 64 << 20  # octets of log after which the peer is started anew
+COSTLY = (
+    "length-lie", "cut", "extend", "dictionary", "plain-havoc", "plain-cut", "plain-splice",
+    "plain-padding", "grammar", "splice", "nest", "many", "insert-unknown", "havoc",
+)  # fmt: skip
+RARELY = 0.08  # the weight that these begin with where IKE SAs are used again
 LET_THROUGH = 0.05  # of the cases that do what is known to end the peer
 MOST_LEAKS = 3  # searches for the cause of a leak of one resource
 
@@ -109,7 +115,7 @@ class Fuzzer:
         self._corpus = (run.path / "corpus.txt").open("a", encoding="utf-8")
         self._progress = (run.path / "progress.jsonl").open("a", encoding="utf-8")
         self._written = 0.0
-        self._probe_at = BATCH
+        self._probe_at: float = 1
         self._counts: dict[str, int] = {}
         self._known_deeds: set[tuple[str, ...]] = set()
         self._small: dict[Seen, Case] = {}
@@ -158,7 +164,7 @@ class Fuzzer:
 
     def _reuses(self, campaign: Campaign) -> bool:
         """Whether a lane has IKE SAs that would be made anew for the next turn."""
-        return not campaign.fresh and self.ground.rig.topology == "memory"
+        return not campaign.fresh
 
     def _ready(self, campaign: Campaign) -> None:
         """Have the peer configured for a campaign."""
@@ -186,6 +192,9 @@ class Fuzzer:
             for case in self._start:
                 if case.campaign == campaign.name:
                     made.feed(case, 4)
+            if not campaign.fresh:
+                # RFC 7296 2.21.3: what cannot be read costs the IKE SA. IKE_AUTH shows as much.
+                made.weights.of |= dict.fromkeys(COSTLY, RARELY)
             self._makers[campaign.name] = made
         return self._makers[campaign.name]
 
@@ -195,7 +204,7 @@ class Fuzzer:
         if self._limits.seconds is not None:
             # A batch does not outlast the run by much, however slow the peer is.
             left = self._limits.seconds - self.tally.seconds
-            size = max(SLOW_BATCH, min(size, int(left * max(self.tally.rate, 20.0))))
+            size = max(SLOW_BATCH, min(size, int(left * max(self.tally.rate, 500.0))))
         if self._limits.cases is not None:
             size = min(size, self._limits.cases - self.tally.cases)
         made: list[Case] = []
@@ -218,7 +227,7 @@ class Fuzzer:
             return SLOW_BATCH
         if self.ground.rig.topology == "memory":
             return BATCH
-        return BATCH * (16 if campaign.way == "init" else 2 if campaign.fresh else 8)
+        return BATCH * (16 if campaign.way == "init" else 2)
 
     def _made(self, maker: Maker, size: int, made: list[Case]) -> Iterator[Case]:
         for _ in range(max(size, 1)):
@@ -269,14 +278,22 @@ class Fuzzer:
             self._found(Seen(CRASH, finding.death(log)), self._suspects(outcomes, made))
             return
         doubtful = bool(getattr(lane, "failures", 0)) or len(outcomes) < len(made)
-        if (doubtful or self.tally.cases >= self._probe_at) and not self.ground.answers():
+        due = self._probe_due()
+        if (doubtful or due) and not self.ground.answers():
             gone, log = self.ground.gone(), self.ground.rig.peer.driver.log()
             seen = Seen(CRASH, finding.death(log)) if gone else Seen(HANG, finding.stop(log))
             self._found(seen, self._suspects(outcomes, made))
             return
-        if self.tally.cases >= self._probe_at:
-            self._probe_at = self.tally.cases + BATCH
         self._count_up(made)
+
+    def _probe_due(self) -> bool:
+        """Whether nobody has looked for a while: cases in memory, seconds elsewhere."""
+        memory = self.ground.rig.topology == "memory"
+        now = self.tally.cases if memory else self.tally.seconds
+        if now < self._probe_at:
+            return False
+        self._probe_at = now + (BATCH if memory else PROBE_EVERY)
+        return True
 
     def _count_up(self, made: list[Case]) -> None:
         """A peer that counts what it keeps must have no more of it than before these cases."""

@@ -14,6 +14,7 @@ from ikelab.layers import vendor
 from ikelab.layers.chain import PAYLOADS, build_payloads
 from ikelab.layers.fields import Number, Octets
 from ikelab.layers.iana import (
+    Code,
     Encr,
     Integ,
     Ke,
@@ -63,7 +64,7 @@ def boundaries(size: int) -> tuple[int, ...]:
 
 
 @cache
-def named(registry: type) -> tuple[int, ...]:
+def named(registry: type[Code]) -> tuple[int, ...]:
     """The numbers of a registry, those next to them, and some that nobody has."""
     rows = {int(row) for row in registry}
     beside = {n + d for n in rows for d in (-1, 1)} - rows
@@ -114,7 +115,7 @@ class Pool:
 def number(place: Place, draw: random.Random) -> int:
     """A real value of the field's registry, where it has one; any at the edges otherwise."""
     if place.registry is not None and draw.random() < 0.8:
-        return draw.choice(named(place.registry)) % 256**place.size
+        return int(draw.choice(named(place.registry)) % 256**place.size)
     if place.path.endswith("transform_id"):
         rows = REGISTRY_OF_TRANSFORM[draw.choice(sorted(REGISTRY_OF_TRANSFORM))]
         return int(draw.choice(named(rows)))

@@ -47,6 +47,7 @@ class Rates:
 
     plain: tuple[float, ...]
     found: dict[str, tuple[float, ...]]
+    cpu: dict[str, tuple[float, ...]]  # ms of our CPU a case
 
 
 def plain_loop(sock: socket.socket, peer: Address, request: bytes, seconds: float) -> float:
@@ -77,14 +78,21 @@ def measure(name: str, seconds: float, turns: int) -> Rates:
     """Call it in a world."""
     plain: list[float] = []
     found: dict[str, list[float]] = {key: [] for key in SETS}
+    cpu: dict[str, list[float]] = {key: [] for key in SETS}
     with ExitStack() as stack:
         made: Any = stack.enter_context(rig(name, Settings()))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ikelab-")))
         for turn in range(turns):
             plain.append(_plain(made, seconds))
             for key, names in SETS.items():
-                found[key].append(_fuzz(made, names, seconds, folder / f"{key}-{turn}"))
-    return Rates(tuple(plain), {key: tuple(rates) for key, rates in found.items()})
+                rate, cost = _fuzz(made, names, seconds, folder / f"{key}-{turn}")
+                found[key].append(rate)
+                cpu[key].append(cost)
+    return Rates(
+        tuple(plain),
+        {key: tuple(rates) for key, rates in found.items()},
+        {key: tuple(costs) for key, costs in cpu.items()},
+    )
 
 
 def _plain(made: Any, seconds: float) -> float:
@@ -100,14 +108,15 @@ def _plain(made: Any, seconds: float) -> float:
         return plain_loop(sock, base.remote, request, seconds)
 
 
-def _fuzz(made: Any, names: tuple[str, ...], seconds: float, place: Path) -> float:
+def _fuzz(made: Any, names: tuple[str, ...], seconds: float, place: Path) -> tuple[float, float]:
+    """Cases a second, and ms of our CPU a case."""
     fuzzer = Fuzzer(made, RunFolder(place, {}), 1, campaigns.find(names))
     for campaign in fuzzer.campaigns.values():
         fuzzer._ready(campaign)
         fuzzer._maker(campaign)
-    fuzzer.tally.started = time.monotonic()
+    fuzzer.tally.started, spent = time.monotonic(), time.process_time()
     tally = fuzzer.go(Limits(cases=None, seconds=seconds), lambda _: None)
-    return tally.rate
+    return tally.rate, (time.process_time() - spent) / max(tally.cases, 1) * 1e3
 
 
 def main() -> int:
@@ -125,6 +134,8 @@ def main() -> int:
     print(f"IKE_SA_INIT fields: {init:.0f} cases/s, {init / plain:.2f} of it (target {SHARE})")
     print(f"inside SK of IKE_AUTH: {auth:.0f} cases/s (target {AUTH:.0f})")
     print(f"in established IKE SAs: {up:.0f} cases/s (target {ESTABLISHED:.0f})")
+    for key, costs in rates.cpu.items():
+        print(f"our CPU, {key}: {min(costs):.2f} ms a case")
     return int(init < SHARE * plain or auth < AUTH or up < ESTABLISHED)
 
 
