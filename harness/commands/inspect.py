@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--config", "configs", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
-    help="The configuration of an end (swanctl.conf, ipsec.conf, iked.conf); repeatable.",
+    help="The configuration of an end (swanctl.conf, ipsec.conf, iked.conf, IOS); repeatable.",
 )  # fmt: skip
 @click.option(
     "--psk", "psks", multiple=True, metavar="KEY",

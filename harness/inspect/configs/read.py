@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.inspect.configs import iked, ipsec, swanctl
+from ikelab.harness.inspect.configs import iked, ios, ipsec, swanctl
 from ikelab.harness.inspect.configs.side import Side
 
 
@@ -54,6 +54,8 @@ def sides_of(text: str, source: str) -> list[Side]:
         return swanctl.read(text, source)
     if re.search(r"^conn\s+\S", text, re.MULTILINE):
         return ipsec.read(text, source)
+    if ios.recognised(text):
+        return ios.read(text, source)
     if re.search(r"^\s*ikev2\s", text, re.MULTILINE):
         return iked.read(text, source)
     return []

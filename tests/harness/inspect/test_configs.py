@@ -121,6 +121,30 @@ def test_what_our_drivers_write_is_read_back(path: Path) -> None:
     assert side.local and side.remote
 
 
+@pytest.mark.parametrize("name", ["ios-15-seed", "ios-16-seed", "ios-17-map", "ios-15-map"])
+def test_what_our_driver_tells_a_router_is_read_back(name: str) -> None:
+    (side,) = load([GOLDEN / f"{name}.cfg"]).files[0]
+    assert side.ike and side.esp and side.remote == ("10.0.0.1",) and side.psks
+    assert (side.local_auth, side.remote_auth) == ("psk", "psk")
+
+
+def test_a_router_with_a_crypto_map() -> None:
+    (side,) = load([GOLDEN / "ios-17-map.cfg"]).files[0]
+    assert [str(s) for s in side.ike] == [
+        "aes256-aes128-sha256-sha1-ecp256-modp2048",
+        "aes256gcm16-prfsha512-ecp384",
+    ]
+    assert [str(s) for s in side.esp] == [
+        "aes256-sha256-modp2048-noesn",
+        "aes128-sha256-modp2048-noesn",
+        "aes128gcm16-modp2048-noesn",
+    ]
+    assert (side.local_id, side.remote_id) == ("gw@left.example", "right.example")
+    assert side.local_ts == selectors("10.2.0.0/24[17/500]")
+    assert side.remote_ts == selectors("10.1.0.0/24[17]")
+    assert side.psks == (b"ours", b"theirs")
+
+
 def test_secrets_in_a_file_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "ipsec.conf").write_text(LIBRESWAN)
     (tmp_path / "ipsec.secrets").write_text('10.0.0.1 @gw.example : PSK "a secret"\n')
