@@ -150,6 +150,8 @@ class Conduct:
     redirect_who_asks: bool = True  # RFC 5685 4: only who announced it is sent away
     refuse_tickets: bool = True  # RFC 5723 4.1: TICKET_NACK where none is given
     heed_expiry: bool = True  # RFC 5723 4.3: an old ticket is worth nothing
+    count_queues: bool = True  # RFC 9611 5: TS_MAX_QUEUE where there are no more queues
+    match_labels: bool = True  # RFC 9478 2.2: a child of another label is refused
     ask_puzzles: bool = True  # RFC 8019 7.1: a puzzle goes beside the cookie
     check_puzzles: bool = True  # RFC 8019 7.1.4: a wrong solution is no solution
     check_tcp_prefix: bool = True  # RFC 9329 4: a stream begins with IKETCP

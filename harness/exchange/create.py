@@ -13,7 +13,7 @@ from ikelab.harness.crypto import ke
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import UnsupportedAlgorithm
-from ikelab.harness.exchange import info, rekey
+from ikelab.harness.exchange import child_extras, info, rekey
 from ikelab.harness.exchange.child import Child, Nonces, fresh_spi, install
 from ikelab.harness.exchange.events import Refused
 from ikelab.harness.exchange.inbound import Inbound
@@ -116,7 +116,7 @@ def start(
     payloads.append(IKEv2_Nonce(nonce=context.ni))
     if pair is not None:
         payloads.append(IKEv2_KE(group=pair.group, ke=pair.public))
-    payloads += ts_payloads(tsi, tsr)
+    payloads += child_extras.labelled(sa, ts_payloads(tsi, tsr))
     sa.request(Exchange.CREATE_CHILD_SA, payloads, now, edits, context=context)
 
 
@@ -256,6 +256,9 @@ def _answer(sa: IkeSa, it: Inbound, old: Child | None) -> Reply:
     choice = choose(it.offers(), sa.config.esp)
     if choice is None:
         return notify(Notify.NO_PROPOSAL_CHOSEN)
+    refusal = child_extras.refuses(sa, it) if old is None else None
+    if refusal is not None:
+        return notify(refusal)
     key, pair, shared = it.one(Payload.KE), None, b""
     group = choice.suite.ke.id if choice.suite.ke else 0
     if group:
@@ -307,4 +310,4 @@ def _made(
     payloads = [*extras, accepted_payload(choice, spi), IKEv2_Nonce(nonce=nr)]
     if pair is not None:
         payloads.append(IKEv2_KE(group=pair.group, ke=pair.public))
-    return Reply([*payloads, *ts_payloads(*ends)])
+    return Reply([*payloads, *child_extras.labelled(sa, ts_payloads(*ends))])

@@ -69,6 +69,9 @@ class Features:
     tickets: TicketBox | None = None  # RFC 5723: a responder gives and takes tickets
     resume: Session | None = None  # RFC 5723: what an initiator resumes
     attributes: tuple[tuple[int, bytes], ...] = ()  # RFC 8598, RFC 9464: what `pool` gives besides
+    aggfrag: bool = False  # RFC 9347: AGGFRAG is asked for, and granted
+    queues: int = 0  # RFC 9611: children of the same selectors that a responder takes
+    label: bytes = b""  # RFC 9478: the label that a child's selectors have
     solve_puzzles: bool = False  # RFC 8019: an initiator works for its cookie
     puzzle: int = 0  # RFC 8019: zero bits that a responder asks for; it needs `cookies` too
     insist_on_puzzles: bool = False  # RFC 8019: no way in with the cookie alone

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ikelab.harness.exchange import configuration, small
+from ikelab.harness.exchange import child_extras, configuration, small
 from ikelab.harness.exchange.child import Nonces, fresh_spi, install
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
@@ -39,7 +39,7 @@ def ask(sa: IkeSa) -> list[Any]:
         *configuration.ask(sa),
         *ask_mode(sa),
         sa_payload(without_ke(config.esp), sa.offered_spi),
-        *ts_payloads(config.local_ts, config.remote_ts),
+        *child_extras.labelled(sa, ts_payloads(config.local_ts, config.remote_ts)),
     ]
 
 
@@ -65,6 +65,9 @@ def answer(sa: IkeSa, it: Inbound) -> list[Any]:
     choice = choose(it.offers(), without_ke(sa.config.esp))
     if choice is None or sa.config.most_children < 1:
         return [IKEv2_Notify(type=Notify.NO_PROPOSAL_CHOSEN)]
+    refusal = child_extras.refuses(sa, it)
+    if refusal is not None:
+        return [IKEv2_Notify(type=refusal)]
     given = configuration.answer(sa, it)
     if given.error is not None:
         return [IKEv2_Notify(type=given.error)]
@@ -82,4 +85,5 @@ def answer(sa: IkeSa, it: Inbound) -> list[Any]:
     nonces = Nonces(sa.init.ni, sa.init.nr)
     spis = Spis(choice.spi, spi)
     install(sa, choice, spis, (tsi, tsr), nonces, made_by_us=False, mode=mode)
-    return [*given.payloads, *extras, accepted_payload(choice, spi), *ts_payloads(tsi, tsr)]
+    selected = child_extras.labelled(sa, ts_payloads(tsi, tsr))
+    return [*given.payloads, *extras, accepted_payload(choice, spi), *selected]

@@ -6,12 +6,12 @@ from ikelab.harness.peer.manners import Row
 
 ALSO: dict[str, str] = {
     "accepts-any-key": "AUT-21 AUT-22",
-    "proves-nothing": "AUT-21 AUT-23 TCP-01",
+    "proves-nothing": "AGG-01 AUT-21 AUT-23 TCP-01",
     "chokes-on-oddities": "AUT-24",
     "answers-to-the-old-port": "MOB-03",
-    "ignores-liveness-checks": "CP-05 MOB-02",
+    "ignores-liveness-checks": "CP-05 MOB-02 TS-14",
     "never-begins": "RED-02 COO-09",
-    "answers-a-child-with-two-proposals": "CHL-01",
+    "answers-a-child-with-two-proposals": "AGG-01 CHL-01",
 }
 
 
@@ -191,4 +191,25 @@ ROWS: list[Row] = [
     # Puzzles
     _conduct("asks-for-no-work", "COO-09", "no puzzle goes beside the cookie", "ask_puzzles"),
     _conduct("takes-any-solution", "COO-09", "keys that solve nothing are taken", "check_puzzles"),
+    # Children
+    _wire(
+        "grants-no-aggfrag",
+        "AGG-01",
+        "USE_AGGFRAG is not answered",
+        'IKE_AUTH/response: drop("SK.N(USE_AGGFRAG)")',
+    ),
+    _wire(
+        "grants-aggfrag-unasked",
+        "AGG-01",
+        "USE_AGGFRAG comes without being asked for",
+        'IKE_AUTH/response: insert("SK", payload=notify("USE_AGGFRAG", data=b"\\0"))',
+    ),
+    _conduct("counts-no-queues", "AGG-01", "there is no end of children for CPUs", "count_queues"),
+    _conduct("takes-any-label", "TS-14", "a child of another label comes up", "match_labels"),
+    _wire(
+        "drops-labels",
+        "TS-14",
+        "the label does not come back",
+        'IKE_AUTH/response: drop("SK.TSi[1]")',
+    ),
 ]

@@ -1,0 +1,66 @@
+"""What extensions add to a child's negotiation: AGGFRAG, labels, one child for each CPU.
+
+RFC 9347 5.1, RFC 9478 2, RFC 9611 5. What ESP makes of AGGFRAG is not here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ikelab.harness.exchange.inbound import Inbound
+from ikelab.layers import typed
+from ikelab.layers.iana import Notify, Payload, TsType
+from ikelab.layers.notify import IKEv2_Notify
+from ikelab.layers.selectors import SecurityLabelSelector
+
+if TYPE_CHECKING:
+    from ikelab.harness.exchange.sa import IkeSa
+
+
+def ask(sa: IkeSa) -> list[Any]:
+    """USE_AGGFRAG of an initiator that wants it."""
+    if not sa.config.features.aggfrag:
+        return []
+    data = typed.write(typed.NOTIFY, Notify.USE_AGGFRAG, typed.AggFrag(False, False))
+    return [IKEv2_Notify(type=Notify.USE_AGGFRAG, notify=data)]
+
+
+def answer(sa: IkeSa, it: Inbound) -> list[Any]:
+    """USE_AGGFRAG to who asked (RFC 9347 5.1); whose resource the child is (RFC 9611 5.1)."""
+    found: list[Any] = []
+    if it.notify(Notify.USE_AGGFRAG) is not None:
+        found += ask(sa)
+    if sa.config.features.queues and it.notify(Notify.SA_RESOURCE_INFO) is not None:
+        name = b"queue %d" % len(sa.children)
+        found.append(IKEv2_Notify(type=Notify.SA_RESOURCE_INFO, notify=name))
+    return found
+
+
+def refuses(sa: IkeSa, it: Inbound) -> Notify | None:
+    """Why a child is refused: another label than ours, or more children than we have queues."""
+    queues = sa.config.features.queues
+    info = it.notify(Notify.SA_RESOURCE_INFO) is not None
+    if info and queues and len(sa.children) >= queues and sa.conduct.count_queues:
+        return Notify.TS_MAX_QUEUE
+    wanted = sa.config.features.label
+    if wanted and sa.conduct.match_labels:
+        both = (labels(it, Payload.TSI), labels(it, Payload.TSR))
+        if any(wanted not in found for found in both):
+            return Notify.TS_UNACCEPTABLE
+    return None
+
+
+def labels(it: Inbound, kind: int) -> list[bytes]:
+    """The labels of TSi or TSr."""
+    payload = it.one(kind)
+    listed = getattr(payload, "traffic_selector", None) or []
+    return [bytes(t.label) for t in listed if getattr(t, "TS_type", 0) == TsType.TS_SECLABEL]
+
+
+def labelled(sa: IkeSa, payloads: list[Any]) -> list[Any]:
+    """TSi and TSr with our label in both of them (RFC 9478 2.2)."""
+    label = sa.config.features.label
+    for payload in payloads if label else ():
+        selector = SecurityLabelSelector(label=label)
+        payload.traffic_selector = [*payload.traffic_selector, selector]
+    return payloads
