@@ -38,6 +38,8 @@ def plugins(config: PeerConfig) -> set[str]:
     """The plugins that a configuration cannot do without."""
     trusts = [config.trust, *config.features.more_trust]
     found = {_method(trust.eap.methods[0]) for trust in trusts if trust and trust.eap}
+    if "eap-gtc" in found:
+        found.add("xauth-generic")  # what charon looks tokens up with; 6.1 of Debian has none
     for own in (config.own, *(more.credential for more in config.features.more)):
         if isinstance(own, EapCredential) and len(own.methods) == 1:
             found.add(_method(own.methods[0]))
