@@ -15,7 +15,6 @@ from ikelab.harness.inspect.flow import Packet
 from ikelab.harness.inspect.inspection import inspect_file
 from ikelab.harness.inspect.session import Half, Message, Session
 from ikelab.harness.model import Suite
-from ikelab.layers.iana import Exchange
 from ikelab.layers.message import parse_payloads
 
 
@@ -65,18 +64,13 @@ def spoilt(half: Half, noise: random.Random) -> Half:
     return changed
 
 
-def test_every_rule_is_known_to_the_quick_look() -> None:
-    """A rule for all messages that is unknown there makes everything slow: name it in KNOWN."""
-    everywhere = {rule.id for rule in RULES.values() if "any" in rule.scope}
-    assert everywhere == quick.KNOWN
-    assert quick.scoped(Exchange.IKE_SA_INIT, True) == quick.INIT_RESPONSE
-    assert not quick.scoped(Exchange.INFORMATIONAL, True)
-
-
-def test_what_is_passed_over_breaks_no_rule(sessions: list[Session]) -> None:
+def test_what_is_passed_over_breaks_no_rule(
+    sessions: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quick, "_passed", set())
     noise, passed, held = random.Random(3), 0, 0
     cases = list(pairs(sessions))
-    for turn in range(40 * len(cases)):
+    for turn in range(60 * len(cases)):
         session, request, half = cases[turn % len(cases)]
         if turn >= len(cases):
             half = spoilt(half, noise)
