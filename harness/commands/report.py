@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,17 +38,17 @@ def report(
     from ikelab.reports.summary import summary
 
     loaded = [load_run(path) for path in runs]
-    wanted = {
-        write_page: html,
-        write_site: site,
-        write_junit: junit,
-        write_markdown: markdown,
-        write_json: as_json,
-    }
-    for write, path in wanted.items():
+    wanted: list[tuple[Callable[[list[Any], Path], object], Path | None]] = [
+        (write_page, html),
+        (write_site, site),
+        (write_junit, junit),
+        (write_markdown, markdown),
+        (write_json, as_json),
+    ]
+    for write, path in wanted:
         if path:
             write(loaded, path)
-    if not any(wanted.values()):
+    if not any(path for _, path in wanted):
         click.echo(summary(loaded).rstrip())
     return 0
 
