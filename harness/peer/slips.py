@@ -6,7 +6,7 @@ from ikelab.harness.peer.manners import Row
 
 ALSO: dict[str, str] = {
     "accepts-any-key": "AUT-21 AUT-22",
-    "proves-nothing": "AGG-01 AUT-21 AUT-23 TCP-01",
+    "proves-nothing": "AGG-01 AUT-21 AUT-23 GIK-01 RED-ERR TCP-01",
     "chokes-on-oddities": "AUT-24",
     "answers-to-the-old-port": "MOB-03",
     "ignores-liveness-checks": "CP-05 MOB-02 TS-14",
