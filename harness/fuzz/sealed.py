@@ -24,8 +24,8 @@ from ikelab.harness.model import Datagram
 from ikelab.harness.transport.base import Transport
 from ikelab.layers.message import demux
 
-MEMBERS = 48
-OVERTAKEN = 24  # answers in other SAs after which none is expected in this one
+MEMBERS = 24
+OVERTAKEN = 12  # answers in other SAs after which none is expected in this one
 TICK = 0.1  # seconds between two looks at honest requests without an answer
 HONEST = 2.5  # seconds that an honest request may take
 MOST = 4 * MEMBERS
