@@ -43,6 +43,8 @@ def refused(story: Story) -> Iterator[Explanation]:
     for exchange in story.session.exchanges:
         if exchange.type not in (Type.IKE_AUTH, Type.CREATE_CHILD_SA):
             continue
+        if facts.proposals(facts.first(exchange.response, Payload.SA)):
+            continue  # it was accepted, whatever else was said
         found = [(k, f) for k, f in errors(exchange) if k != Notify.AUTHENTICATION_FAILED]
         for kind, frame in found:
             if (made := _one(story, exchange, kind, frame)) is not None:

@@ -26,6 +26,8 @@ def refused(story: Story) -> Iterator[Explanation]:
         yield _group(story, last)
     elif facts.notifies(last.response, Notify.COOKIE):
         yield _cookie(story, last)
+    elif facts.notifies(last.response, Notify.REDIRECT):
+        yield _redirect(last)
     elif kinds:
         yield _other(story, last, kinds[0])
 
@@ -154,6 +156,17 @@ def _cookie(story: Story, exchange: Exchange) -> Explanation:
     evidence = (f"the cookie is in {listed(frames(exchange.response))}",)
     return Explanation(
         cause="cookie", sentence=sentence, evidence=evidence, change=change, frames=where
+    )
+
+
+def _redirect(exchange: Exchange) -> Explanation:
+    """Another gateway is to be asked: no failure of this one (RFC 5685)."""
+    return Explanation(
+        cause="redirect",
+        sentence="The responder sends the initiator to another gateway (REDIRECT)",
+        evidence=(f"see {listed(frames(exchange.response))}",),
+        frames=frames(exchange.request, exchange.response),
+        works=True,
     )
 
 

@@ -71,10 +71,10 @@ def _goes_on(story: Story, exchange: Exchange) -> bool:
 def silent(story: Story) -> Iterator[Explanation]:
     """No answer to IKE_SA_INIT, or none to IKE_AUTH."""
     if story.inits and not any(e.response for e in story.inits):
-        if story.unanswered(story.inits[-1]):
+        if not story.one_way and story.unanswered(story.inits[-1]):
             yield _never(story, story.inits[-1])
         return
-    if story.established is not None:
+    if story.established is not None or story.one_way:
         return
     for exchange in reversed(story.auths):
         if (lost := _lost_answer(story, exchange)) is not None:
@@ -125,9 +125,10 @@ def _never(story: Story, exchange: Exchange) -> Explanation:
     times = len(request.messages)
     last = request.messages[-1].step.now - request.first.step.now
     where = frames(request)
+    sent = f"{times} times within {last:.1f} s" if times > 1 else "once"
     sentence = (
-        f"{story.who(False).capitalize()} never answers: IKE_SA_INIT was sent "
-        f"{count(times, 'time')} within {last:.1f} s and nothing came back"
+        f"{story.who(False).capitalize()} never answers: IKE_SA_INIT was sent {sent} and nothing "
+        "came back"
     )
     return Explanation(
         cause="silence",
@@ -279,7 +280,7 @@ def _no_auth(story: Story, begun: Exchange) -> Explanation:
 
 def silent_later(story: Story) -> Iterator[Explanation]:
     """Somebody stops answering once the IKE SA is up."""
-    if story.established is None and story.parent is None:
+    if (story.established is None and story.parent is None) or story.one_way:
         return
     for exchange in story.session.exchanges:
         if exchange.type in (Type.IKE_SA_INIT, Type.IKE_AUTH) or not story.unanswered(exchange):

@@ -97,6 +97,13 @@ class Story:
         sides = (self.pair.initiator, self.pair.responder)
         return (*self.psks, *(k for s in sides if s for k in s.psks))
 
+    @cached_property
+    def one_way(self) -> bool:
+        """Whether only one end's messages were captured although it must have been answered."""
+        sides = {m.initiator for m in self.session.messages}
+        went_on = any(e.type != Type.IKE_SA_INIT for e in self.session.exchanges)
+        return len(sides) == 1 and went_on
+
     def side(self, initiator: bool) -> Side | None:
         """The configuration of one end."""
         return self.pair.of(initiator)

@@ -297,6 +297,16 @@ def test_a_capture_that_just_ends_accuses_nobody() -> None:
     assert why(lab).works
 
 
+def test_a_capture_of_one_direction_accuses_nobody() -> None:
+    lab = Lab().up()
+    lab.sa.inform([], lab.now)
+    lab.run().later(60)
+    lab.wire = [d for d in lab.wire if d.src[0] == "10.0.0.1"]
+    lab.wire += [replace(lab.wire[0], now=lab.now)]
+    found = explain_all(lab.inspect())
+    assert [e.works for _, e in found] == [True]
+
+
 def test_a_rekeyed_ike_sa_works_too() -> None:
     lab = Lab().up()
     lab.sa.rekey(lab.now)
