@@ -46,6 +46,7 @@ bench: venv
 	$(BIN)/python tests/bench/bench_startup.py
 	$(BIN)/python tests/bench/bench_layers.py
 	$(BIN)/python tests/bench/bench_handshake.py
+	$(BIN)/python tests/bench/bench_fuzz.py
 
 PEERS = reference strongswan@bookworm strongswan@trixie libreswan@trixie
 COVER = build/coverage

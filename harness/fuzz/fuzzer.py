@@ -133,7 +133,7 @@ class Fuzzer:
             except (Unsupported, OutOfReach) as reason:
                 self.tally.skipped[campaign.name] = str(reason).partition("\n")[0]
         if self.tally.skipped and not self.tally.cases:
-            raise LabError("; ".join(self.tally.skipped.values()))
+            raise LabError("; ".join(dict.fromkeys(self.tally.skipped.values())))
         self._note(force=True)
         return self.tally
 

@@ -1,1 +1,1 @@
-"""A peer with bugs on purpose: the reference, and some twenty mistakes that real daemons have made."""
+"""A peer with bugs on purpose: the reference and some twenty mistakes that daemons make."""

@@ -81,7 +81,6 @@ def test_sealed_messages_are_those_of_the_tree(ground: Ground) -> None:
         tree = apply.on_message(tree, edits, partial(outbox.measured, keys=ours), lenient=True)
         built = outbox.build(tree, ours, entropy(1), edits, lenient=True)
         way = session.sa.local, session.sa.remote
-        from ikelab.harness.fuzz.template import wired
 
         return [d.data for d in wired(built.messages[0], plan, *way, 0.0)]
 
