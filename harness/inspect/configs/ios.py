@@ -14,17 +14,10 @@ from ikelab.harness.inspect.configs import words
 from ikelab.harness.inspect.configs.side import Side
 from ikelab.harness.model import TS, Suite, Transform
 from ikelab.harness.peer.ios import names
-from ikelab.layers.iana import Integ, Prf, Protocol, TransformType
+from ikelab.layers.iana import Protocol, TransformType
 
 _AUTH = {"pre-share": "psk", "rsa-sig": "pubkey", "ecdsa-sig": "pubkey", "eap": "eap"}
 _PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "ip": 0, "ipv4": 0}
-_PRFS = {
-    Integ.AUTH_HMAC_MD5_96: Prf.PRF_HMAC_MD5,
-    Integ.AUTH_HMAC_SHA1_96: Prf.PRF_HMAC_SHA1,
-    Integ.AUTH_HMAC_SHA2_256_128: Prf.PRF_HMAC_SHA2_256,
-    Integ.AUTH_HMAC_SHA2_384_192: Prf.PRF_HMAC_SHA2_384,
-    Integ.AUTH_HMAC_SHA2_512_256: Prf.PRF_HMAC_SHA2_512,
-}
 
 
 @dataclass(slots=True)
@@ -96,9 +89,7 @@ def _proposals(blocks: list[_Block]) -> Iterator[Suite]:
             )
         }
         encr, integ = kinds[TransformType.ENCR], kinds[TransformType.INTEG]
-        prf = kinds[TransformType.PRF] or [
-            Transform(TransformType.PRF, _PRFS[Integ(i.id)]) for i in integ if i.id in _PRFS
-        ]
+        prf = kinds[TransformType.PRF] or [p for i in integ for p in words.prf_of(i)]
         if encr and prf and kinds[TransformType.KE]:
             yield words.suite(Protocol.IKE, encr, integ, prf, kinds[TransformType.KE])
 

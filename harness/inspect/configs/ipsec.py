@@ -12,7 +12,7 @@ from ikelab.harness.errors import ConfigError
 from ikelab.harness.inspect.configs import words
 from ikelab.harness.inspect.configs.side import Side
 from ikelab.harness.model import TS, Suite, Transform
-from ikelab.layers.iana import Encr, Integ, Prf, Protocol, TransformType
+from ikelab.layers.iana import Encr, Integ, Protocol, TransformType
 
 Conn = dict[str, str]
 _SECRET = re.compile(r"^(?P<ids>[^:#]*(?:[^\s:#]:[^\s:#][^:#]*)*)?\s*:\s*PSK\s+(?P<key>.+?)\s*$")
@@ -21,14 +21,6 @@ _LIBRESWAN = ("ikev2", "narrowing", "pfs", "phase2", "phase2alg", "leftaddresspo
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _AUTH = {"secret": "psk", "psk": "psk", "rsasig": "pubkey", "ecdsa": "pubkey", "pubkey": "pubkey"}
 _AUTH |= {"rsa": "pubkey", "null": "null", "never": ""}
-_HASHES = {  # what a hash word means as a PRF
-    Integ.AUTH_HMAC_MD5_96: Prf.PRF_HMAC_MD5,
-    Integ.AUTH_HMAC_SHA1_96: Prf.PRF_HMAC_SHA1,
-    Integ.AUTH_HMAC_SHA2_256_128: Prf.PRF_HMAC_SHA2_256,
-    Integ.AUTH_HMAC_SHA2_384_192: Prf.PRF_HMAC_SHA2_384,
-    Integ.AUTH_HMAC_SHA2_512_256: Prf.PRF_HMAC_SHA2_512,
-    Integ.AUTH_AES_XCBC_96: Prf.PRF_AES128_XCBC,
-}
 
 
 def read(text: str, source: str) -> list[Side]:
@@ -176,17 +168,13 @@ def _libreswan_suite(text: str, protocol: int) -> Suite | None:
             return None
     aead = any(Encr(t.id).aead for t in encr)
     if protocol == Protocol.IKE:
-        prfs += [Transform(TransformType.PRF, p) for h in hashes if (p := _prf(h))]
+        prfs += [p for h in hashes for p in words.prf_of(h)]
         if not prfs or not kes:
             return None
     real = [h for h in hashes if h.id != Integ.NONE]
     if not aead and not real:
         return None
     return words.suite(protocol, encr, [] if aead else real, kes, prfs if protocol == 1 else [])
-
-
-def _prf(integ: Transform) -> Prf | None:
-    return _HASHES.get(Integ(integ.id))
 
 
 def _with_pfs(

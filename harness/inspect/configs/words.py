@@ -48,6 +48,12 @@ def suite(protocol: int, *parts: Iterable[Transform]) -> Suite:
     return Suite(tuple(sorted(found, key=lambda t: t.type)), protocol)
 
 
+def prf_of(integ: Transform) -> list[Transform]:
+    """The PRF that goes with an integrity word where no PRF is named; none where there is none."""
+    implied = Suite.parse(f"aes128-{integ.word}").prf
+    return [implied] if implied is not None else []
+
+
 EITHER = (
     Transform(TransformType.SN, Sn.NO_ESN),
     Transform(TransformType.SN, Sn.ESN),
