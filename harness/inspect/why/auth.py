@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from ikelab.harness.crypto.certs import Certificate, CertRefused, moment, requested
-from ikelab.harness.inspect import authcheck, facts
-from ikelab.harness.inspect.authcheck import Proof
-from ikelab.harness.inspect.session import Exchange, Half
+from ikelab.harness.inspect import facts
+from ikelab.harness.inspect.session import Exchange
+from ikelab.harness.inspect.why.case import MACS, Case, proof_of
+from ikelab.harness.inspect.why.certificates import certificate
 from ikelab.harness.inspect.why.story import Explanation, Story, errors, frames, listed
 from ikelab.harness.model import Identity
 from ikelab.layers.iana import AuthMethod, Notify, Payload, name
@@ -18,28 +17,6 @@ SMALL = 160
 """Octets of an IKE_AUTH response that cannot hold IDr, AUTH, SA and selectors."""
 SOON = 4
 """So many exchanges after IKE_AUTH the initiator has said what it thinks of the responder."""
-_MACS = (AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE, AuthMethod.NULL_AUTHENTICATION)
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """Who was refused, by whom, where that was said."""
-
-    story: Story
-    refused: bool  # True: the initiator was
-    frame: int
-
-    @property
-    def who(self) -> str:
-        return self.story.who(self.refused)
-
-    @property
-    def judge(self) -> str:
-        return self.story.who(not self.refused)
-
-    @property
-    def said(self) -> str:
-        return f"{self.judge} said AUTHENTICATION_FAILED (frame {self.frame})"
 
 
 def refused(story: Story) -> Iterator[Explanation]:
@@ -48,7 +25,7 @@ def refused(story: Story) -> Iterator[Explanation]:
     if case is None:
         yield from _unread(story)
         return
-    for judge in (_method, _identity, _wanted, _key, _certificate, _eap):
+    for judge in (_method, _identity, _wanted, _key, certificate, _eap):
         found = judge(case)
         if found is not None:
             yield found
@@ -56,28 +33,24 @@ def refused(story: Story) -> Iterator[Explanation]:
     yield _unexplained(case)
 
 
-def _case(story: Story) -> _Case | None:
+def _case(story: Story) -> Case | None:
     for exchange in story.auths:
         for kind, frame in errors(exchange):
             if kind == Notify.AUTHENTICATION_FAILED:
-                return _Case(story, True, frame)
+                return Case(story, True, frame)
     begun = len(story.inits) + len(story.auths)
     for exchange in story.session.exchanges[: begun + SOON]:
         if exchange.type != Type.INFORMATIONAL or exchange.request is None:
             continue
         # RFC 7296 2.21.2: the initiator tells in an exchange of its own.
         if facts.notifies(exchange.request, Notify.AUTHENTICATION_FAILED):
-            return _Case(story, not exchange.by_initiator, exchange.request.first.frame)
+            return Case(story, not exchange.by_initiator, exchange.request.first.frame)
     return None
 
 
-def _proof(case: _Case) -> Proof | None:
-    return next((p for p in case.story.proofs if p.by_initiator == case.refused), None)
-
-
-def _method(case: _Case) -> Explanation | None:
+def _method(case: Case) -> Explanation | None:
     """The judge's configuration wants another way of authentication."""
-    proof, side = _proof(case), case.story.side(not case.refused)
+    proof, side = proof_of(case), case.story.side(not case.refused)
     if proof is None or side is None or not side.remote_auth:
         return None
     used = _way(proof.method)
@@ -99,7 +72,7 @@ def _way(method: int) -> str:
     return "null" if method == AuthMethod.NULL_AUTHENTICATION else "pubkey"
 
 
-def _identity(case: _Case) -> Explanation | None:
+def _identity(case: Case) -> Explanation | None:
     """The judge's configuration names somebody else."""
     story = case.story
     side = story.side(not case.refused)
@@ -119,7 +92,7 @@ def _identity(case: _Case) -> Explanation | None:
     )
 
 
-def _wanted(case: _Case) -> Explanation | None:
+def _wanted(case: Case) -> Explanation | None:
     """The initiator asks for a responder that is not called so."""
     story = case.story
     side = story.side(False)
@@ -142,7 +115,7 @@ def _wanted(case: _Case) -> Explanation | None:
     )
 
 
-def _id_frames(case: _Case) -> tuple[int, ...]:
+def _id_frames(case: Case) -> tuple[int, ...]:
     kind = Payload.IDI if case.refused else Payload.IDR
     for exchange in case.story.auths:
         half = exchange.request if case.refused else exchange.response
@@ -151,10 +124,10 @@ def _id_frames(case: _Case) -> tuple[int, ...]:
     return ()
 
 
-def _key(case: _Case) -> Explanation | None:
+def _key(case: Case) -> Explanation | None:
     """A shared key that the two ends do not share."""
-    proof = _proof(case)
-    if proof is None or proof.method not in _MACS:
+    proof = proof_of(case)
+    if proof is None or proof.method not in MACS:
         return None
     end = facts.ends(case.story.session)[0 if case.refused else 1]
     where = (proof.frame, case.frame)
@@ -199,145 +172,7 @@ def _key(case: _Case) -> Explanation | None:
     )
 
 
-def _certificate(case: _Case) -> Explanation | None:
-    """What is wrong with the certificates of who was refused."""
-    proof = _proof(case)
-    if proof is None or proof.method in _MACS:
-        return None
-    sent = _carrying(case)
-    found = [c for half in sent for c in authcheck.certificates(half)]
-    if not found:
-        return _unmet(case, proof)
-    at = sent[0].first.step.now
-    where = (*frames(*sent), case.frame)
-    for certificate in found:
-        try:
-            certificate.check_validity(moment(at))
-        except CertRefused as wrong:
-            return Explanation(
-                cause="certificate-time",
-                sentence=f"The certificate of {case.who} has not the right time: {wrong}",
-                evidence=(f"it is in {listed(frames(*sent))}", case.said),
-                change="renew it, or set the clock of the end that judges it",
-                frames=where,
-            )
-    return _judged(case, proof, found, where)
-
-
-def _judged(
-    case: _Case, proof: Proof, found: list[Certificate], where: tuple[int, ...]
-) -> Explanation:
-    leaf = found[0]
-    said = (f"the certificate is in {listed(where[:-1])}", case.said)
-    if proof.verified is False:
-        return Explanation(
-            cause="signature",
-            sentence=f"The signature of {case.who} does not verify: {proof.reason}",
-            evidence=said,
-            change="give it the private key that belongs to its certificate",
-            frames=where,
-        )
-    stranger = _stranger(case, leaf)
-    if stranger:
-        return Explanation(
-            cause="identity",
-            sentence=f"The certificate of {case.who} does not hold its identity: {stranger}",
-            evidence=said,
-            change="make the ID one of the certificate's names, or the other way round",
-            frames=where,
-        )
-    top = found[-1]
-    if _foreign(case, found):
-        return Explanation(
-            cause="authority",
-            sentence=f"{case.judge.capitalize()} asks for certificates of other CAs than "
-            f"{top.issuer}, which issued {top.name}",
-            evidence=said,
-            change=f"let it trust {top.issuer}, or give {case.who} a certificate that it trusts",
-            frames=where,
-        )
-    return Explanation(
-        cause="certificate",
-        sentence=f"{case.judge.capitalize()} does not accept the certificate {leaf.name} of "
-        f"{case.who}, issued by {leaf.issuer}: an unknown CA, a revocation, or another identity "
-        "than it expects",
-        evidence=said,
-        change="look at its log; check its CA certificates, CRLs and the identity it expects",
-        frames=where,
-        certain=False,
-    )
-
-
-def _carrying(case: _Case) -> list[Half]:
-    """The messages in which who was refused sent certificates."""
-    halves = [e.request if case.refused else e.response for e in case.story.auths]
-    return [h for h in halves if h is not None and facts.first(h, Payload.CERT) is not None]
-
-
-def _asked(case: _Case) -> list[Half]:
-    """The messages in which the judge asked for certificates."""
-    both = [*case.story.inits, *case.story.auths]
-    halves = [e.response if case.refused else e.request for e in both]
-    return [h for h in halves if h is not None and facts.first(h, Payload.CERTREQ) is not None]
-
-
-def _unmet(case: _Case, proof: Proof) -> Explanation:
-    """A signature came without a certificate."""
-    asked = _asked(case)
-    if asked:
-        return Explanation(
-            cause="certificate-request",
-            sentence=f"{case.judge.capitalize()} asks for a certificate and {case.who} signs "
-            "without sending one",
-            evidence=(
-                f"CERTREQ is in {listed(frames(*asked))}, AUTH without CERT in frame {proof.frame}",
-                case.said,
-            ),
-            change=f"let {case.who} send its certificate (send_cert = always, leftsendcert=always)",
-            frames=(*frames(*asked), proof.frame, case.frame),
-        )
-    return Explanation(
-        cause="certificate-request",
-        sentence=f"{case.judge.capitalize()} never asks for a certificate (no CERTREQ), so "
-        f"{case.who} signs without sending one",
-        evidence=(f"AUTH without CERT is in frame {proof.frame}", case.said),
-        change=f"let {case.judge} ask (send_certreq = yes, a CA certificate that it has), or "
-        f"{case.who} send its certificate always (send_cert = always, leftsendcert=always)",
-        frames=(proof.frame, case.frame),
-    )
-
-
-def _stranger(case: _Case, leaf: Certificate) -> str:
-    """Why the certificate does not hold the ID that was sent; empty where it does."""
-    from ikelab.harness.crypto import identities
-
-    end = facts.ends(case.story.session)[0 if case.refused else 1]
-    if end.id is None:
-        return ""
-    try:
-        identities.check(leaf, end.id.type, end.id.data)
-    except CertRefused as wrong:
-        return str(wrong)
-    return ""
-
-
-def _foreign(case: _Case, found: list[Certificate]) -> bool:
-    """Whether CERTREQ names CAs, and a CA that was sent along is none of them."""
-    wanted: set[bytes] = set()
-    for half in _asked(case):
-        for payload in facts.of_kind(half, Payload.CERTREQ):
-            try:
-                wanted |= set(requested(bytes(payload.cert_authority)))
-            except CertRefused:
-                return False
-    roots = [c for c in found if c.self_issued]
-    try:
-        return bool(wanted and roots) and not any(c.key_hash in wanted for c in found)
-    except CertRefused:
-        return False
-
-
-def _eap(case: _Case) -> Explanation | None:
+def _eap(case: Case) -> Explanation | None:
     for exchange in case.story.auths:
         for half in exchange.halves():
             payload = facts.first(half, Payload.EAP)
@@ -353,7 +188,7 @@ def _eap(case: _Case) -> Explanation | None:
     return None
 
 
-def _unexplained(case: _Case) -> Explanation:
+def _unexplained(case: Case) -> Explanation:
     end = facts.ends(case.story.session)[0 if case.refused else 1]
     blind = not any(h.inner() for e in case.story.auths for h in e.halves() if h.first.sealed)
     return Explanation(
