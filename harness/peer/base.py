@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ikelab.harness.errors import IkelabError
-from ikelab.harness.exchange.credentials import Credential, Trust
+from ikelab.harness.exchange.credentials import Credential, PskCredential, Trust
 from ikelab.harness.exchange.features import NO_FEATURES, Features
 from ikelab.harness.model import TS, Identity, Nat, Spis, Suite, Transform
 
@@ -53,6 +53,15 @@ class PeerConfig:
     trust: Trust | None = None  # what it accepts from us; None is the shared key
     features: Features = NO_FEATURES  # the extensions, as far as the driver can say them
     options: Mapping[str, str] = field(default_factory=dict)  # driver-specific extras
+
+
+def shared_key(config: PeerConfig) -> bytes:
+    """The shared key where one of the sides uses one."""
+    if isinstance(config.own, PskCredential):
+        return config.own.key
+    if config.trust is not None and config.trust.psk is not None:
+        return config.trust.psk
+    return config.psk
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from ikelab.harness.exchange.credentials import (
     Trust,
 )
 from ikelab.harness.model import Identity
-from ikelab.harness.peer.base import PeerConfig, Unsupported
+from ikelab.harness.peer.base import PeerConfig, Unsupported, shared_key
 from ikelab.harness.peer.libreswan import nss
 from ikelab.layers.iana import AuthMethod
 
@@ -121,11 +121,7 @@ def secrets(config: PeerConfig) -> str:
     own, trust = config.own, config.trust
     if isinstance(own, CertCredential) and trust is not None and trust.anchors:
         return ""
-    key = config.psk
-    if isinstance(own, PskCredential):
-        key = own.key
-    elif trust is not None and trust.psk is not None:
-        key = trust.psk
+    key = shared_key(config)
     if not key:
         raise Unsupported("Libreswan has no empty shared key")
     return f": PSK 0x{key.hex()}\n"

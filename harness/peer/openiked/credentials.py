@@ -8,11 +8,10 @@ from ikelab.harness.exchange.credentials import (
     STRICT,
     CertCredential,
     NullCredential,
-    PskCredential,
     Send,
     Trust,
 )
-from ikelab.harness.peer.base import PeerConfig, Unsupported
+from ikelab.harness.peer.base import PeerConfig, Unsupported, shared_key
 from ikelab.layers.iana import AuthMethod
 
 LOCAL_KEY = "private/local.key"
@@ -87,12 +86,7 @@ def material(config: PeerConfig) -> dict[str, bytes]:
 
 
 def _secret(config: PeerConfig) -> bytes:
-    own, trust = config.own, config.trust
-    key = config.psk
-    if isinstance(own, PskCredential):
-        key = own.key
-    elif trust is not None and trust.psk is not None:
-        key = trust.psk
+    key = shared_key(config)
     if not key:
         raise Unsupported("OpenIKED has no empty shared key")
     return key

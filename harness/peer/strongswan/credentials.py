@@ -14,7 +14,6 @@ from ikelab.harness.exchange.credentials import (
     STRICT,
     CertCredential,
     NullCredential,
-    PskCredential,
     Send,
     Trust,
 )
@@ -125,15 +124,6 @@ def load(session: Any, config: PeerConfig) -> None:
     """Hand it all over."""
     for command, message in loaded(config):
         getattr(session, command)(message)
-
-
-def secret(config: PeerConfig) -> bytes:
-    """The shared key where one of the sides uses one."""
-    if isinstance(config.own, PskCredential):
-        return config.own.key
-    if config.trust is not None and config.trust.psk is not None:
-        return config.trust.psk
-    return config.psk
 
 
 def readable(tree: Mapping[str, Any]) -> dict[str, Any]:

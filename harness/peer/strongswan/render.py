@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ikelab.harness.errors import nearest
 from ikelab.harness.model import TS, Identity, Suite
-from ikelab.harness.peer.base import PeerConfig, Unsupported
+from ikelab.harness.peer.base import PeerConfig, Unsupported, shared_key
 from ikelab.harness.peer.daemon import FOLDER
 from ikelab.harness.peer.strongswan import credentials, further, names
 from ikelab.layers.iana import CfgAttr, IdType, Protocol
@@ -253,11 +253,11 @@ def _virtual(kind: int) -> str:
 def shared(config: PeerConfig) -> Tree:
     """The pre-shared key as vici's load-shared takes it."""
     owners = [identity(config.local_id), identity(config.remote_id)]
-    return {"id": "psk", "type": "IKE", "data": credentials.secret(config), "owners": owners}
+    return {"id": "psk", "type": "IKE", "data": shared_key(config), "owners": owners}
 
 
 def _secret(config: PeerConfig) -> Tree:
-    key = credentials.secret(config)
+    key = shared_key(config)
     plain = key.isascii() and key.decode("ascii", "ignore").isprintable()
     quotable = plain and not key.startswith((b"0x", b"0s")) and b'"' not in key
     secret = key.decode("ascii") if quotable else "0x" + key.hex()
