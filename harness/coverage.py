@@ -47,7 +47,7 @@ SPECIAL = {
     ("Integ", "NONE"): "a combined-mode cipher goes without this transform",
     ("Ke", "NONE"): "a CHILD_SA without key exchange goes without this transform",
 }
-ROOMS = ("exchange/*.py", "esp/*.py", "crypto/[!s]*.py", "crypto/s[!u]*.py", "sk.py", "model.py")
+ROOMS = ("exchange/**/*.py", "esp/*.py", "crypto/[!s]*.py", "crypto/s[!u]*.py", "sk.py", "model.py")
 """Where the engine is; crypto.support speaks of what it cannot do."""
 PLACEHOLDERS = {("Exchange", "GSA_INBAND_REKEY"), ("Payload", "NONE")}
 """Rows that the source names for something else: an unknown exchange, the end of a chain."""
