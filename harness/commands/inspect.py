@@ -127,10 +127,11 @@ def inspect(
     elif (
         log is None
         and form in ("json", "summary")
-        and not (spi or peer or exchange or where)
+        and not (exports or spi or peer or exchange or where)
         and (count := _processes(file, jobs)) > 1
+        and (whole := _shared(file, ring, count, form, prepare)) is not None
     ):
-        found = [_shared(file, ring, count, form, prepare)]
+        found = [whole]
     else:
         found = command.opened(file, ring)
         for it in found:
@@ -169,11 +170,14 @@ def _processes(file: Path, jobs: int) -> int:
 
 def _shared(
     file: Path, ring: KeyRing, count: int, form: str, prepare: Callable[[Inspection], None]
-) -> Inspection:
-    """A capture inspected by several processes, and shown."""
+) -> Inspection | None:
+    """A capture inspected by several processes, and shown; None where one has to do it."""
     from ikelab.harness.inspect import parallel
 
-    found, texts = parallel.shown(file, ring, count, form, prepare)
+    try:
+        found, texts = parallel.shown(file, ring, count, form, prepare)
+    except parallel.Joined:
+        return None
     _write(texts)
     return found
 

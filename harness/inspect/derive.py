@@ -109,11 +109,21 @@ def _rows(spis: Spis, birth: _Birth, ring: KeyRing) -> Iterator[IkeRow]:
 def _loose(spis: Spis, suite: Suite, loose: dict[str, bytes]) -> IkeRow | None:
     if suite.encr is None or "SK_ei" not in loose or "SK_er" not in loose:
         return None
-    own = {n.lower(): loose.get(n, b"") for n in ("SK_ei", "SK_er", "SK_d", "SK_pi", "SK_pr")}
-    macs = {} if suite.aead else {n.lower(): loose.get(n, b"") for n in ("SK_ai", "SK_ar")}
-    integ = None if suite.aead else suite.integ
-    number = suite.prf.id if suite.prf else None
-    return IkeRow(spis, suite.encr, integ, prf=number, source="a log", **own, **macs)
+    aead = suite.aead
+    return IkeRow(
+        spis,
+        suite.encr,
+        None if aead else suite.integ,
+        sk_ei=loose["SK_ei"],
+        sk_er=loose["SK_er"],
+        sk_ai=b"" if aead else loose.get("SK_ai", b""),
+        sk_ar=b"" if aead else loose.get("SK_ar", b""),
+        prf=suite.prf.id if suite.prf else None,
+        sk_d=loose.get("SK_d", b""),
+        sk_pi=loose.get("SK_pi", b""),
+        sk_pr=loose.get("SK_pr", b""),
+        source="a log",
+    )
 
 
 def secrets(exchange: Exchange, ring: KeyRing) -> Iterator[bytes]:

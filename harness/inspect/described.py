@@ -6,6 +6,7 @@ kept by its octets. What comes back is shared; nobody may change it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -15,14 +16,17 @@ from ikelab.harness.notation import describe, transform_json
 from ikelab.layers.iana import Notify, Payload, Protocol, name
 from ikelab.layers.message import parse_payloads
 
-_SK, _SA, _N = int(Payload.SK), int(Payload.SA), int(Payload.N)
+SK, _SA, _N = int(Payload.SK), int(Payload.SA), int(Payload.N)
 _D = int(Payload.D)
 # Payloads that end in octets nobody sends twice, and where those begin.
 _HEADS = {int(Payload.KE): 8, int(Payload.NONCE): 4, int(Payload.AUTH): 8}
 _FRESH = frozenset(
     {Notify.NAT_DETECTION_SOURCE_IP, Notify.NAT_DETECTION_DESTINATION_IP, Notify.COOKIE}
 )
+NEW = frozenset({_SA, _D})
+"""Payloads that hold SPIs, and so are new more often than not."""
 Row = dict[str, Any]
+Describe = Callable[[Half, int, bool], "list[Row] | None"]
 
 
 def outer(half: Half, exchange: int, response: bool) -> list[Row]:
@@ -31,7 +35,7 @@ def outer(half: Half, exchange: int, response: bool) -> list[Row]:
     places, _ = half.places()
     if places is None:
         return [describe(p, exchange, response) for p in half.outer()]
-    return [_one(data, place, exchange, response) for place in places]
+    return [one(data, place, exchange, response) for place in places]
 
 
 def inner(half: Half, exchange: int, response: bool) -> list[Row] | None:
@@ -42,19 +46,24 @@ def inner(half: Half, exchange: int, response: bool) -> list[Row] | None:
     _, places = half.places()
     if places is None:
         return [describe(p, exchange, response) for p in half.inner() or ()]
-    return [_one(text, place, exchange, response) for place in places]
+    return [one(text, place, exchange, response) for place in places]
 
 
-def _one(data: bytes, place: octets.Place, exchange: int, response: bool) -> Row:
+def fresh_from(data: bytes, at: int, kind: int) -> int:
+    """Where the octets begin that nobody sends twice, counted from the payload; 0 for none."""
+    if kind == _N and not data[at + 5] and data[at + 6] << 8 | data[at + 7] in _FRESH:
+        return 8
+    return _HEADS.get(kind, 0)
+
+
+def one(data: bytes, place: octets.Place, exchange: int, response: bool) -> Row:
+    """A payload of a chain that is whole."""
     kind, at, stop = place
     flags = data[at + 1]
-    if kind == _SK and not flags:
+    if kind == SK and not flags:
         return {**_row("SK", kind, stop - at, "SK"), "octets": stop - at - 4}
-    head = _HEADS.get(kind, 0)
-    if kind == _N and not data[at + 5] and data[at + 6] << 8 | data[at + 7] in _FRESH:
-        head = 8
-    if head:
-        known = _shared(kind, data[at + 1 : at + head], exchange, response)
+    if head := fresh_from(data, at, kind):
+        known = shared(kind, data[at + 1 : at + head], exchange, response)
         return {**known, "length": stop - at, "data": data[at + head : stop].hex()}
     if kind == _SA:
         found = _proposals(data[at + 4 : stop])
@@ -64,12 +73,12 @@ def _one(data: bytes, place: octets.Place, exchange: int, response: bool) -> Row
         return _delete(data[at:stop])
     if kind == _D:
         return _read(kind, data[at + 1 : stop], exchange, response)
-    return _shared(kind, data[at + 1 : stop], exchange, response)
+    return shared(kind, data[at + 1 : stop], exchange, response)
 
 
 def _sa(proposals: list[Row], rest: bytes, exchange: int, response: bool) -> Row:
     """An SA payload: the words around its proposals are those of one without any."""
-    known = _shared(_SA, rest[:3], exchange, response)
+    known = shared(_SA, rest[:3], exchange, response)
     text = known["text"].removesuffix(")") + " | ".join(p["text"] for p in proposals) + ")"
     return {**known, "length": 1 + len(rest), "text": text, "proposals": proposals}
 
@@ -106,7 +115,8 @@ def _proposal(protocol: int, transforms: bytes) -> tuple[str, str, list[Row]] | 
 
 
 @lru_cache(maxsize=8192)
-def _shared(kind: int, rest: bytes, exchange: int, response: bool) -> Row:
+def shared(kind: int, rest: bytes, exchange: int, response: bool) -> Row:
+    """The same for octets behind the next-payload field, described once."""
     return _read(kind, rest, exchange, response)
 
 

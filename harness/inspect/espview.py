@@ -64,9 +64,10 @@ class View:
 
 def views(it: Inspection) -> list[View]:
     """Every SA of which packets were seen; worked out once."""
-    found = []
-    index = _index(it)
-    for track in it.watch:
+    found: list[View] = []
+    tracks = list(it.watch)
+    index = _index(it) if tracks else {}
+    for track in tracks:
         joined = _join(track, index)
         contents = _contents(it, track, joined)
         found.append(View(track, joined, contents, tuple(_remarks(track, joined, contents))))

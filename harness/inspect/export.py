@@ -46,7 +46,7 @@ def decrypted(it: Inspection, path: Path, source: Path) -> None:
     """Every frame as it was, behind a secrets block: `ikelab inspect` needs no keys for it."""
     ike, esp = _rows(it)
     with Writer(path, secret=True) as file:
-        file.keys("".join(own_line(row) + "\n" for row in (*ike, *esp)))
+        file.keys("".join(f"{line}\n" for line in (*map(own_line, ike), *map(own_line, esp))))
         for record in Capture(source):
             file.frame(record.time, record.linktype, record.data)
 

@@ -84,7 +84,7 @@ class Flow:
                 continue
             if found is None:
                 continue
-            if found.__class__ is list:  # a TCP segment may complete several
+            if isinstance(found, list):  # a TCP segment may complete several
                 for one in found:
                     yield Packet(number, time, *one, self._hops)
             else:

@@ -44,6 +44,10 @@ def processes(path: Path, wanted: int) -> int:
     return len(os.sched_getaffinity(0)) if size >= WORTH_IT else 1
 
 
+class Joined(Exception):
+    """The capture has ESP or AH, whose packets belong to children in any lane: one has to do it."""
+
+
 class Lane:
     """Tells which packets are ours; every process finds the same, for all see the same packets."""
 
@@ -80,12 +84,15 @@ def shown(
 ) -> tuple[Inspection, Iterator[str]]:
     """The inspection (its counts, not its SAs) and the text of a view, `json` or `summary`.
 
-    `prepare` sees each lane's inspection before it is shown. LabError where a process is lost.
+    `prepare` sees each lane's inspection before it is shown. LabError where a process is lost,
+    Joined where the capture is none to be shared.
     """
     context = multiprocessing.get_context("fork")
     workers: list[tuple[BaseProcess, Connection]] = []
     with ExitStack() as stack:
-        files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(count)]
+        files: list[IO[bytes]] = [
+            stack.enter_context(tempfile.TemporaryFile()) for _ in range(count)
+        ]
         for number in range(1, count):
             ours, theirs = context.Pipe(duplex=False)
             args = (theirs, path, ring, Lane(number, count), form, prepare, files[number])
@@ -93,13 +100,19 @@ def shown(
             process.start()
             theirs.close()
             workers.append((process, ours))
-        shares = [_work(path, ring, Lane(0, count), form, prepare, files[0])]
-        for process, pipe in workers:
+        try:
+            shares = [_work(path, ring, Lane(0, count), form, prepare, files[0])]
+        except Joined:
+            for worker, _ in workers:
+                worker.kill()
+                worker.join()
+            raise
+        for worker, pipe in workers:
             try:
                 shares.append(pipe.recv())
             except EOFError:
                 raise LabError("a process of the inspection was lost: try --jobs 1") from None
-            process.join()
+            worker.join()
         whole = _merged(shares)
         texts = _texts(shares, files, stack.pop_all())
     if form == "json":
@@ -116,10 +129,12 @@ def _work(
     path: Path, ring: KeyRing, lane: Lane, form: str, prepare: Prepare, file: IO[bytes]
 ) -> _Share:
     it = inspect_capture(Capture(path), ring, lane)
+    if it.esp:
+        raise Joined
     prepare(it)
     places: list[_Place] = []
     firsts = [session.messages[0].frame for session in it.sessions]
-    rows = map(report.row_text, report.sessions_json(it)) if form == "json" else report.blocks(it)
+    rows = report.rows_text(it) if form == "json" else report.blocks(it)
     at = 0
     for first, row in zip(firsts, rows, strict=True):
         text = row.encode()

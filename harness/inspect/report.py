@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ikelab.harness.inspect import described, enrich, espview, facts, lint, sessionview
 from ikelab.harness.inspect.collector import patient_collector
 from ikelab.harness.inspect.facts import Child, End, Proposal
+from ikelab.harness.inspect.rowtext import exchange_text
 from ikelab.harness.inspect.session import Exchange, Half, Session
 from ikelab.harness.inspect.why import explain_one
 from ikelab.harness.model import Address, Suite, Transform
@@ -40,7 +41,7 @@ def sessions_json(it: Inspection) -> Iterator[dict[str, Any]]:
 def json_text(it: Inspection) -> Iterator[str]:
     """The JSON in pieces, an exchange a line: what is big is never in memory as a whole."""
     with patient_collector():
-        yield from json_around(it, map(row_text, sessions_json(it)))
+        yield from json_around(it, rows_text(it))
 
 
 def json_around(it: Inspection, rows: Iterable[str]) -> Iterator[str]:
@@ -53,14 +54,20 @@ def json_around(it: Inspection, rows: Iterable[str]) -> Iterator[str]:
     yield f"\n]{''.join(rest)}\n}}"
 
 
-def row_text(row: dict[str, Any]) -> str:
+def rows_text(it: Inspection) -> Iterator[str]:
+    """The rows of `ike_sas` as text, one at a time."""
+    for session in it.sessions:
+        texts = [exchange_text(exchange) for exchange in session.exchanges]
+        yield from _looked_at(session, _row_text(_session(session, it, shown=False), texts))
+
+
+def _row_text(row: dict[str, Any], exchanges: list[str]) -> str:
     """A row of `ike_sas` as JSON, a field a line, and an exchange a line."""
     fields = []
     for name_of, value in row.items():
-        if name_of == "exchanges" and value:
-            text = "[\n   " + ",\n   ".join(map(json.dumps, value)) + "\n  ]"
-        else:
-            text = json.dumps(value)
+        text = json.dumps(value)
+        if name_of == "exchanges":
+            text = "[\n   " + ",\n   ".join(exchanges) + "\n  ]"
         fields.append(f"{json.dumps(name_of)}: {text}")
     return " {" + ",\n  ".join(fields) + "}"
 
@@ -97,7 +104,7 @@ def _looked_at(session: Session, shown: T) -> Iterator[T]:
     session.forget()
 
 
-def _session(session: Session, it: Inspection) -> dict[str, Any]:
+def _session(session: Session, it: Inspection, *, shown: bool = True) -> dict[str, Any]:
     offered, chosen = _negotiated(session, it)
     number, parent = sessionview.number_of(session), it.parent(session)
     initiator, responder = facts.ends(session)
@@ -122,7 +129,7 @@ def _session(session: Session, it: Inspection) -> dict[str, Any]:
         "rekeyed_from": None
         if parent is None
         else {"spi_i": parent[0].spis.i.hex(), "spi_r": parent[0].spis.r.hex()},
-        "exchanges": [_exchange(e) for e in session.exchanges],
+        "exchanges": [_exchange(e) for e in session.exchanges] if shown else [],
         "children": [_child(c) for c in facts.children(session)],
         "violations": [violation_json(v) for v in lint.examine(session).violations],
         **enrich.session_json(session, offered, chosen, explain_one(it, session)),

@@ -109,8 +109,10 @@ class Half:
         """False where no payload, outer or inner, is of that type; told without dissecting."""
         if self._kinds is None:
             outer, inner = self.places()
-            damaged = outer is None or inner is None
-            self._kinds = _ANY if damaged else bytes(p[0] for p in (*outer, *inner))
+            if outer is None or inner is None:
+                self._kinds = _ANY
+            else:
+                self._kinds = bytes(place[0] for place in (*outer, *inner))
         return kind in self._kinds
 
     def places(self) -> tuple[list[octets.Place] | None, list[octets.Place] | None]:

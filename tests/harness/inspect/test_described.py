@@ -6,10 +6,11 @@ import json
 import random
 from pathlib import Path
 
-from ikelab.harness.inspect import described
+from ikelab.harness.inspect import described, report
 from ikelab.harness.inspect.flow import Packet
 from ikelab.harness.inspect.inspection import inspect_file
-from ikelab.harness.inspect.session import Half, Message
+from ikelab.harness.inspect.rowtext import exchange_text
+from ikelab.harness.inspect.session import Exchange, Half, Message
 from ikelab.harness.notation import describe
 
 
@@ -50,3 +51,19 @@ def test_octets_and_packets_are_described_alike(shared: Path) -> None:
                         assert json.dumps(ours) == json.dumps(theirs)
                         seen += 1
     assert seen > 100
+
+
+def test_an_exchange_is_the_same_text_either_way(shared: Path) -> None:
+    noise, seen = random.Random(7), 0
+    keys = [shared / "captures/wireshark/ikev2_decryption_table"]
+    for path in sorted(p for p in shared.rglob("*.pcap*") if p.is_file()):
+        for session in inspect_file(path, keys).sessions:
+            for exchange in session.exchanges:
+                for turn in range(10):
+                    if turn:
+                        whole = [exchange.request, exchange.response]
+                        asked, answer = (half and spoilt(half, noise) for half in whole)
+                        exchange = Exchange(exchange.type, exchange.id, True, asked, answer)
+                    assert exchange_text(exchange) == json.dumps(report._exchange(exchange))
+                    seen += 1
+    assert seen > 500
