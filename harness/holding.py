@@ -283,10 +283,11 @@ def _hold(wanted: Wanted, ready: Callable[[], None]) -> None:
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(scratch.Scratch(KIND)).path
         if wanted.peer:
-            from ikelab.harness.rig import Settings, open_rig
+            from ikelab.harness.rig import NamespaceRig, Settings, open_rig
 
             rig = open_rig(wanted.peer, Settings(topology=wanted.topology), wanted.topology)
             stack.callback(rig.close)
+            assert isinstance(rig, NamespaceRig)  # there is no lab in memory
             rig.peer.start()
             lab = rig.lab
         else:

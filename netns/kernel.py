@@ -40,17 +40,23 @@ def probe() -> dict[str, Ability]:
         if reason := world.available():
             return {name: Ability(name, line, False, reason) for name, (line, _) in _TRIES.items()}
         return world.run(probe)
+    return calls.elsewhere(_try_all)
+
+
+def _try_all() -> dict[str, Ability]:
+    """In a thread with a namespace: one for all, because the kernel takes its time to end one."""
+    try:
+        calls.unshare(calls.CLONE_NEWNET)
+        world.raise_loopback()
+    except OSError as error:
+        why = error.strerror or str(error)
+        return {name: Ability(name, line, False, why) for name, (line, _) in _TRIES.items()}
     return {name: _try(name, line, function) for name, (line, function) in _TRIES.items()}
 
 
 def _try(name: str, line: str, function: Callable[[], None]) -> Ability:
-    def alone() -> None:
-        calls.unshare(calls.CLONE_NEWNET)
-        world.raise_loopback()
-        function()
-
     try:
-        calls.elsewhere(alone)
+        function()
     except OSError as error:
         return Ability(name, line, False, error.strerror or str(error))
     return Ability(name, line, True)

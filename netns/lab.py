@@ -1,7 +1,7 @@
 """A topology brought to life: hosts, routers, wires between them, captures of the wires.
 
-The only file that talks rtnetlink (pyroute2). Everything is made in anonymous namespaces of this
-process's world, so two labs never meet, whatever their addresses.
+Everything is made in anonymous namespaces of this process's world, so two labs never meet, whatever
+their addresses.
 """
 
 from __future__ import annotations
@@ -10,26 +10,25 @@ import contextlib
 import ctypes
 import errno
 import fcntl
-import os
 import socket
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from ipaddress import IPv4Network, ip_address, ip_interface
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from ikelab.harness.errors import LabError
-from ikelab.netns import world
+from ikelab.netns import rtnl, world
 from ikelab.netns.capture import Capture, Tap
 from ikelab.netns.forwarder import Hop
 from ikelab.netns.host import Host
 from ikelab.netns.router import OWN, Router, engine
 from ikelab.netns.topology import DIRECT, End, Interface, Link, Node, Topology, topology
 
-_NODAD = 0x02  # IFA_F_NODAD: the address works at once
-_PERMANENT = 0x80  # NUD_PERMANENT: a neighbour that is not asked for
 _IPV6 = Path("/proc/sys/net/ipv6")
+_SETTLING, _MOMENT = 5.0, 0.0005  # seconds
 _ETHTOOL_OFF = (0x17, 0x1F, 0x24, 0x2C)  # ETHTOOL_STXCSUM, STSO, SGSO, SGRO
 
 
@@ -69,13 +68,9 @@ class Lab:
         device = next(end.device for end in link.ends if end.node == node)
 
         def change() -> None:
-            with _netlink() as ip:
-                index = int(ip.link_lookup(ifname=device)[0])
-                for verb, text in (("add", add), ("del", drop)):
-                    if text:
-                        one = ip_interface(text)
-                        length = one.network.prefixlen
-                        ip.addr(verb, index=index, address=str(one.ip), prefixlen=length)
+            for text, gone in ((add, False), (drop, True)):
+                if text:
+                    rtnl.send(rtnl.address(device, ip_interface(text), drop=gone))
 
         self.host(node).call(change)
 
@@ -126,7 +121,7 @@ class Lab:
             if not _IPV6.exists():  # the kernel was started without IPv6: the hosts have IPv4 only
                 addresses, inner = _ipv4(addresses), _ipv4(inner)
             self.hosts[node.name] = Host(node.name, addresses, inner)
-        for step in (self._wire, self._configure):
+        for step in (self._wire, self._configure, self._settle):
             for node in plan.nodes:
                 host = self.hosts[node.name]
                 try:
@@ -140,37 +135,52 @@ class Lab:
     def _wire(self, node: Node, host: Host) -> None:
         """In the host: make the links that start here; their other ends appear in their nodes."""
         _settings(forward=node.forward and engine(node) != OWN)
-        with _netlink() as ip:
-            for link in self.topology.links:
-                if link.a.node == node.name:
-                    peer = {"ifname": link.b.device, "net_ns_fd": self.hosts[link.b.node].fd}
-                    peer["address"] = self._mac(link.b)
-                    own = {"ifname": link.a.device, "address": self._mac(link.a)}
-                    ip.link("add", kind="veth", peer=peer, **own)
-            if host.inner:
-                # A pair that stays in the host: unlike `dummy`, every kernel that has links has it.
-                ip.link("add", kind="veth", ifname="inner", peer={"ifname": "inner-end"})
+        made = []
+        for link in self.topology.links:
+            if link.a.node == node.name:
+                macs = (self._mac(link.a), self._mac(link.b))
+                net = self.hosts[link.b.node].fd
+                made.append(rtnl.veth(link.a.device, link.b.device, macs=macs, net=net))
+        if host.inner:
+            # A pair that stays in the host: unlike `dummy`, every kernel that has links has it.
+            made.append(rtnl.veth("inner", "inner-end"))
+        rtnl.send(*made)
 
     def _configure(self, node: Node, host: Host) -> None:
         """In the host: devices up, addresses, routes, routers that do not answer for themselves."""
         silent = node.forward and engine(node) == OWN
-        with _netlink() as ip:
-            for link in self.topology.links:
-                for end in link.ends:
-                    if end.node == node.name:
-                        _no_offload(end.device)
-                        addresses = [a for a in end.addresses if a in host.interfaces]
-                        index = _device(ip, end.device, [] if silent else addresses, link.mtu)
-                        for address, mac in self._known(link, end):
-                            ip.neigh(
-                                "add", dst=address, lladdr=mac, ifindex=index, state=_PERMANENT
-                            )
-            if host.inner:
-                _device(ip, "inner-end", [], 1500)
-                _device(ip, "inner", host.inner_interfaces, 1500)
-            for route in () if silent else node.routes:
-                if _IPV6.exists() or ":" not in route.to:
-                    ip.route("add", dst=route.to, gateway=route.via)
+        made = []
+        for link in self.topology.links:
+            for end in (end for end in link.ends if end.node == node.name):
+                _no_offload(end.device)
+                made.append(rtnl.up(end.device, link.mtu))
+                addresses = [a for a in end.addresses if a in host.interfaces and not silent]
+                made += [rtnl.address(end.device, address) for address in addresses]
+                known = self._known(link, end)
+                made += [rtnl.neighbour(end.device, address, mac) for address, mac in known]
+        if host.inner:
+            made += [rtnl.up("inner-end", 1500), rtnl.up("inner", 1500)]
+            made += [rtnl.address("inner", address) for address in host.inner_interfaces]
+        for route in () if silent else node.routes:
+            if _IPV6.exists() or ":" not in route.to:
+                made.append(rtnl.route(route.to, route.via))
+        rtnl.send(*made)
+
+    def _settle(self, node: Node, host: Host) -> None:
+        """In the host: wait until its links carry packets.
+
+        The end that came up first learns a moment later that the other one is there, and until then
+        the kernel drops what is sent. The other end knows at once, and says so after a second.
+        """
+        del host
+        order = [one.name for one in self.topology.nodes]
+        first = {
+            min(link.ends, key=lambda end: order.index(end.node)) for link in self.topology.links
+        }
+        devices = {end.device for end in first if end.node == node.name}
+        deadline = time.monotonic() + _SETTLING
+        while devices and not devices <= rtnl.carrying() and time.monotonic() < deadline:
+            time.sleep(_MOMENT)
 
     def _mac(self, end: End) -> str:
         """The MAC of a device: link and end of the topology, locally administered."""
@@ -214,18 +224,6 @@ def _ipv4(interfaces: Sequence[Interface]) -> tuple[Interface, ...]:
     return tuple(interface for interface in interfaces if interface.version == 4)
 
 
-@contextlib.contextmanager
-def _netlink() -> Iterator[Any]:
-    """A netlink socket of this thread's network; pyroute2 takes long to import, so only here."""
-    from pyroute2 import IPRoute, NetlinkError
-
-    try:
-        with IPRoute() as ip:
-            yield ip
-    except NetlinkError as error:
-        raise OSError(error.code, os.strerror(error.code)) from error
-
-
 def _settings(*, forward: bool) -> None:
     """Addresses that work at once, no unasked router solicitations, forwarding where wanted."""
     _sysctl("ipv4/ip_forward", int(forward))
@@ -237,16 +235,6 @@ def _settings(*, forward: bool) -> None:
 
 def _sysctl(name: str, value: int) -> None:
     Path("/proc/sys/net", name).write_text(str(value))
-
-
-def _device(ip: Any, device: str, addresses: Sequence[Interface], mtu: int) -> int:
-    index = int(ip.link_lookup(ifname=device)[0])
-    ip.link("set", index=index, mtu=mtu, state="up")
-    for address in addresses:
-        flags = {"flags": _NODAD} if address.version == 6 else {}
-        prefix = address.network.prefixlen
-        ip.addr("add", index=index, address=str(address.ip), prefixlen=prefix, **flags)
-    return index
 
 
 def _no_offload(device: str) -> None:

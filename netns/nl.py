@@ -1,4 +1,4 @@
-"""Netlink in its plain form, for the families that pyroute2 has no calls for (XFRM, nftables)."""
+"""Netlink in its plain form: requests with attributes, acknowledged or answered by a list."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def talk(family: int, requests: Sequence[Request]) -> None:
                 data = data[(length + 3) & ~3 :]
 
 
-def dump(family: int, kind: int) -> list[bytes]:
+def dump(family: int, kind: int, body: bytes = b"") -> list[bytes]:
     """Ask for everything of one type; the bodies of the answers. OSError as the kernel says."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as channel:
         channel.bind((0, 0))
         channel.settimeout(5)
-        channel.send(_HEADER.pack(16, kind, _REQUEST | _DUMP, 0, 0))
+        channel.send(_HEADER.pack(16 + len(body), kind, _REQUEST | _DUMP, 0, 0) + body)
         found: list[bytes] = []
         while True:
             data = channel.recv(1 << 18)

@@ -63,6 +63,7 @@ def test_a_lab_from_up_to_down(place: Path) -> None:
     assert (place / "wires.pcapng").stat().st_size > 0
 
 
+@pytest.mark.long
 def test_a_shell_on_a_terminal(place: Path) -> None:
     assert lab(place, "up", "mine").status == 0
     env = {"TMPDIR": str(place / "tmp"), "SHELL": "/bin/sh"}
@@ -76,6 +77,7 @@ def test_a_shell_on_a_terminal(place: Path) -> None:
     assert lab(place, "down", "mine").status == 0
 
 
+@pytest.mark.long
 def test_two_labs_do_not_meet_and_all_go_down(place: Path) -> None:
     for name in ("one", "two"):
         assert lab(place, "up", name).status == 0
@@ -91,6 +93,7 @@ def test_two_labs_do_not_meet_and_all_go_down(place: Path) -> None:
     assert left(place) == []
 
 
+@pytest.mark.long
 def test_a_holder_that_is_killed_leaves_what_down_removes(place: Path) -> None:
     assert lab(place, "up", "mine").status == 0
     pid = holder(place)
@@ -107,6 +110,7 @@ def test_a_holder_that_is_killed_leaves_what_down_removes(place: Path) -> None:
     assert lab(place, "down", "mine").status == 0
 
 
+@pytest.mark.long
 def test_a_peer_stands_ready_in_a_lab(place: Path, trixie: str) -> None:
     up = lab(place, "up", "mine", "--peer", trixie)
     assert up.status == 0, up.err
@@ -118,6 +122,7 @@ def test_a_peer_stands_ready_in_a_lab(place: Path, trixie: str) -> None:
     assert left(place) == []
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.getuid() != 0, reason="these tests already run as an ordinary user")
 def test_an_ordinary_user_has_labs(nobody: tuple[list[str], Path], namespaces: None) -> None:
     become, home = nobody
@@ -151,6 +156,7 @@ def test_what_cannot_be_is_one_line(place: Path, words: list[str], said: str) ->
     done.refused(2, said)
 
 
+@pytest.mark.long
 def test_a_lab_that_is_up_is_not_made_twice(place: Path) -> None:
     assert lab(place, "up", "mine").status == 0
     lab(place, "up", "mine").refused(2, "'ikelab lab down mine' ends it")
