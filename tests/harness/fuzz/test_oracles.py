@@ -49,7 +49,9 @@ def run(place: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> Tally:
         return made.go(Limits(cases=None, seconds=seconds), show)
 
 
-@pytest.mark.parametrize("kind", HOOKS)
+@pytest.mark.parametrize(
+    "kind", ["crash", *(pytest.param(k, marks=pytest.mark.long) for k in ("hang", "leak"))]
+)
 def test_what_a_hook_does_is_reported_with_the_case(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
