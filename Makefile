@@ -9,7 +9,7 @@ help:
 	@echo 'make test    the tests of the project itself, and make lint'
 	@echo 'make test-long  the tests that take longest, which CI runs too'
 	@echo 'make lint    ruff, mypy and the import contracts'
-	@echo 'make bench   start-up, the layers against scapy.contrib.ikev2, handshakes with strongSwan'
+	@echo 'make bench   start-up, the layers against scapy.contrib.ikev2, handshakes, a lab with daemons'
 	@echo 'make coverage-table  docs/coverage.md anew: vectors, then a run of each of PEERS'
 	@echo 'make format  let ruff format the code'
 	@echo 'make lock    resolve the dependencies of pyproject.toml anew'
@@ -46,6 +46,7 @@ bench: venv
 	$(BIN)/python tests/bench/bench_startup.py
 	$(BIN)/python tests/bench/bench_layers.py
 	$(BIN)/python tests/bench/bench_handshake.py
+	$(BIN)/python tests/bench/bench_lab.py
 	$(BIN)/python tests/bench/bench_fuzz.py
 
 PEERS = reference strongswan@bookworm strongswan@trixie libreswan@trixie

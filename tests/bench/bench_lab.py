@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import pyroute2  # noqa: F401 - an import, which is not what is measured
 import vici  # noqa: F401
 
 from ikelab.harness.model import selectors
