@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from ikelab.harness.inspect.configs.read import Configs
     from ikelab.harness.inspect.inspection import Inspection
     from ikelab.harness.inspect.keys import KeyRing
+
+MANY = 5_000
+"""Frames beyond which looking for garbage among them costs more than it finds."""
 
 
 @click.command()
@@ -134,6 +138,10 @@ def inspect(
         found = [whole]
     else:
         found = command.opened(file, ring)
+        if sum(it.frames for it in found) > MANY:
+            from ikelab.harness.inspect.collector import leave_alone
+
+            leave_alone()
         for it in found:
             prepare(it)
             choose(it)
@@ -258,9 +266,8 @@ def _joined(found: list[Inspection], file: Path, log: Path, form: str) -> None:
 
 
 def _write(pieces: Iterable[str]) -> None:
-    out = click.get_text_stream("stdout")
-    out.writelines(pieces)
-    out.write("\n")
+    sys.stdout.writelines(pieces)
+    sys.stdout.write("\n")
 
 
 def _json(value: Any) -> None:

@@ -15,6 +15,7 @@ from ikelab.harness.inspect.why.story import (
     count,
     frames,
     listed,
+    sent_again,
 )
 from ikelab.harness.model import IKE_PORT, NATT_PORT
 from ikelab.layers.iana import Exchange as Type
@@ -27,10 +28,13 @@ def wrong_port(story: Story) -> Iterator[Explanation]:
     """Answers that go elsewhere than their requests came from (RFC 7296 2.11, 2.23)."""
     for exchange in story.session.exchanges:
         request, response = exchange.request, exchange.response
-        if request is None or response is None or not request.retransmissions:
+        if request is None or response is None:
             continue
         asked, answered = request.first.step.src, response.first.step.dst
-        if asked == answered or _goes_on(story, exchange):
+        known = {m.step.src for m in request.messages}
+        if any(m.step.dst in known for m in response.messages) or _goes_on(story, exchange):
+            continue
+        if not sent_again(request, since=response.first.step.now):
             continue
         side = exchange.by_initiator
         address = asked[0] != answered[0]
@@ -92,7 +96,7 @@ def silent(story: Story) -> Iterator[Explanation]:
 def _lost_answer(story: Story, exchange: Exchange) -> Explanation | None:
     """A response in fragments of which some never come, while the request is repeated."""
     request, response = exchange.request, exchange.response
-    if request is None or response is None or not request.retransmissions:
+    if request is None or response is None or not sent_again(request):
         return None
     if (missing := _missing_fragments(response)) is None:
         return None
@@ -116,7 +120,7 @@ def _over(story: Story) -> bool:
 
 
 def _retransmitted(exchange: Exchange) -> bool:
-    return any(h.retransmissions for h in exchange.halves())
+    return any(sent_again(h) for h in exchange.halves())
 
 
 def _never(story: Story, exchange: Exchange) -> Explanation:
@@ -259,10 +263,10 @@ def _port(exchange: Exchange | None) -> int:
 
 def _no_auth(story: Story, begun: Exchange) -> Explanation:
     where = frames(begun.request, begun.response)
-    if _retransmitted(begun) and begun.request is not None and begun.request.retransmissions:
+    if begun.request is not None and sent_again(begun.request):
         sentence = (
             "The answer to IKE_SA_INIT does not reach the initiator: it repeats its request "
-            f"{count(begun.request.retransmissions, 'time')} although it was answered"
+            f"{count(sent_again(begun.request), 'time')} although it was answered"
         )
         change = "look for what drops packets from the responder to the initiator"
     else:

@@ -19,6 +19,9 @@ from ikelab.layers.iana import Payload
 PATIENCE = 4.0
 """Seconds of silence, while the capture goes on, that make a request unanswered."""
 
+AT_ONCE = 0.1
+"""Seconds within which the same packet is no repetition, but seen twice."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
@@ -126,7 +129,23 @@ class Story:
         ]  # fmt: skip
         if later:
             return False
-        return request.retransmissions > 0 or self.end - request.first.step.now >= PATIENCE
+        return sent_again(request) > 0 or self.end - request.first.step.now >= PATIENCE
+
+
+def sent_again(half: Half, since: float = 0.0) -> int:
+    """How often a message was really sent again, after that time.
+
+    A capture on several interfaces has each packet several times: at once, or with the addresses of
+    both sides of a NAT.
+    """
+    last: dict[tuple[bytes, Address], float] = {}
+    found = 0
+    for message in half.messages:
+        key, now = (message.data, message.step.src), message.step.now
+        if key in last and now - last[key] >= AT_ONCE:
+            found += now > since
+        last[key] = now
+    return found
 
 
 def frames(*halves: Half | None) -> tuple[int, ...]:

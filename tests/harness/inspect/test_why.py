@@ -269,6 +269,20 @@ def test_answers_to_the_wrong_port_after_a_nat() -> None:
     )
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_capture_on_both_sides_of_a_nat_is_no_repetition(answered: bool) -> None:
+    """Each packet is there twice, with the inside address and with the outside one."""
+    lab = Lab(out=_translated(), back=_restored, tap="responder").up()
+    seen = []
+    for outside in lab.wire if answered else lab.wire[:3]:
+        there = outside.dst[0] == "10.0.0.2"
+        inside = ("10.0.0.1", {40000: 500, 40001: 4500}[(outside.src if there else outside.dst)[1]])
+        copy = replace(outside, **{"src" if there else "dst": inside})
+        seen += [copy, outside] if there else [outside, copy]
+    lab.wire = seen
+    assert why(lab).works
+
+
 def test_silence_from_the_start() -> None:
     lab = Lab(out=drop(lambda d: True)).up()
     found = why(lab, keys=False)
