@@ -21,24 +21,26 @@ def word(kind: int) -> str:
     return EapType(kind).name
 
 
-def _tls(certificates: Certificates, member: Member) -> TlsIdentity:
-    return TlsIdentity(member.chain, member.key, (certificates.pki.root,))
+def _tls(certificates: Certificates, member: Member, version: str) -> TlsIdentity:
+    return TlsIdentity(member.chain, member.key, (certificates.pki.root,), version)
 
 
-def user(certificates: Certificates, kind: int, **options: Any) -> EapCredential:
+def user(
+    certificates: Certificates, kind: int, version: str = "1.2", **options: Any
+) -> EapCredential:
     """The initiator as a user; in TLS its name is its certificate's."""
     if kind != EapType.TLS:
         return EapCredential(NAME, PASSWORD, (kind,), **options)
     member = certificates.pki.member("initiator")
-    tls = _tls(certificates, member)
+    tls = _tls(certificates, member, version)
     return EapCredential(member.identity.data, b"", (kind,), tls, **options)
 
 
-def gate(certificates: Certificates, kind: int, **options: Any) -> Trust:
+def gate(certificates: Certificates, kind: int, version: str = "1.2", **options: Any) -> Trust:
     """The responder asks for this method, after its own signature."""
     tls = None
     if kind == EapType.TLS:
-        tls = _tls(certificates, certificates.pki.member("responder"))
+        tls = _tls(certificates, certificates.pki.member("responder"), version)
     return Trust(eap=EapTrust({NAME: PASSWORD}, (kind,), tls, **options))
 
 

@@ -34,6 +34,15 @@ def remote(trust: EapTrust) -> dict[str, Value]:
     return found | {"eap_id": "%any"} if trust.ask_name else found
 
 
+def daemon(config: PeerConfig) -> dict[str, Any]:
+    """What strongswan.conf says: charon has TLS 1.2 at most unless told otherwise."""
+    trust = config.trust.eap if config.trust else None
+    ends = [config.own.tls if isinstance(config.own, EapCredential) else None]
+    ends.append(trust.tls if trust else None)
+    versions = {tls.version for tls in ends if tls}
+    return {"tls": {"version_max": max(versions)}} if versions - {"1.2"} else {}
+
+
 def plugins(config: PeerConfig) -> set[str]:
     """The plugins that a configuration cannot do without."""
     trusts = [config.trust, *config.features.more_trust]

@@ -14,7 +14,7 @@ from ikelab.harness.errors import nearest
 from ikelab.harness.model import TS, Identity, Suite
 from ikelab.harness.peer.base import PeerConfig, Unsupported, shared_key
 from ikelab.harness.peer.daemon import FOLDER
-from ikelab.harness.peer.strongswan import credentials, further, names
+from ikelab.harness.peer.strongswan import credentials, eap, further, names
 from ikelab.layers.iana import CfgAttr, IdType, Protocol
 
 Value = str | bytes | list[str] | Mapping[str, "Value"]
@@ -107,6 +107,7 @@ def daemon(config: PeerConfig, build: Build) -> str:
         "ikesa_table_segments": "16",
         **_flood(config.cookies),
         **credentials.daemon(config),
+        **eap.daemon(config),
         **_routes(config, kernel),
         "plugins": {
             **({"attr": given} if (given := further.attributes(config)) else {}),

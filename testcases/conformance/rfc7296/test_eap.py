@@ -15,7 +15,7 @@ from ikelab.layers.iana import Exchange, Payload
 from ikelab.testcases.conformance.eap import METHODS, gate, initiating, responding, user, word
 from ikelab.testcases.conformance.refusals import refused
 
-MSCHAP, MD5 = EapType.MSCHAPV2, EapType.MD5_CHALLENGE
+MSCHAP, MD5, TLS = EapType.MSCHAPV2, EapType.MD5_CHALLENGE, EapType.TLS
 
 
 @case("AUT-23", "feature")
@@ -42,6 +42,36 @@ def test_proves_itself_as_a_user_by_eap(
     """As initiator it leaves out AUTH, answers each request, and proves the key at the end."""
     peer.start(**initiating(certificates.theirs, user(certificates, kind)))
     responder.listen(**responding(certificates.ours, gate(certificates, kind)))
+
+    peer.initiate()
+    sa = responder.accept()
+
+    assert sa.violations == []
+    assert sa.wait(lambda: peer.disagreements(sa) == [], 1.0), f"{peer.disagreements(sa)}\n{sa}"
+
+
+@case("AUT-23", "feature")
+@rfc(9190, "2.1.1", "2.3")
+def test_lets_a_user_in_by_tls_1_3(
+    peer: Tested, initiator: Initiator, certificates: Certificates
+) -> None:
+    """The octet of zero ends the handshake, and the MSK comes of TLS 1.3's own exporter."""
+    peer.start(**responding(certificates.theirs, gate(certificates, TLS, "1.3")))
+
+    sa = initiator.establish(**initiating(certificates.ours, user(certificates, TLS, "1.3")))
+
+    assert sa.violations == []
+    assert peer.disagreements(sa) == []
+
+
+@case("AUT-23", "feature")
+@rfc(9190, "2.1.1", "2.3")
+def test_proves_itself_as_a_user_by_tls_1_3(
+    peer: Tested, responder: Responder, certificates: Certificates
+) -> None:
+    """The same as initiator."""
+    peer.start(**initiating(certificates.theirs, user(certificates, TLS, "1.3")))
+    responder.listen(**responding(certificates.ours, gate(certificates, TLS, "1.3")))
 
     peer.initiate()
     sa = responder.accept()
