@@ -21,6 +21,7 @@ from typing import IO
 
 from ikelab.harness.errors import LabError
 from ikelab.harness.inspect import report
+from ikelab.harness.inspect.collector import leave_alone
 from ikelab.harness.inspect.configs.read import Configs
 from ikelab.harness.inspect.flow import Packet
 from ikelab.harness.inspect.inspection import Inspection, Totals, inspect_capture
@@ -131,6 +132,7 @@ def _work(
     it = inspect_capture(Capture(path), ring, lane)
     if it.esp:
         raise Joined
+    leave_alone()
     prepare(it)
     places: list[_Place] = []
     firsts = [session.messages[0].frame for session in it.sessions]
