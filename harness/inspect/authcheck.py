@@ -124,7 +124,7 @@ def _check(
     try:
         scheme = sign.verify(method, leaf.key, data, octets)
     except (BadSignature, CertRefused) as error:
-        return False, f"the key of {leaf.name} did not make it: {error}"
+        return False, f"with the key of {leaf.name}: {error}"
     except UnsupportedAlgorithm as error:
         return None, f"not checked: {error}"
     return True, f"signed by {leaf.name} with {scheme.name}"

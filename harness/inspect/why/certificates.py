@@ -44,7 +44,7 @@ def _judged(
     if proof.verified is False:
         return Explanation(
             cause="signature",
-            sentence=f"The signature of {case.who} does not verify: {proof.reason}",
+            sentence=f"The signature of {case.who} does not verify {proof.reason}",
             evidence=said,
             change="give it the private key that belongs to its certificate",
             frames=where,

@@ -222,12 +222,18 @@ def _large(story: Story, request: Half, moved: bool) -> Explanation:
     return Explanation(
         cause="fragments",
         sentence=f"IKE_AUTH leaves {how} and is never answered, while smaller messages pass: "
-        f"{'fragments are' if parts else 'its IP fragments are'} lost on the way{also}",
+        f"{_fate(parts)}{also}",
         evidence=(f"see {listed(frames(request))}",),
         change=_SMALLER,
         frames=frames(request),
         certain=False,
     )
+
+
+def _fate(parts: int) -> str:
+    if parts:
+        return "fragments are lost on the way, or the responder cannot put them together"
+    return "its IP fragments are lost on the way"
 
 
 def _blocked(story: Story, exchange: Exchange, first: Exchange) -> Explanation:
