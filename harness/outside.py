@@ -79,12 +79,14 @@ class OutsideRig:
     def initiator(self) -> Initiator:
         assert self._transport is not None
         made = Initiator(self._transport, self._base(), self._entropy, patience=PATIENCE)
+        made.spare = _one_address
         self._made.append(made)
         return made
 
     def responder(self) -> Responder:
         assert self._transport is not None
         made = Responder(self._transport, self._base(), self._entropy, patience=PATIENCE)
+        made.spare = _one_address
         self._made.append(made)
         return made
 
@@ -150,3 +152,7 @@ def source_address(entry: Entry) -> str:
                 f"no route to {entry.config.local_address} of {entry.name}: {error.strerror}"
             ) from None
         return str(probe.getsockname()[0])
+
+
+def _one_address() -> str:
+    raise Unsupported("a case that moves needs another address of ours, and there is one")
