@@ -46,6 +46,7 @@ bench: venv
 	$(BIN)/python tests/bench/bench_startup.py
 	$(BIN)/python tests/bench/bench_layers.py
 	$(BIN)/python tests/bench/bench_handshake.py
+	$(BIN)/python tests/bench/bench_inspect.py --big
 	$(BIN)/python tests/bench/bench_lab.py
 	$(BIN)/python tests/bench/bench_fuzz.py
 
