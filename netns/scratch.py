@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 import signal
 import tempfile
@@ -20,7 +19,6 @@ from typing import Self
 
 PREFIX = "ikelab-"
 _LOCK = "lock"
-_GUEST = "guest/pid"  # where user-mode Linux writes its process id
 
 
 class Scratch:
@@ -80,12 +78,9 @@ def sweep() -> list[Path]:
 
 
 def _end_guest(path: Path) -> None:
-    """Kill the guest kernel that was booted from a folder, if it is that one."""
-    try:
-        pid = int((path / _GUEST).read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except (OSError, ValueError):
-        return
-    if re.search(rf"uml_dir={re.escape(str(path))}/?(\0|$)", command):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+    """Kill what is left of a guest kernel that was booted from a folder: its helpers survive it."""
+    word = f"uml_dir={path}/".encode()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and word in (entry / "cmdline").read_bytes().split(b"\0"):
+                os.kill(int(entry.name), signal.SIGKILL)
