@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ikelab.harness.inspect import facts, offers
 from ikelab.harness.inspect.facts import Proposal
 from ikelab.harness.inspect.session import Exchange
-from ikelab.harness.inspect.why.story import Explanation, Story, errors, frames, listed
+from ikelab.harness.inspect.why.story import PATIENCE, Explanation, Story, errors, frames, listed
 from ikelab.harness.model import Transform
 from ikelab.layers.iana import Notify, Payload, TransformType, name
 
@@ -116,7 +116,7 @@ def _group(story: Story, exchange: Exchange) -> Explanation:
     else:
         sentence = (
             f"The responder wants key exchange method {asked} and the initiator, which sent "
-            f"{used}, does not try again with it"
+            f"{used}, does not try again with it{_so_far(story, exchange)}"
         )
         change = f"put {asked} first in the initiator's proposals"
     return Explanation(
@@ -152,11 +152,19 @@ def _cookie(story: Story, exchange: Exchange) -> Explanation:
         )
     else:
         sentence = "The responder asks for a cookie and the initiator never returns it"
+        sentence += _so_far(story, exchange)
         change = "the initiator has to repeat its request with the cookie first (RFC 7296 2.6)"
     evidence = (f"the cookie is in {listed(frames(exchange.response))}",)
     return Explanation(
         cause="cookie", sentence=sentence, evidence=evidence, change=change, frames=where
     )
+
+
+def _so_far(story: Story, exchange: Exchange) -> str:
+    """That the capture ends too soon to be sure; nothing where it goes on."""
+    answered = exchange.response.first.step.now if exchange.response else story.end
+    rest = story.end - answered
+    return "" if rest >= PATIENCE else f" in the {rest:.1f} s until the capture ends"
 
 
 def _redirect(exchange: Exchange) -> Explanation:

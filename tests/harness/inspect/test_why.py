@@ -144,6 +144,9 @@ def test_a_group_that_was_asked_for_in_vain(conduct: str) -> None:
     found = why(lab)
     assert found.cause == "group"
     assert "wants key exchange method x25519" in found.sentence, found
+    assert found.sentence.endswith("in the 0.0 s until the capture ends")
+    lab.later(60).wire.append(replace(lab.wire[0], now=lab.now))
+    assert why(lab).sentence.endswith("does not try again with it")
     sound = Lab(i={"ike": ike}, r={"ike": ["aes128-sha256-x25519"]}).up()
     assert why(sound).cause == "works"
 
