@@ -14,8 +14,9 @@ from ikelab.harness.errors import ConfigError
 from ikelab.harness.fuzz import campaigns, case, screen
 from ikelab.harness.fuzz import replay as replaying
 from ikelab.harness.fuzz.finding import Seen
-from ikelab.harness.fuzz.fuzzer import Fuzzer, Limits, Tally
+from ikelab.harness.fuzz.fuzzer import Fuzzer
 from ikelab.harness.fuzz.places import check, rig
+from ikelab.harness.fuzz.tally import Limits, Tally
 from ikelab.harness.fuzz.values import Pool
 from ikelab.harness.record import RunFolder, writing
 from ikelab.harness.rig import Rig, Settings

@@ -6,12 +6,9 @@ at any moment. The same seed and the same answers give the same cases.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ikelab.harness.edits import Edit
@@ -22,9 +19,11 @@ from ikelab.harness.fuzz.campaigns import CAMPAIGNS, Campaign
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.finding import CRASH, HANG, LEAK, LOG, RULE, SPIN, Replays, Seen
 from ikelab.harness.fuzz.ground import Ground, OutOfReach
+from ikelab.harness.fuzz.growth import Growth
 from ikelab.harness.fuzz.lane import Lane
 from ikelab.harness.fuzz.operators import Maker
 from ikelab.harness.fuzz.schedule import Feedback, Schedule
+from ikelab.harness.fuzz.tally import Limits, Progress, Tally
 from ikelab.harness.fuzz.values import Pool
 from ikelab.harness.fuzz.vitals import Watch
 from ikelab.harness.peer.base import Unsupported
@@ -47,40 +46,6 @@ LET_THROUGH = 0.05  # of the cases that do what is known to end the peer
 MOST_LEAKS = 3  # searches for the cause of a leak of one resource
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a run ends: cases, seconds, whichever comes first."""
-
-    cases: int | None = 1000
-    seconds: float | None = None
-
-
-@dataclass
-class Tally:
-    """How a run stands."""
-
-    cases: int = 0
-    impossible: int = 0  # plans of which no message can be made
-    kinds: int = 0
-    corpus: int = 0
-    campaign: str = ""
-    memory: int = 0  # octets that the peer has in memory
-    starts: int = 0
-    findings: dict[Seen, Path] = field(default_factory=dict)
-    repeats: Counter[Seen] = field(default_factory=Counter)
-    skipped: dict[str, str] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    @property
-    def rate(self) -> float:
-        """Cases a second."""
-        return self.cases / max(self.seconds, 1e-6)
-
-
 class Fuzzer:
     """Campaigns against the peer of a rig."""
 
@@ -100,6 +65,7 @@ class Fuzzer:
         self.run, self.seed = run, seed
         self.campaigns = {c.name: c for c in campaigns}
         self.ground = Ground(rig, str(seed), rate)
+        self._growth = Growth(self.ground, self._campaign)
         self.pool = pool or Pool()
         self.tally = Tally()
         self.schedule = Schedule(campaigns, seed)
@@ -113,8 +79,7 @@ class Fuzzer:
         self._look = 0.0
         self._lines = 0
         self._corpus = (run.path / "corpus.txt").open("a", encoding="utf-8")
-        self._progress = (run.path / "progress.jsonl").open("a", encoding="utf-8")
-        self._written = 0.0
+        self._progress = Progress(run.path / "progress.jsonl")
         self._probe_at: float = 1
         self._counts: dict[str, int] = {}
         self._known_deeds: set[tuple[str, ...]] = set()
@@ -134,7 +99,7 @@ class Fuzzer:
                 self.tally.skipped[campaign.name] = str(reason).partition("\n")[0]
         if self.tally.skipped and not self.tally.cases:
             raise LabError("; ".join(dict.fromkeys(self.tally.skipped.values())))
-        self._note(force=True)
+        self._progress.note(self.tally, force=True)
         return self.tally
 
     def _over(self) -> bool:
@@ -218,7 +183,7 @@ class Fuzzer:
         new = self._learn([outcomes[id(c)] for c in made if id(c) in outcomes], maker)
         self._check(lane, [outcomes[id(c)] for c in made if id(c) in outcomes], made)
         self._show(self.tally)
-        self._note()
+        self._progress.note(self.tally)
         return new
 
     def _size(self, campaign: Campaign) -> int:
@@ -306,7 +271,7 @@ class Fuzzer:
         for name in more:
             if self._leaks[name] < MOST_LEAKS:
                 self._leaks[name] += 1
-                suspects = self._halved(name, self._campaign(made[0].campaign), made)
+                suspects = self._growth.suspects(name, made)
                 if suspects:
                     self._found(Seen(LEAK, name), suspects)
                 else:
@@ -368,48 +333,7 @@ class Fuzzer:
             self.tally.repeats[seen] += 1
             self._restart()
             return
-        self._found(seen, self._by_growth(resource), slope=slope)
-
-    def _by_growth(self, resource: str) -> list[Case]:
-        """The latest cases, those after which the resource had grown first."""
-        ground, found = self.ground, []
-        by_campaign: dict[str, list[Case]] = {}
-        for case in self._latest():
-            by_campaign.setdefault(case.campaign, []).append(case)
-        for name, cases in by_campaign.items():
-            group = self._halved(resource, CAMPAIGNS.get(name) or self.campaigns[name], cases)
-            found += group
-        del ground
-        return found
-
-    def _halved(self, resource: str, campaign: Campaign, cases: list[Case]) -> list[Case]:
-        """A few cases of these that make the resource grow, by halving; empty where none does."""
-        group = cases
-        while len(group) > 4:
-            half = group[: len(group) // 2]
-            if self._grows(resource, campaign, half):
-                group = half
-            elif self._grows(resource, campaign, group[len(half) :]):
-                group = group[len(half) :]
-            else:
-                return []
-        return group
-
-    def _grows(self, resource: str, campaign: Campaign, cases: list[Case]) -> bool:
-        ground = self.ground
-        ground.use(campaign)
-        ground.restart()
-        ground.rest()
-        before = ground.vitals()
-        for _ in range(max(1, 32 // len(cases))):
-            for case in cases:
-                ground.play(case, campaign)
-        ground.rest()
-        after = ground.vitals()
-        if before is None or after is None:
-            return False
-        least = 1 << 18 if resource == "memory" else 1
-        return after.counts.get(resource, 0) - before.counts.get(resource, 0) >= least
+        self._found(seen, self._growth.suspects(resource, self._latest()), slope=slope)
 
     # -- findings ------------------------------------------------------------------------------
 
@@ -482,26 +406,6 @@ class Fuzzer:
 
     def _campaign(self, name: str) -> Campaign:
         return self.campaigns.get(name) or CAMPAIGNS[name]
-
-    # -- how it goes, over time ------------------------------------------------------------------
-
-    def _note(self, *, force: bool = False) -> None:
-        """A line of progress.jsonl now and then, for curves over time."""
-        tally = self.tally
-        if not force and tally.seconds < self._written:
-            return
-        self._written = tally.seconds + 1.0
-        row = {
-            "seconds": round(tally.seconds, 2),
-            "cases": tally.cases,
-            "classes": tally.kinds,
-            "corpus": tally.corpus,
-            "findings": len(tally.findings),
-            "memory": tally.memory,
-            "campaign": tally.campaign,
-        }
-        self._progress.write(json.dumps(row) + "\n")
-        self._progress.flush()
 
 
 def _deed(edit: Edit) -> tuple[str, ...]:

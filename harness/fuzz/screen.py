@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ikelab.harness.fuzz.fuzzer import Tally
+from ikelab.harness.fuzz.tally import Tally
 
 EVERY = 2.0  # seconds between two lines in a pipe
 MOVING = 0.25  # and between two pictures on a terminal

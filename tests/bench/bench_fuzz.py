@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from ikelab.harness.fuzz import campaigns
-from ikelab.harness.fuzz.fuzzer import Fuzzer, Limits
+from ikelab.harness.fuzz.fuzzer import Fuzzer
 from ikelab.harness.fuzz.ground import Ground
+from ikelab.harness.fuzz.tally import Limits
 from ikelab.harness.model import Address
 from ikelab.harness.peer import registry
 from ikelab.harness.record import RunFolder

@@ -10,7 +10,8 @@ import pytest
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.fuzz import campaigns, case, replay
 from ikelab.harness.fuzz.case import Case
-from ikelab.harness.fuzz.fuzzer import Fuzzer, Limits, Tally
+from ikelab.harness.fuzz.fuzzer import Fuzzer
+from ikelab.harness.fuzz.tally import Limits, Tally
 from ikelab.harness.peer.faults import fault
 from ikelab.harness.record import RunFolder
 from ikelab.harness.rig import Settings, rig

@@ -11,7 +11,8 @@ import pytest
 from ikelab.harness.edits import Plan
 from ikelab.harness.fuzz import campaigns, fuzzer, ground, vitals
 from ikelab.harness.fuzz.case import Case
-from ikelab.harness.fuzz.fuzzer import Fuzzer, Limits, Tally
+from ikelab.harness.fuzz.fuzzer import Fuzzer
+from ikelab.harness.fuzz.tally import Limits, Tally
 from ikelab.harness.record import RunFolder
 from ikelab.harness.rig import Rig
 from tests.harness.fuzz.process_peer import KILL, STOP, SWELL, process_rig

@@ -10,9 +10,10 @@ from ikelab.harness.errors import ConfigError
 from ikelab.harness.fuzz import campaigns, replay
 from ikelab.harness.fuzz.case import parse
 from ikelab.harness.fuzz.finding import Replays, Seen
-from ikelab.harness.fuzz.fuzzer import Fuzzer, Limits, Tally
+from ikelab.harness.fuzz.fuzzer import Fuzzer
 from ikelab.harness.fuzz.ground import Ground
 from ikelab.harness.fuzz.places import rig
+from ikelab.harness.fuzz.tally import Limits, Tally
 from ikelab.harness.peer.planted.bugs import BUGS
 from ikelab.harness.peer.planted.peer import named
 from ikelab.harness.record import RunFolder

@@ -1,0 +1,70 @@
+"""How a run stands, when it ends, and the lines that tell of it over time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ikelab.harness.fuzz.finding import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run ends: cases, seconds, whichever comes first."""
+
+    cases: int | None = 1000
+    seconds: float | None = None
+
+
+@dataclass
+class Tally:
+    """How a run stands."""
+
+    cases: int = 0
+    impossible: int = 0  # plans of which no message can be made
+    kinds: int = 0
+    corpus: int = 0
+    campaign: str = ""
+    memory: int = 0  # octets that the peer has in memory
+    starts: int = 0
+    findings: dict[Seen, Path] = field(default_factory=dict)
+    repeats: Counter[Seen] = field(default_factory=Counter)
+    skipped: dict[str, str] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def rate(self) -> float:
+        """Cases a second."""
+        return self.cases / max(self.seconds, 1e-6)
+
+
+class Progress:
+    """A line of progress.jsonl now and then, for curves over time."""
+
+    def __init__(self, place: Path) -> None:
+        self._file = place.open("a", encoding="utf-8")
+        self._due = 0.0
+
+    def note(self, tally: Tally, *, force: bool = False) -> None:
+        """Write how the run stands, once a second at most."""
+        if not force and tally.seconds < self._due:
+            return
+        self._due = tally.seconds + 1.0
+        row = {
+            "seconds": round(tally.seconds, 2),
+            "cases": tally.cases,
+            "classes": tally.kinds,
+            "corpus": tally.corpus,
+            "findings": len(tally.findings),
+            "memory": tally.memory,
+            "campaign": tally.campaign,
+        }
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
