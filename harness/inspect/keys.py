@@ -84,10 +84,19 @@ class KeyRing:
         """Take a row in, once."""
         if isinstance(row, IkeRow):
             rows = self.ike.setdefault(row.spis, [])
-            if row not in rows:
-                rows.append(row)
+            for place, known in enumerate(rows):
+                if _opening(known) == _opening(row):
+                    # The same keys from two tables: what tells more (SK_d, SK_p) stays.
+                    rows[place] = known if known.sk_d or not row.sk_d else row
+                    return
+            rows.append(row)
         elif row not in self.esp:
             self.esp.append(row)
+
+
+def _opening(row: IkeRow) -> tuple[object, ...]:
+    """What a row opens messages with."""
+    return (row.encr, row.integ, row.unchecked, row.sk_ei, row.sk_er, row.sk_ai, row.sk_ar)
 
 
 def load(paths: Iterable[Path]) -> KeyRing:
