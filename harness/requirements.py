@@ -97,7 +97,7 @@ class Shipped:
 @cache
 def shipped(folder: Path = CASES) -> tuple[Shipped, ...]:
     """Every case of the shipped files, read without importing them."""
-    found = []
+    found: list[Shipped] = []
     for path in sorted(folder.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):

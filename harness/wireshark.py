@@ -121,8 +121,16 @@ class IkeRow:
             raise ConfigError(f"no cipher in the suite {suite}, so no key to write")
         prf = suite.prf.id if suite.prf else None
         secrets = (keys.sk_ei, keys.sk_er, keys.sk_ai, keys.sk_ar)
-        others = {"sk_d": keys.sk_d, "sk_pi": keys.sk_pi, "sk_pr": keys.sk_pr}
-        return cls(spis, suite.encr, suite.integ, *secrets, prf=prf, **others)
+        return cls(
+            spis,
+            suite.encr,
+            suite.integ,
+            *secrets,
+            prf=prf,
+            sk_d=keys.sk_d,
+            sk_pi=keys.sk_pi,
+            sk_pr=keys.sk_pr,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,8 +270,9 @@ def _path(data: bytes) -> Path:
     size = {12: 4, 36: 16}[len(data)] if len(data) in (12, 36) else 0
     if not size:
         raise ValueError("neither two IPv4 nor two IPv6 addresses with ports")
-    ends = [str(ipaddress.ip_address(data[i : i + size])) for i in (0, size)]
-    return Path(*ends, *(int.from_bytes(data[i : i + 2], "big") for i in (2 * size, 2 * size + 2)))
+    source, destination = (str(ipaddress.ip_address(data[i : i + size])) for i in (0, size))
+    ports = [int.from_bytes(data[i : i + 2], "big") for i in (2 * size, 2 * size + 2)]
+    return Path(source, destination, *ports)
 
 
 def _write_path(value: Path) -> bytes:

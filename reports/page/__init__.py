@@ -73,8 +73,8 @@ def write_site(runs: Sequence[Run], folder: Path) -> Path:
     matrix = build(runs)
     page = folder / "index.html"
     with _writing(folder):
-        for place in (folder, folder / "details", folder / "files"):
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for made in (folder, folder / "details", folder / "files"):
+            made.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number, place in enumerate(places(runs, matrix)):
             text = pack(detail(place, _copies(folder, number, place), Budget(0, 0)))
             _private(folder / "details" / f"{number}.js", f'ikelabDetail({number},"{text}");\n')
