@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +13,7 @@ from ikelab.harness import pairing
 from ikelab.harness.cli import cli
 from ikelab.harness.errors import LabError
 from ikelab.harness.model import Verdict
+from ikelab.harness.peer import kernel as guest_kernel
 from ikelab.harness.peer import registry
 from ikelab.harness.record import RunFolder
 from ikelab.netns import kernel, world
@@ -57,3 +60,36 @@ def test_an_unknown_peer_is_said():
     result = CliRunner().invoke(cli, ["matrix", "strongswan@nowhere"])
 
     assert "unknown release 'nowhere' of strongswan" in str(result.exception)
+
+
+@pytest.mark.long
+def test_in_the_guest_both_kernels_agree_as_well(tmp_path):
+    """Libreswan and OpenIKED, which can have no child without one: by certificates, both ways."""
+    names = ["libreswan@trixie", "openiked@trixie"]
+    try:
+        guest_kernel.add()
+        for name in names:
+            registry.add(name)
+    except LabError as error:
+        missing(str(error))
+    words = ["matrix", *names, "--proof", "certificates", "--kernel", "guest", "--out", "run"]
+    program = "import sys; from ikelab.harness.cli import main; sys.exit(main())"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "run/results.jsonl").read_text().splitlines()]
+    assert [row["verdict"] for row in rows] == ["PASS"] * 4
+    for row in rows:
+        told = json.loads((tmp_path / "run" / row["folder"] / "witnesses.json").read_text())
+        for side in ("initiator", "responder"):
+            kernel_says = told[side]["kernel"]
+            assert {told[side]["child_in"], told[side]["child_out"]} == set(kernel_says)
+            assert all(kernel_says.values()), "a kernel counts no packet"
