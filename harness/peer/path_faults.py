@@ -1,7 +1,7 @@
 """Faults of the reference peer that only show on a path that does something to packets.
 
 Rows as `faults` makes them. The cases that they trip need namespaces, so that the matrix in memory
-leaves them out; tests/testcases/test_paths.py has both.
+leaves them out; tests/harness/test_networks.py has both.
 """
 
 from __future__ import annotations
