@@ -46,6 +46,8 @@ CAPABILITIES = frozenset(
         "plan",
         "fragment-size",
         "dpd",
+        "keepalives",
+        "auth-lifetime",
         "keys",
         "tcp",
     }

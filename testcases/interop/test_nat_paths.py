@@ -88,7 +88,7 @@ def test_reaches_us_across_a_nat(peer: Tested, responder: Responder, path: Cross
 @topology("nat-initiator", "nat-both")
 def test_keeps_its_mapping_as_initiator(peer: Tested, responder: Responder, path: Crossing) -> None:
     """Behind a NAT the peer sends keepalives, and they arrive from where its mapping is."""
-    peer.needs("child")  # some send them for children only
+    peer.needs("child", "keepalives")  # some send them for children only
     peer.start(keepalive=1.0)
     responder.listen()
     peer.initiate()
@@ -107,7 +107,7 @@ def test_keeps_its_mapping_as_initiator(peer: Tested, responder: Responder, path
 @topology("nat-responder", "nat-both")
 def test_keeps_its_mapping_as_responder(peer: Tested, initiator: Initiator) -> None:
     """A responder behind a NAT keeps its mapping, forwarded port or not."""
-    peer.needs("child")
+    peer.needs("child", "keepalives")
     peer.start(keepalive=1.0)
     sa = initiator.establish()
     assert sa.nat.responder, f"no NAT was found before the responder\n{sa}"

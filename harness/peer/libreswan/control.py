@@ -175,7 +175,7 @@ class Libreswan:
         if any(address.version == 6 for address in self._host.addresses):
             found.add("ipv6")
         if self._kernel["esp"]:
-            found |= {"child", "kernel-esp", "esn", "keys"}
+            found |= {"child", "kernel-esp", "esn", "keys", "keepalives"}
         return frozenset(found - set(self.lacks))
 
     def _refuse(self, config: PeerConfig) -> None:

@@ -246,7 +246,10 @@ def _lacks() -> dict[str, str]:
     """What cannot be had here, and why."""
     key, esp = abilities()["af_key"], abilities()["esp"]
     remedy = "'ikelab run --kernel guest' has both"
-    found = {"dpd": NO_CHECKS}
+    found = {
+        "dpd": NO_CHECKS,
+        "keepalives": "OpenIKED sends one every 20 s, and no word changes that",
+    }
     if not key:
         why = f"OpenIKED needs PF_KEY, which this kernel lacks ({key.why}); {remedy}"
         needed = ("responder", "initiator", "initiate", "view", "child", "keys")

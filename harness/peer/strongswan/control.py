@@ -190,7 +190,7 @@ class StrongSwan:
 
     def _capabilities(self) -> frozenset[str]:
         found = {"responder", "initiator", "initiate", "view", "cookies", "keys", "dpd"}
-        found |= {"fragment-size"}
+        found |= {"fragment-size", "keepalives", "auth-lifetime"}
         if any(address.version == 6 for address in self._host.addresses):
             found.add("ipv6")
         if self._kernel["esp"]:

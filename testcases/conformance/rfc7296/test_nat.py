@@ -58,7 +58,7 @@ def test_follows_a_translated_initiator_to_port_4500(peer: Tested, initiator: In
 def test_keeps_its_mapping_alive_behind_a_nat(peer: Tested, initiator: Initiator) -> None:
     """With a destination hash that does not match, the peer knows that it is translated."""
     # Who sets the peer's interval can also ask it what it found; some send them for children only.
-    peer.needs("view", "child")
+    peer.needs("view", "child", "keepalives")
     peer.start(keepalive=1.0)
     sa = initiator.init(edits=[at(DESTINATION).xor(b"\x01")])
     assert sa.state is State.INIT_DONE, f"IKE_SA_INIT did not succeed\n{sa}"
