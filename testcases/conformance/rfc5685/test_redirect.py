@@ -8,6 +8,7 @@ from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange import redirect
 from ikelab.harness.exchange.features import Features, Redirect
 from ikelab.harness.exchange.table import State
+from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.tested import Tested
 from ikelab.harness.transcript import Step
@@ -155,7 +156,7 @@ def test_does_not_follow_redirects_without_end(peer: Tested, responder: Responde
     peer.initiate()
     seen = [0]
     for _ in range(20):
-        if not responder.pump(lambda: len(responder.heard(INIT)) > seen[-1], 0.6):
+        if not responder.pump(lambda: len(responder.heard(INIT)) > seen[-1], 2.0):
             break
         seen.append(len(responder.heard(INIT)))
         # The next request comes to the other address, and is sent back to this one.
@@ -163,7 +164,9 @@ def test_does_not_follow_redirects_without_end(peer: Tested, responder: Responde
 
     gateways = {(step.dst[0], bytes(step.message.init_SPI)) for step in responder.heard(INIT)}
     peer.observe(f"{len(gateways)} gateways tried")
-    assert 1 < len(gateways) <= 12, f"{len(gateways)} gateways were tried"
+    if len(gateways) < 2:
+        raise Unsupported("it follows no redirect")
+    assert len(gateways) <= 12, f"{len(gateways)} gateways were tried"
     assert peer.alive()
 
 
