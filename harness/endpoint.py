@@ -37,7 +37,7 @@ from ikelab.harness.reply import Reply
 from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.harness.transport.base import Transport
 from ikelab.harness.transport.tcp import Connection, TcpTransport
-from ikelab.layers.iana import Exchange, Protocol
+from ikelab.layers.iana import Exchange, Notify, Protocol
 from ikelab.layers.message import IKEv2
 
 RETRANSMIT_AFTER = 0.25  # seconds; what a quick initiator waits before it sends again
@@ -384,6 +384,8 @@ class Session:
             if name in values:
                 values[name] = selectors(values[name])
         reply = self._ask(lambda: self.sa.create_child(self._now(), edits, **values), patience)
+        if reply.notify(Notify.ADDITIONAL_KEY_EXCHANGE) is not None:
+            self._settle()  # RFC 9370: the child is there after the last IKE_FOLLOWUP_KE
         return self._judged(reply)
 
     def rekey_child(

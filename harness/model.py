@@ -48,6 +48,10 @@ class Transform:
         """The word a proposal string uses for this transform, such as `aes256gcm16`."""
         if word := _printed().get(self):
             return word
+        if TransformType.ADDKE1 <= self.type <= TransformType.ADDKE7:
+            group = _printed().get(Transform(TransformType.KE, self.id))
+            if group or not self.id:
+                return f"ke{self.type - TransformType.ADDKE1 + 1}_{group or 'none'}"
         known = lookup(TransformType, self.type)
         kind = known.name.lower() if known else str(self.type)
         bits = f"/{self.key_bits}" if self.key_bits is not None else ""
@@ -91,6 +95,7 @@ _PRF_OF_INTEG = {
     Integ.AUTH_AES_XCBC_96: Prf.PRF_AES128_XCBC,
     Integ.AUTH_AES_CMAC_96: Prf.PRF_AES128_CMAC,
 }
+_ADDITIONAL = re.compile(r"ke([1-7])_(\w+)")  # an additional key exchange (RFC 9370)
 _NUMBERED = re.compile(r"(\w+):(\d+)(?:/(\d+))?")
 
 
@@ -114,6 +119,8 @@ class Suite:
         for word in text.lower().split("-"):
             if transform := words.get(word):
                 found.append(transform)
+            elif additional := _additional(word):
+                found.append(additional)
             elif match := _NUMBERED.fullmatch(word):
                 found.append(_numbered(match))
             else:
@@ -200,6 +207,18 @@ def is_aead(encr: int) -> bool:
 
 def _implies_prf(transform: Transform) -> bool:
     return transform.type == TransformType.INTEG and transform.id in _PRF_OF_INTEG
+
+
+def _additional(word: str) -> Transform | None:
+    """`ke1_mlkem768`: the group's own word in one of the seven slots; `ke1_none` for none."""
+    match = _ADDITIONAL.fullmatch(word)
+    if match is None:
+        return None
+    kind = TransformType.ADDKE1 + int(match[1]) - 1
+    if match[2] == "none":
+        return Transform(kind, 0)
+    group = _words().get(match[2])
+    return Transform(kind, group.id) if group and group.type == TransformType.KE else None
 
 
 def _numbered(match: re.Match[str]) -> Transform:

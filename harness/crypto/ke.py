@@ -1,7 +1,8 @@
 """Key exchange: a key pair of any group, and the shared secret with a peer's public value.
 
 MODP is done with pow(), curves by `cryptography`, Brainpool P-224 by a few lines here. Randomness
-comes in as an argument, so that a run can be repeated to the octet.
+comes in as an argument, so that a run can be repeated to the octet. A KEM has no key pair on both
+sides: who answers asks `respond`, which does for every group.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ from functools import cache
 from cryptography.exceptions import UnsupportedAlgorithm as Missing
 from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
 
-from ikelab.harness.crypto import weierstrass
+from ikelab.harness.crypto import mlkem, weierstrass
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.groups import CURVES, Curve, Modp, modp
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
 from ikelab.layers.iana import Ke, name
 
-__all__ = ["BadPublicValue", "KeyPair", "from_private", "generate", "public_length", "why_not"]
+__all__ = [
+    "BadPublicValue",
+    "KeyPair",
+    "from_private",
+    "generate",
+    "public_length",
+    "respond",
+    "why_not",
+]
 
 Entropy = Callable[[int], bytes]
 """How many octets -> that many random octets."""
@@ -51,6 +60,20 @@ def generate(group_id: int, entropy: Entropy) -> KeyPair:
     """A fresh key pair: one call of `entropy`. UnsupportedAlgorithm where ikelab has no group."""
     group = _group(group_id)
     return group.pair(group.draw(entropy))
+
+
+def respond(group_id: int, entropy: Entropy, peer_public: bytes) -> KeyPair:
+    """The key pair of who answers `peer_public`: of a KEM, its ciphertext and what that holds."""
+    _group(group_id)
+    row = Ke(group_id)
+    if row.primitive != "ml-kem":
+        return generate(group_id, entropy)
+    _expect_length(row, peer_public)
+    if not mlkem.in_range(peer_public):  # FIPS 203 7.2, the modulus check
+        raise BadPublicValue(f"{row.iana}: a coefficient is not below {mlkem.Q}")
+    message = entropy(mlkem.MESSAGE)
+    shared, ciphertext = mlkem.encapsulate(row.bits, peer_public, message)
+    return KeyPair(row, message, ciphertext, lambda _: shared)
 
 
 def from_private(group_id: int, private: bytes) -> KeyPair:
@@ -90,11 +113,8 @@ def _group(group_id: int) -> _Group:
     if row.primitive == "curve448":
         return _Group(lambda entropy: entropy(56), lambda private: _x448(row, private))
     if row.primitive == "ml-kem":
-        reason = "a key encapsulation has no key pair on both sides; it is for additional exchanges"
-    elif row == Ke.NONE:
-        reason = "no key exchange"
-    else:
-        reason = "cryptography has no such group"
+        return _Group(lambda entropy: entropy(mlkem.SEED), lambda seed: _mlkem(row, seed))
+    reason = "no key exchange" if row == Ke.NONE else "cryptography has no such group"
     raise UnsupportedAlgorithm(f"{name(Ke, group_id)}: {reason}")
 
 
@@ -233,3 +253,17 @@ def _x448(row: Ke, private: bytes) -> KeyPair:
             raise BadPublicValue(f"{row.iana}: the shared secret is zero") from None
 
     return KeyPair(row, private, key.public_key().public_bytes_raw(), exchange)
+
+
+def _mlkem(row: Ke, seed: bytes) -> KeyPair:
+    if len(seed) != mlkem.SEED:
+        raise ConfigError(f"{row.iana}: a private key is a seed of {mlkem.SEED} octets")
+    key = mlkem.from_seed(row.bits, seed)
+
+    def exchange(ciphertext: bytes) -> bytes:
+        if len(ciphertext) != row.ciphertext:
+            text = f"{row.iana} answers with {row.ciphertext} octets, not {len(ciphertext)}"
+            raise BadPublicValue(text)
+        return key.decapsulate(ciphertext)
+
+    return KeyPair(row, seed, key.encapsulation_key, exchange)

@@ -47,22 +47,39 @@ def derive_ike(
 
 
 def rekey_ike(
-    suite: Suite, old: IkeKeys, shared: bytes, ni: bytes, nr: bytes, spi_i: bytes, spi_r: bytes
+    suite: Suite,
+    old: IkeKeys,
+    shared: bytes,
+    ni: bytes,
+    nr: bytes,
+    spi_i: bytes,
+    spi_r: bytes,
+    more: bytes = b"",
 ) -> IkeKeys:
     """The keys of an IKE SA made by rekeying `old`: SKEYSEED = prf(SK_d (old), g^ir | Ni | Nr).
 
     RFC 7296 2.18: SKEYSEED comes from the old SA's PRF, all that follows from the new one's.
+    RFC 9370 2.2.4: `more` is SK(1) | SK(2) | ... of the exchanges that followed.
     """
-    seed = prf(_prf(old.suite), old.sk_d, shared, ni, nr)
+    seed = prf(_prf(old.suite), old.sk_d, shared, ni, nr, more)
     return expand_ike(suite, seed, ni, nr, spi_i, spi_r)
 
 
 def derive_child(
-    prf_id: int, sk_d: bytes, suite: Suite, ni: bytes, nr: bytes, shared: bytes = b""
+    prf_id: int,
+    sk_d: bytes,
+    suite: Suite,
+    ni: bytes,
+    nr: bytes,
+    shared: bytes = b"",
+    more: bytes = b"",
 ) -> ChildKeys:
-    """KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr): the initiator's first, encryption before integrity."""
+    """KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr): the initiator's first, encryption before integrity.
+
+    RFC 9370 2.2.4: `more` is SK(1) | SK(2) | ... of the exchanges that followed.
+    """
     encr, integ = _lengths(suite)
-    keymat = prf_plus(prf_id, sk_d, shared + ni + nr, 2 * (encr + integ))
+    keymat = prf_plus(prf_id, sk_d, shared + ni + nr + more, 2 * (encr + integ))
     return ChildKeys(suite, *_cut(keymat, encr, integ, encr, integ))
 
 

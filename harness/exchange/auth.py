@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.edits import Edit
-from ikelab.harness.exchange import extensions, first_child, proof, rounds, rules
+from ikelab.harness.exchange import extensions, first_child, intermediate, proof, rounds, rules
 from ikelab.harness.exchange.eap.message import EapFailed
 from ikelab.harness.exchange.events import Established, NotAuthenticated
 from ikelab.harness.exchange.inbound import Inbound
@@ -144,6 +144,9 @@ def _note(sa: IkeSa, failed: NotProven, seen: Step | None = None) -> None:
 def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     """Answer IKE_AUTH: refuse who cannot prove it, otherwise IDr, AUTH and the child."""
     sa.rounds.offer = sa.rounds.offer or it
+    early = intermediate.unfinished(sa)
+    if early is not None:
+        return _refused(sa, Notify.INVALID_SYNTAX, early)
     if sa.rounds.busy or rounds.begins_eap(sa, it):
         return _serve_round(sa, it, now)
     auth, identity = it.one(Payload.AUTH), it.one(Payload.IDI)

@@ -51,11 +51,15 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Nonces:
-    """The nonces that a child's keys are made from, and g^ir of its own exchange if any (2.17)."""
+    """The nonces that a child's keys are made from, and g^ir of its own exchange if any (2.17).
+
+    `more` is what IKE_FOLLOWUP_KE added (RFC 9370 2.2.4).
+    """
 
     ni: bytes
     nr: bytes
     shared: bytes = b""
+    more: bytes = b""
 
 
 def fresh_spi(sa: IkeSa) -> bytes:
@@ -82,7 +86,13 @@ def install(
     assert keys is not None and keys.suite.prf is not None
     try:
         material = derive_child(
-            keys.suite.prf.id, keys.sk_d, choice.suite, nonces.ni, nonces.nr, nonces.shared
+            keys.suite.prf.id,
+            keys.sk_d,
+            choice.suite,
+            nonces.ni,
+            nonces.nr,
+            nonces.shared,
+            nonces.more,
         )
         if not sa.config.conduct.order_keymat:
             material = replace(

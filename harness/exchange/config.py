@@ -159,6 +159,15 @@ class Conduct:
     survive_streams: bool = True  # a stream that is none does no harm
     await_eap: bool = True  # RFC 3748 4.2: a success before the method's end is none
     verify_eap: bool = True  # RFC 7296 2.16: who fails EAP gets no further
+    announce_in_turn: bool = True  # RFC 9242 3.1: INTERMEDIATE only where the initiator has it
+    cover_intermediate: bool = True  # RFC 9242 3.3.2: AUTH covers IKE_INTERMEDIATE
+    distinct_methods: bool = True  # RFC 9370 2.2.1: no method in two slots
+    insist_on_rounds: bool = True  # RFC 9370 2.2.2: no IKE_AUTH before every key exchange
+    complete_rounds: bool = True  # and as initiator it does every one of them
+    change_keys: bool = True  # RFC 9370 2.2.2: each key exchange ends with new keys
+    know_links: bool = True  # RFC 9370 2.2.4: STATE_NOT_FOUND for an unknown link
+    return_link: bool = True  # RFC 9370 2.2.4: the link comes back as it is
+    end_links: bool = True  # RFC 9370 2.2.4: no link in the last response
     heed_hashes: bool = True  # RFC 7427 4: signs with a hash that was announced to it
 
     def but(self, *names: str) -> Conduct:

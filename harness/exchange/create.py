@@ -13,12 +13,13 @@ from ikelab.harness.crypto import ke
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import UnsupportedAlgorithm
-from ikelab.harness.exchange import child_extras, info, rekey
+from ikelab.harness.exchange import addke, child_extras, info, rekey
 from ikelab.harness.exchange.child import Child, Nonces, fresh_spi, install
 from ikelab.harness.exchange.events import Refused
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
 from ikelab.harness.exchange.negotiate import (
+    ADDITIONAL,
     Choice,
     accepted_payload,
     choose,
@@ -50,6 +51,7 @@ class Asked:
     old: Child | None = None
     wanted: dict[str, Any] = field(default_factory=dict)
     retried: bool = False
+    chain: addke.Chain | None = None  # what follows its response (RFC 9370)
 
 
 @dataclass(slots=True)
@@ -126,7 +128,9 @@ def _suites(sa: IkeSa, old: Child | None) -> tuple[Suite, ...]:
     RFC 7296 2.8: a rekeyed child should not have other algorithms than the old one.
     """
     policy = sa.config.esp
-    if old is None or any(match(old.suite, s.without(TransformType.KE)) for s in policy):
+    if old is None or any(
+        match(old.suite, s.without(TransformType.KE, *ADDITIONAL)) for s in policy
+    ):
         return policy
     return (old.suite,)
 
@@ -140,6 +144,22 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, waiting: Outstanding, now: float
         rekey.receive(sa, it, seen, context, now)
     else:
         _accepted(sa, it, seen, waiting, now)
+
+
+def followed(sa: IkeSa, it: Inbound, seen: Step, waiting: Outstanding, now: float) -> None:
+    """The response to an IKE_FOLLOWUP_KE of ours."""
+    reason = addke.receive(sa, it, seen, waiting, now)
+    if reason is not None:
+        abandon(sa, seen, waiting.context, reason)
+
+
+def abandon(sa: IkeSa, seen: Step, context: Asked, reason: str) -> None:
+    """Nothing comes of a request of ours, which the peer accepted."""
+    sa.ignore(seen, reason)
+    if context.kind == "rekey ike":
+        rekey.inherit(sa)
+    elif context.old is not None:
+        sa.collisions.theirs.pop(context.old.spi_in, None)
 
 
 def _refused(sa: IkeSa, it: Inbound, context: Asked, now: float) -> None:
@@ -177,18 +197,24 @@ def _accepted(sa: IkeSa, it: Inbound, seen: Step, waiting: Outstanding, now: flo
         return
     nr = bytes(nonce.nonce)
     ends = (it.selectors(Payload.TSI), it.selectors(Payload.TSR))
-    made = install(
-        sa,
-        choice,
-        Spis(context.spi, choice.spi),
-        ends,
-        Nonces(context.ni, nr, shared),
-        made_by_us=True,
-        mode=mode_of(it, waiting.request),
-        replaces=context.old.spi_in if context.old else b"",
-    )
-    if context.old is not None:
-        _finish_rekey(sa, context.old, made, min(context.ni, nr), now)
+
+    def complete(more: bytes, at: float) -> None:
+        made = install(
+            sa,
+            choice,
+            Spis(context.spi, choice.spi),
+            ends,
+            Nonces(context.ni, nr, shared, more),
+            made_by_us=True,
+            mode=mode_of(it, waiting.request),
+            replaces=context.old.spi_in if context.old else b"",
+        )
+        if context.old is not None:
+            _finish_rekey(sa, context.old, made, min(context.ni, nr), at)
+
+    reason = addke.go_on(sa, it, context, choice.suite, complete, now)
+    if reason is not None:
+        abandon(sa, seen, context, reason)
 
 
 def _shared(
@@ -249,11 +275,11 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
             return notify(Notify.TEMPORARY_FAILURE)
     elif len(sa.children) >= sa.config.most_children:
         return notify(Notify.NO_ADDITIONAL_SAS)
-    return _answer(sa, it, old)
+    return _answer(sa, it, old, now)
 
 
-def _answer(sa: IkeSa, it: Inbound, old: Child | None) -> Reply:
-    choice = choose(it.offers(), sa.config.esp)
+def _answer(sa: IkeSa, it: Inbound, old: Child | None, now: float) -> Reply:
+    choice = choose(it.offers(), sa.config.esp, distinct=sa.conduct.distinct_methods)
     if choice is None:
         return notify(Notify.NO_PROPOSAL_CHOSEN)
     refusal = child_extras.refuses(sa, it) if old is None else None
@@ -265,7 +291,7 @@ def _answer(sa: IkeSa, it: Inbound, old: Child | None) -> Reply:
         if key is None or key.group != group:
             return notify(Notify.INVALID_KE_PAYLOAD, group.to_bytes(2, "big"))
         try:
-            pair = ke.generate(group, sa.entropy)
+            pair = ke.respond(group, sa.entropy, bytes(key.ke))
             shared = pair.shared(bytes(key.ke))
         except BadPublicValue:
             return notify(Notify.INVALID_SYNTAX)
@@ -277,7 +303,7 @@ def _answer(sa: IkeSa, it: Inbound, old: Child | None) -> Reply:
         tsr = narrow(tsr, sa.config.local_ts)
     if not tsi or not tsr:
         return notify(Notify.TS_UNACCEPTABLE)
-    return _made(sa, it, choice, (tsi, tsr), pair, shared, old)
+    return _made(sa, it, choice, (tsi, tsr), pair, shared, old, now)
 
 
 def _made(
@@ -288,26 +314,32 @@ def _made(
     pair: ke.KeyPair | None,
     shared: bytes,
     old: Child | None,
+    now: float,
 ) -> Reply:
     nonce = it.one(Payload.NONCE)
     assert nonce is not None
     ni, nr, spi = bytes(nonce.nonce), sa.entropy(sa.config.nonce_length), fresh_spi(sa)
     extras, mode = answer_mode(sa, it)
-    nonces = Nonces(ni, nr, shared) if sa.conduct.fresh_keys else Nonces(sa.init.ni, sa.init.nr)
-    child = install(
-        sa,
-        choice,
-        Spis(choice.spi, spi),
-        ends,
-        nonces,
-        made_by_us=False,
-        mode=mode,
-        replaces=old.spi_in if old else b"",
-    )
-    if old is not None:
-        # Our own rekey of it may be under way, or begin before the delete of `old` is here.
-        sa.collisions.theirs[old.spi_in] = (min(ni, nr), child)
+    fresh = sa.conduct.fresh_keys
+
+    def complete(more: bytes, at: float) -> None:
+        del at
+        child = install(
+            sa,
+            choice,
+            Spis(choice.spi, spi),
+            ends,
+            Nonces(ni, nr, shared, more) if fresh else Nonces(sa.init.ni, sa.init.nr),
+            made_by_us=False,
+            mode=mode,
+            replaces=old.spi_in if old else b"",
+        )
+        if old is not None:
+            # Our own rekey of it may be under way, or begin before the delete of `old` is here.
+            sa.collisions.theirs[old.spi_in] = (min(ni, nr), child)
+
+    follows = addke.expect(sa, choice.suite, complete, now)
     payloads = [*extras, accepted_payload(choice, spi), IKEv2_Nonce(nonce=nr)]
     if pair is not None:
         payloads.append(IKEv2_KE(group=pair.group, ke=pair.public))
-    return Reply([*payloads, *child_extras.labelled(sa, ts_payloads(*ends))])
+    return Reply([*payloads, *child_extras.labelled(sa, ts_payloads(*ends)), *follows])

@@ -6,7 +6,7 @@ Each function gives the misfit in words, None where there is none or where nobod
 from __future__ import annotations
 
 from ikelab.harness.exchange.inbound import Inbound
-from ikelab.harness.exchange.negotiate import MAY_BE_NONE, Offered
+from ikelab.harness.exchange.negotiate import ADDITIONAL, MAY_BE_NONE, Offered
 from ikelab.harness.model import Transform
 from ikelab.layers.iana import Exchange, Payload, TransformType, lookup
 
@@ -68,12 +68,12 @@ def _unlike(offered: Offered, answer: Offered, exchange: int) -> str | None:
     for transform in answer.suite.transforms:
         if transform not in offered.suite.transforms and not _is_none(transform):
             return f"{words(transform)} was not in proposal {offered.number}"
-    optional = set()
+    optional: set[int] = set()
     if answer.suite.aead:
         optional.add(TransformType.INTEG)
     if exchange == Exchange.IKE_AUTH:
         # RFC 7296 1.2: a group has no place there, so leaving it out is all that one can do.
-        optional.add(TransformType.KE)
+        optional.update((TransformType.KE, *ADDITIONAL))
     for kind in dict.fromkeys(t.type for t in offered.suite.transforms):
         free = kind in optional or any(_is_none(t) for t in offered.suite.of(kind))
         if kind not in kinds and not free:

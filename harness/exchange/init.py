@@ -16,6 +16,7 @@ from ikelab.harness.exchange import (
     extensions,
     fit,
     frag,
+    intermediate,
     misread,
     mobike,
     proof,
@@ -123,6 +124,7 @@ def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> None:
         *_nat_detection(sa, bytes(8)),
         *frag.announce(sa),
         *proof.announce(sa),
+        *intermediate.announce(sa),
         *extensions.init_request(sa),
     ]
     sa.window.next_request = 0
@@ -238,6 +240,7 @@ def _accept(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram) -> None:
         sender, receiver = _translated(sa, it, sa.spi_r, datagram.src, datagram.dst)
         sa.nat = Nat(initiator=receiver, responder=sender)
     sa.fragments = frag.agreed(sa, it)
+    intermediate.begin(sa, it, chosen)
     sa.move("recv", it.exchange, "response")
     _float(sa)
 
@@ -362,8 +365,9 @@ def _considered(sa: IkeSa, it: Inbound, datagram: Datagram) -> list[Any] | Refus
     offered = it.offers()
     if sa.config.lenient:
         offered = misread.offered(sa.conduct, sa_in, offered)
-    offered = _acceptable(sa, offered)
-    choice = choose(offered, sa.config.ike, strict_aead=sa.conduct.refuse_aead_with_integ)
+    offered = intermediate.offered(it, _acceptable(sa, offered))
+    strict, distinct = sa.conduct.refuse_aead_with_integ, sa.conduct.distinct_methods
+    choice = choose(offered, sa.config.ike, strict_aead=strict, distinct=distinct)
     if choice is None and not sa.conduct.insist_on_policy:
         choice = choose(offered, [o.suite for o in offered])
     if choice is None:
@@ -404,7 +408,7 @@ def _accepted(sa: IkeSa, it: Inbound, choice: Any, datagram: Datagram) -> list[A
     key, nonce = it.one(Payload.KE), it.one(Payload.NONCE)
     assert key is not None
     try:
-        state.pair = ke.generate(key.group, sa.entropy)
+        state.pair = ke.respond(key.group, sa.entropy, bytes(key.ke))
         state.ni = bytes(nonce.nonce) if nonce is not None else bytes(32)
         state.nr = sa.entropy(sa.config.nonce_length)
         _derive(sa, choice.suite.keyed(), bytes(key.ke))
@@ -416,6 +420,7 @@ def _accepted(sa: IkeSa, it: Inbound, choice: Any, datagram: Datagram) -> list[A
         sender, receiver = _translated(sa, it, bytes(8), datagram.src, datagram.dst)
         sa.nat = Nat(initiator=sender, responder=receiver)
     sa.fragments = frag.agreed(sa, it)
+    intermediate.begin(sa, it, choice.suite)
     return [
         accepted_payload(choice),
         IKEv2_KE(group=key.group, ke=state.pair.public),
@@ -423,6 +428,7 @@ def _accepted(sa: IkeSa, it: Inbound, choice: Any, datagram: Datagram) -> list[A
         *_nat_detection(sa, sa.spi_r),
         *(frag.announce(sa) if sa.fragments else ()),
         *proof.announce(sa, it),
+        *intermediate.announce(sa, it),
         *extensions.init_response(sa, it),
     ]
 

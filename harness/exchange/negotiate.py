@@ -118,30 +118,37 @@ MANDATORY = {
 }
 
 
+ADDITIONAL = tuple(range(TransformType.ADDKE1, TransformType.ADDKE7 + 1))  # RFC 9370
+
 # The types that have a NONE (RFC 7296 3.3.2, RFC 9370 2.2.1); a type that nobody knows has none.
-MAY_BE_NONE = frozenset(
-    (TransformType.INTEG, TransformType.KE, *range(TransformType.ADDKE1, TransformType.ADDKE7 + 1))
-)
+MAY_BE_NONE = frozenset((TransformType.INTEG, TransformType.KE, *ADDITIONAL))
 
 
 def choose(
-    offered: Iterable[Offered], policy: Sequence[Suite], *, strict_aead: bool = True
+    offered: Iterable[Offered],
+    policy: Sequence[Suite],
+    *,
+    strict_aead: bool = True,
+    distinct: bool = True,
 ) -> Choice | None:
     """Pick the first offered proposal that a suite of the policy accepts; None where none fits.
 
     The initiator's order wins (2.7 leaves the choice to the responder). Every transform type in
     the proposal must be matched by the policy, and a type that the policy wants must be there.
-    `strict_aead` False takes a combined-mode cipher together with an integrity algorithm.
+    `strict_aead` False takes a combined-mode cipher together with an integrity algorithm,
+    `distinct` False one key exchange method in two slots.
     """
     for proposal in offered:
         for wanted in policy:
-            suite = match(proposal.suite, wanted, strict_aead=strict_aead)
+            suite = match(proposal.suite, wanted, strict_aead=strict_aead, distinct=distinct)
             if suite is not None:
                 return Choice(proposal.number, proposal.spi, suite)
     return None
 
 
-def match(offered: Suite, wanted: Suite, *, strict_aead: bool = True) -> Suite | None:
+def match(
+    offered: Suite, wanted: Suite, *, strict_aead: bool = True, distinct: bool = True
+) -> Suite | None:
     """One transform of each type of `offered` that `wanted` allows, None where a type fails."""
     if offered.protocol != wanted.protocol:
         return None
@@ -155,6 +162,8 @@ def match(offered: Suite, wanted: Suite, *, strict_aead: bool = True) -> Suite |
         if found is None:
             return None
         picked[kind] = found
+    if distinct and not _distinct(offered, wanted, picked):
+        return None
     missing = {t.type for t in wanted.transforms} - set(kinds)
     if any(not _may_lack(kind, wanted, picked) for kind in missing):
         return None
@@ -162,6 +171,35 @@ def match(offered: Suite, wanted: Suite, *, strict_aead: bool = True) -> Suite |
     if encr and strict_aead and not _integrity_fits(encr, integ, offered.protocol):
         return None
     return Suite(tuple(picked.values()), offered.protocol)
+
+
+def _distinct(offered: Suite, wanted: Suite, picked: dict[int, Transform]) -> bool:
+    """RFC 9370 2.2.1: no two key exchanges are the same; pick others where that helps."""
+    kinds = [k for k in picked if k in (TransformType.KE, *ADDITIONAL)]
+    if len(kinds) < 2:
+        return True
+    choices = []
+    for kind in kinds:
+        allowed = wanted.of(kind) or _optional(kind, wanted)
+        choices.append([t for t in offered.of(kind) if t in allowed])
+    found = _different(choices, frozenset())
+    if found is not None:
+        picked.update(zip(kinds, found, strict=True))
+    return found is not None
+
+
+def _different(
+    choices: Sequence[Sequence[Transform]], taken: frozenset[int]
+) -> list[Transform] | None:
+    """One of each, the first that can be, none twice; None where that cannot be."""
+    if not choices:
+        return []
+    for one in choices[0]:
+        if not one.id or one.id not in taken:
+            rest = _different(choices[1:], taken | {one.id})
+            if rest is not None:
+                return [one, *rest]
+    return None
 
 
 def _optional(kind: int, wanted: Suite) -> tuple[Transform, ...]:
@@ -186,8 +224,8 @@ def _integrity_fits(encr: Transform, integ: Transform | None, protocol: int) -> 
 
 
 def without_ke(suites: Sequence[Suite]) -> tuple[Suite, ...]:
-    """The child suites of IKE_AUTH: it has no KE payload for them (RFC 7296 1.2)."""
-    return tuple(s.without(TransformType.KE) for s in suites)
+    """The child suites of IKE_AUTH: it has no KE payload for them (1.2, RFC 9370 2.2.3)."""
+    return tuple(s.without(TransformType.KE, *ADDITIONAL) for s in suites)
 
 
 def narrow(offered: Iterable[TS], policy: Sequence[TS]) -> tuple[TS, ...]:

@@ -15,7 +15,7 @@ from ikelab.harness.crypto.auth import null_auth, psk_auth, signed_octets
 from ikelab.harness.crypto.errors import BadSignature
 from ikelab.harness.crypto.schemes import SCHEMES, Scheme
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm, nearest
-from ikelab.harness.exchange import peer_certs, resumption, small
+from ikelab.harness.exchange import intermediate, peer_certs, resumption, small
 from ikelab.harness.exchange.credentials import (
     CertCredential,
     Credential,
@@ -273,7 +273,8 @@ def covered(sa: IkeSa, body: bytes, *, ours: bool) -> tuple[int, bytes, bytes]:
         else (state.response, state.ni, keys.sk_pr)
     )
     prf = int(keys.suite.prf.id)
-    return prf, signed_octets(prf, first, nonce, body, sk_p), sk_p
+    octets = signed_octets(prf, first, nonce, body, sk_p) + intermediate.int_auth(sa)
+    return prf, octets, sk_p
 
 
 def id_body(identity: Identity, reserved: int = 0) -> bytes:

@@ -13,7 +13,7 @@ from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import IkeKeys, rekey_ike
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
-from ikelab.harness.exchange import create, info
+from ikelab.harness.exchange import addke, create, info
 from ikelab.harness.exchange.events import Rekeyed
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import (
@@ -57,9 +57,24 @@ def start(
 
 
 def receive(sa: IkeSa, it: Inbound, seen: Step, context: create.Asked, now: float) -> None:
-    """Make the successor; settle with one that the peer made at the same time (2.8.2)."""
+    """Make the successor, once every key exchange is done (RFC 9370)."""
+    answer = it.offers()
+    suite = answer[0].suite.keyed() if answer else Suite(())
+
+    def complete(more: bytes, at: float) -> None:
+        _complete(sa, it, seen, context, more, at)
+
+    reason = addke.go_on(sa, it, context, suite, complete, now)
+    if reason is not None:
+        create.abandon(sa, seen, context, reason)
+
+
+def _complete(
+    sa: IkeSa, it: Inbound, seen: Step, context: create.Asked, more: bytes, now: float
+) -> None:
+    """Settle with a successor that the peer made at the same time (2.8.2)."""
     try:
-        made, lowest = _made(sa, it, context)
+        made, lowest = _made(sa, it, context, more)
     except (BadPublicValue, ConfigError, UnsupportedAlgorithm) as error:
         sa.ignore(seen, f"an IKE rekey response that makes no IKE SA: {error}")
         inherit(sa)
@@ -75,7 +90,7 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, context: create.Asked, now: floa
         sa.close(now)
 
 
-def _made(sa: IkeSa, it: Inbound, context: create.Asked) -> tuple[IkeSa, bytes]:
+def _made(sa: IkeSa, it: Inbound, context: create.Asked, more: bytes) -> tuple[IkeSa, bytes]:
     """The successor that a response completes, and the lower nonce of its exchange."""
     answer, nonce, key = it.offers(), it.one(Payload.NONCE), it.one(Payload.KE)
     if not answer or nonce is None or key is None or len(answer[0].spi) != 8:
@@ -88,7 +103,7 @@ def _made(sa: IkeSa, it: Inbound, context: create.Asked) -> tuple[IkeSa, bytes]:
         raise ConfigError(f"it is not of group {context.pair.group} throughout")
     nr, spi_r = bytes(nonce.nonce), answer[0].spi
     shared = context.pair.shared(bytes(key.ke))
-    keys = rekey_ike(suite, sa.keys, shared, context.ni, nr, context.spi, spi_r)
+    keys = rekey_ike(suite, sa.keys, shared, context.ni, nr, context.spi, spi_r, more)
     made = succeed(sa, Spis(context.spi, spi_r), keys, initiator=True)
     return made, min(context.ni, nr)
 
@@ -101,11 +116,10 @@ def is_rekey(it: Inbound) -> bool:
 
 def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     """Answer the peer's rekey of the IKE SA."""
-    del now
     busy = create.asked(sa, "child", "rekey child") or info.closing(sa)
     if busy or sa.state is State.CLOSING or sa.successor is not None:
         return create.notify(Notify.TEMPORARY_FAILURE)
-    choice = choose(it.offers(), sa.config.ike)
+    choice = choose(it.offers(), sa.config.ike, distinct=sa.conduct.distinct_methods)
     if choice is None or choice.suite.ke is None:
         return create.notify(Notify.NO_PROPOSAL_CHOSEN)
     key, nonce = it.one(Payload.KE), it.one(Payload.NONCE)
@@ -115,25 +129,32 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     if len(choice.spi) != 8 or not any(choice.spi):
         return create.notify(Notify.INVALID_SYNTAX)
     try:
-        pair = ke.generate(key.group, sa.entropy)
+        pair = ke.respond(key.group, sa.entropy, bytes(key.ke))
         shared = pair.shared(bytes(key.ke))
     except BadPublicValue:
         return create.notify(Notify.INVALID_SYNTAX)
     except UnsupportedAlgorithm:
         return create.notify(Notify.NO_PROPOSAL_CHOSEN)
     assert nonce is not None and sa.keys is not None
+    old = sa.keys
     ni, nr, spi_r = bytes(nonce.nonce), sa.entropy(sa.config.nonce_length), sa.entropy(8)
     suite: Suite = choice.suite.keyed()
-    keys = rekey_ike(suite, sa.keys, shared, ni, nr, choice.spi, spi_r)
-    made = succeed(sa, Spis(choice.spi, spi_r), keys, initiator=False)
-    sa.rekeyed_by_peer = (min(ni, nr), made)
-    if not create.asked(sa, "rekey ike"):
-        inherit(sa)
+
+    def complete(more: bytes, at: float) -> None:
+        del at
+        keys = rekey_ike(suite, old, shared, ni, nr, choice.spi, spi_r, more)
+        made = succeed(sa, Spis(choice.spi, spi_r), keys, initiator=False)
+        sa.rekeyed_by_peer = (min(ni, nr), made)
+        if not create.asked(sa, "rekey ike"):
+            inherit(sa)
+
+    follows = addke.expect(sa, suite, complete, now)
     return Reply(
         [
             accepted_payload(choice, spi_r),
             IKEv2_Nonce(nonce=nr),
             IKEv2_KE(group=key.group, ke=pair.public),
+            *follows,
         ]
     )
 

@@ -17,12 +17,14 @@ from ikelab.harness import apply, sk
 from ikelab.harness.crypto.keys import IkeKeys
 from ikelab.harness.edits import Binding, Edit
 from ikelab.harness.exchange import (
+    addke,
     auth,
     create,
     extensions,
     frag,
     info,
     init,
+    intermediate,
     misread,
     mobike,
     outbox,
@@ -112,6 +114,8 @@ class IkeSa:
         self.init = InitState()
         self.window = Window()
         self.rounds = Rounds()
+        self.between = intermediate.Between()
+        self.chains = addke.Chains()
         self.small = Small()
         self.mobility = Mobility()
         self.redirection = Redirection()
@@ -256,8 +260,9 @@ class IkeSa:
         return made
 
     def start_auth(self, now: float, edits: Sequence[Edit] = ()) -> None:
-        """Send IKE_AUTH with the first CHILD_SA."""
-        auth.start(self, now, edits)
+        """Send IKE_AUTH with the first CHILD_SA, after the key exchanges that go before it."""
+        if not intermediate.start(self, now, edits):
+            auth.start(self, now, edits)
 
     def inform(self, payloads: list[Any], now: float, edits: Sequence[Edit] = ()) -> None:
         """Send an INFORMATIONAL request; without payloads it asks whether the peer lives."""
@@ -341,6 +346,8 @@ class IkeSa:
         built = outbox.build(tree, self._out_keys, ivs, edits, self._room(), lenient=lenient)
         if exchange in IN_CLEAR:
             init.remember(self, built.messages[0], response, edited=bool(edits))
+        elif exchange == Exchange.IKE_INTERMEDIATE and built.plain is not None:
+            intermediate.cover(self, built.messages[0], built.plain, built.first)
         marker = NON_ESP_MARKER if encapsulated(self.local, self.remote) else b""
         wire = [Datagram(marker + data, self.local, self.remote, now) for data in built.messages]
         if edits:
@@ -443,7 +450,8 @@ class IkeSa:
                 self.end(refuted)
                 return
             verify = self.conduct.check_icv
-            opened, seen.plain = sk.unseal(packet, self._in_keys, seen.data, verify=verify)
+            keys = intermediate.opening(self, packet, self._in_keys)
+            opened, seen.plain = sk.unseal(packet, keys, seen.data, verify=verify)
         except sk.Refusal as refusal:
             if response and refusal.kind == "absent" and self._answers_auth(packet):
                 self.judged(Inbound(packet), seen, self.window.waiting.get(packet.id))
@@ -456,7 +464,8 @@ class IkeSa:
     def _receive_fragment(self, packet: IKEv2, seen: Step, datagram: Datagram, now: float) -> None:
         """Keep a fragment; with the last missing one the message is there (RFC 7383 2.6)."""
         assert self._in_keys is not None
-        whole = frag.take(self, packet, seen, self._in_keys, datagram, now)
+        keys = intermediate.opening(self, packet, self._in_keys)
+        whole = frag.take(self, packet, seen, keys, datagram, now)
         if whole is not None:
             seen.plain, seen.first_inner = whole.plain, whole.first
             self._receive_opened(Inbound(whole.message), seen, datagram, now)
@@ -518,6 +527,8 @@ class IkeSa:
         self._take_window(it)
         if it.exchange == Exchange.IKE_AUTH:
             auth.receive(self, it, seen, waiting.request, now)
+        elif it.exchange == Exchange.IKE_INTERMEDIATE:
+            intermediate.receive(self, it, seen, now)
         else:
             self._take_answer(it, seen, waiting, now)
         self.note(Answered(it.exchange, it.message_id))
@@ -529,6 +540,8 @@ class IkeSa:
         self.move("recv", it.exchange, "response", outcome)
         if it.exchange == Exchange.CREATE_CHILD_SA and waiting.context is not None:
             create.receive(self, it, seen, waiting, now)
+        elif it.exchange == Exchange.IKE_FOLLOWUP_KE and waiting.context is not None:
+            create.followed(self, it, seen, waiting, now)
         else:
             info.receive(self, waiting)
         if not self.over:
@@ -605,8 +618,12 @@ class IkeSa:
             return auth.serve(self, it, now)
         if it.exchange == Exchange.IKE_AUTH:
             return auth.serve(self, it, now)
+        if it.exchange == Exchange.IKE_INTERMEDIATE:
+            return intermediate.serve(self, it)
         if it.exchange == Exchange.CREATE_CHILD_SA:
             return create.serve(self, it, now)
+        if it.exchange == Exchange.IKE_FOLLOWUP_KE:
+            return addke.serve(self, it, now)
         if small.is_sync(self, it):
             return Reply(small.serve_sync(self, it))
         return info.serve(self, it, extensions.serve_informational(self, it, now))
@@ -637,6 +654,7 @@ class IkeSa:
             outcome=reply.outcome,
         )
         self.window.keep(it.message_id, Answer(seen.data, wire))
+        intermediate.answered(self, it.message_id, self._in_keys)
         if not self.conduct.survive_refusals and any(is_error(p) for p in reply.payloads):
             self.stuck = True
         self.move("send", it.exchange, "response", reply.outcome)

@@ -19,6 +19,7 @@ class State(StrEnum):
     IDLE = "IDLE"
     INIT_SENT = "INIT_SENT"  # our IKE_SA_INIT request is out
     INIT_DONE = "INIT_DONE"  # keys exist, nobody is authenticated
+    INTERMEDIATE_SENT = "INTERMEDIATE_SENT"  # our IKE_INTERMEDIATE request is out
     AUTH_SENT = "AUTH_SENT"  # our IKE_AUTH request is out
     ESTABLISHED = "ESTABLISHED"
     CLOSING = "CLOSING"  # our delete of the IKE SA is out
@@ -41,6 +42,7 @@ class Happening(NamedTuple):
 _INIT, _AUTH = Exchange.IKE_SA_INIT, Exchange.IKE_AUTH
 _CHILD, _INFO = Exchange.CREATE_CHILD_SA, Exchange.INFORMATIONAL
 _RESUME = Exchange.IKE_SESSION_RESUME
+_BETWEEN, _FOLLOWUP = Exchange.IKE_INTERMEDIATE, Exchange.IKE_FOLLOWUP_KE
 S, H = State, Happening
 
 TRANSITIONS: dict[tuple[State, Happening], State] = {
@@ -60,6 +62,13 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     (S.IDLE, H("recv", _RESUME, "request")): S.IDLE,
     (S.IDLE, H("send", _RESUME, "response", "refused")): S.CLOSED,
     (S.IDLE, H("send", _RESUME, "response")): S.INIT_DONE,
+    # RFC 9242: what goes between the first exchange and authentication, as often as it takes
+    (S.INIT_DONE, H("send", _BETWEEN, "request")): S.INTERMEDIATE_SENT,
+    (S.INTERMEDIATE_SENT, H("recv", _BETWEEN, "response")): S.INIT_DONE,
+    (S.INTERMEDIATE_SENT, H("recv", _BETWEEN, "response", "refused")): S.CLOSED,
+    (S.INIT_DONE, H("recv", _BETWEEN, "request")): S.INIT_DONE,
+    (S.INIT_DONE, H("send", _BETWEEN, "response")): S.INIT_DONE,
+    (S.INIT_DONE, H("send", _BETWEEN, "response", "refused")): S.CLOSED,
     # RFC 7296 1.2: authentication and the first child
     (S.INIT_DONE, H("send", _AUTH, "request")): S.AUTH_SENT,
     (S.AUTH_SENT, H("recv", _AUTH, "response")): S.ESTABLISHED,
@@ -80,6 +89,18 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     (S.ESTABLISHED, H("recv", _INFO, "request")): S.ESTABLISHED,
     (S.ESTABLISHED, H("send", _INFO, "response")): S.ESTABLISHED,
     (S.ESTABLISHED, H("send", _INFO, "response", "delete")): S.CLOSED,
+    # RFC 9370 2.2.4: further key exchanges of what CREATE_CHILD_SA makes
+    (S.ESTABLISHED, H("send", _FOLLOWUP, "request")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("recv", _FOLLOWUP, "response")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("recv", _FOLLOWUP, "response", "refused")): S.CLOSED,
+    (S.ESTABLISHED, H("recv", _FOLLOWUP, "request")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("send", _FOLLOWUP, "response")): S.ESTABLISHED,
+    (S.ESTABLISHED, H("send", _FOLLOWUP, "response", "refused")): S.CLOSED,
+    (S.CLOSING, H("recv", _FOLLOWUP, "request")): S.CLOSING,
+    (S.CLOSING, H("send", _FOLLOWUP, "response")): S.CLOSING,
+    (S.CLOSING, H("send", _FOLLOWUP, "response", "refused")): S.CLOSED,
+    (S.CLOSING, H("recv", _FOLLOWUP, "response")): S.CLOSING,
+    (S.CLOSING, H("recv", _FOLLOWUP, "response", "refused")): S.CLOSED,
     # RFC 7296 1.4.1: our own delete; requests that cross it are still answered
     (S.ESTABLISHED, H("send", _INFO, "request", "delete")): S.CLOSING,
     (S.CLOSING, H("recv", _INFO, "request")): S.CLOSING,

@@ -30,13 +30,14 @@ ODD_DELETE = IKEv2_Delete(proto=3, SPI=[b"none"])
 ASK: dict[str, Callable[..., None]] = {
     "inform": lambda sa, now, *edits: sa.inform([ODD_DELETE], now, edits),
     "create_child": lambda sa, now, *edits: sa.create_child(now, edits),
+    "followup": lambda sa, now, *edits: sa.request(Exchange.IKE_FOLLOWUP_KE, [], now, edits),
     "close": lambda sa, now, *edits: sa.close(now, edits),
 }
 
 
 def usual() -> None:
     talk = Talk().up()
-    for ask in ("create_child", "inform", "close"):
+    for ask in ("create_child", "inform", "followup", "close"):
         ASK[ask](talk.i, talk.now)
         talk.carry()
     talk = Talk().up()
@@ -88,6 +89,13 @@ def with_eap() -> None:
     Talk(i={"own": mine}, r={"trust": Trust(eap=EapTrust({b"left": b"secret"}))}).up()
 
 
+def with_key_exchanges() -> None:
+    """IKE_INTERMEDIATE: as it should be, and without what it is for."""
+    ike = ["aes128-sha256-x25519-ke1_ecp256"]
+    Talk(ike=ike).up()
+    Talk(ike=ike, i={"plan": plan('IKE_INTERMEDIATE/request: drop("SK.KE")')}).up()
+
+
 def with_tickets() -> None:
     """A ticket that is taken, one that is refused, and an answer that is none."""
     talk = Talk(
@@ -107,9 +115,10 @@ def converse() -> None:
     """Conversations that together walk every row."""
     usual()
     with_eap()
+    with_key_exchanges()
     with_tickets()
     first_exchanges_that_fail()
-    for ask in ("inform", "create_child"):
+    for ask in ("inform", "create_child", "followup"):
         answered_while_closing(ask)
         answered_while_closing(ask, plain.append(b"abc"))
         for closing in (False, True):
@@ -178,10 +187,10 @@ def test_what_has_no_row_is_ignored(state: State, exchange: int, who: str) -> No
 
 
 def test_only_an_authenticated_peer_may_ask_for_children_or_delete() -> None:
-    """CHD-24: nothing but IKE_AUTH before there is an identity."""
+    """CHD-24: nothing but IKE_AUTH and what goes before it, as long as there is no identity."""
     rows = {h.exchange for s, h in TRANSITIONS if s is State.INIT_DONE and h.way == "recv"}
 
-    assert rows == {Exchange.IKE_AUTH}
+    assert rows == {Exchange.IKE_AUTH, Exchange.IKE_INTERMEDIATE}
 
 
 def test_every_state_can_be_reached_and_left() -> None:
