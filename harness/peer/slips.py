@@ -6,7 +6,9 @@ from ikelab.harness.peer.manners import Row
 
 ALSO: dict[str, str] = {
     "accepts-any-key": "AUT-21 AUT-22",
-    "proves-nothing": "AGG-01 AUT-21 AUT-23 GIK-01 RED-ERR TCP-01",
+    "takes-any-public-value": "PQ-08",
+    "takes-no-fragments": "PQ-13",
+    "proves-nothing": "AGG-01 AUT-21 AUT-23 GIK-01 PQ-02 RED-ERR TCP-01",
     "chokes-on-oddities": "AUT-24",
     "answers-to-the-old-port": "MOB-03",
     "ignores-liveness-checks": "CP-05 MOB-02 TS-14",
@@ -191,6 +193,49 @@ ROWS: list[Row] = [
     # Puzzles
     _conduct("asks-for-no-work", "COO-09", "no puzzle goes beside the cookie", "ask_puzzles"),
     _conduct("takes-any-solution", "COO-09", "keys that solve nothing are taken", "check_puzzles"),
+    # Additional key exchanges
+    _conduct(
+        "announces-intermediate-to-all",
+        "PQ-03",
+        "INTERMEDIATE_EXCHANGE_SUPPORTED answers an initiator that did not announce it",
+        "announce_in_turn",
+    ),
+    _conduct(
+        "leaves-intermediate-uncovered",
+        "PQ-04",
+        "AUTH does not cover IKE_INTERMEDIATE, ours or its own",
+        "cover_intermediate",
+    ),
+    _conduct(
+        "keeps-the-first-keys",
+        "PQ-01 PQ-05 PQ-11 PQ-13",
+        "after an additional key exchange it goes on with the keys it had",
+        "change_keys",
+    ),
+    _conduct(
+        "takes-skipped-exchanges",
+        "PQ-06",
+        "IKE_AUTH is taken before the key exchanges that were negotiated",
+        "insist_on_rounds",
+    ),
+    _conduct(
+        "chooses-a-method-twice",
+        "PQ-07",
+        "one key exchange method is chosen in two slots",
+        "distinct_methods",
+    ),
+    _conduct(
+        "gives-a-link-to-nothing",
+        "PQ-11",
+        "the last response of IKE_FOLLOWUP_KE has a link",
+        "end_links",
+    ),
+    _conduct(
+        "forgets-what-a-link-is",
+        "PQ-12",
+        "an unknown link gets another error than STATE_NOT_FOUND",
+        "know_links",
+    ),
     # Children
     _wire(
         "grants-no-aggfrag",

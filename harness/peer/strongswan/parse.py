@@ -20,7 +20,7 @@ _IKE = {
     "prf-alg": TransformType.PRF,
     "integ-alg": TransformType.INTEG,
     "dh-group": TransformType.KE,
-    **{f"ke{n}-alg": TransformType(TransformType.ADDKE1 + n - 1) for n in range(1, 8)},
+    **{f"ake{n}": TransformType(TransformType.ADDKE1 + n - 1) for n in range(1, 8)},
 }
 _CHILD = {key: kind for key, kind in _IKE.items() if key != "prf-alg"}
 # Without /etc/protocols in its root charon prints numbers; these are for a daemon of the host.
