@@ -48,7 +48,7 @@ class Transform:
         """The word a proposal string uses for this transform, such as `aes256gcm16`."""
         if word := _printed().get(self):
             return word
-        if TransformType.ADDKE1 <= self.type <= TransformType.ADDKE7:
+        if TransformType.ADDKE1 <= self.type <= TransformType.ADDKE7 and self.key_bits is None:
             group = _printed().get(Transform(TransformType.KE, self.id))
             if group or not self.id:
                 return f"ke{self.type - TransformType.ADDKE1 + 1}_{group or 'none'}"

@@ -34,14 +34,15 @@ def initiator(state: State) -> IkeSa:
 
 
 def _talk(state: State) -> Talk:
-    talk = Talk(**OPTIONS)
+    between = state is State.INTERMEDIATE_SENT
+    talk = Talk(**(OPTIONS | ({"ike": ["aes128-sha256-x25519-ke1_ecp256"]} if between else {})))
     if state is State.IDLE:
         return talk
     talk.i.start_init(0.0)
     if state is State.INIT_SENT:
         return talk
     talk.carry()
-    if state is State.AUTH_SENT:
+    if state is State.AUTH_SENT or between:
         talk.i.start_auth(talk.now)
     elif state is not State.INIT_DONE:
         talk.auth()
