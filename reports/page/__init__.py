@@ -125,7 +125,7 @@ def _writing(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"cannot write {error.filename or out}: {error.strerror}") from None
+        raise ConfigError(f"cannot write {out}: {error.strerror}") from None
 
 
 def _asset(name: str) -> str:

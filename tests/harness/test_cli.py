@@ -43,14 +43,14 @@ def test_alone_it_shows_its_commands_and_fails(tmp_path: Path) -> None:
         (["run", "--bogus"], "see 'ikelab run --help'"),
         (["run", "--seed", "x"], "'x' is not a valid integer"),
         (["run", "--role", "both"], "'both' is not one of 'initiator', 'responder'"),
-        (["inspect"], "Missing argument 'FILE'"),
+        (["inspect"], "give a FILE (- for standard input)"),
         (["run", "--peer", "strongsvan@trixie"], "did you mean 'strongswan@trixie'"),
         (["run", "--peer", "strongswan"], "strongswan@trixie"),
         (["run", "--peer", "strongswan@woody"], "unknown release 'woody' of strongswan; there are"),
         (["peers", "add", "strongswan@woody"], "unknown release 'woody' of strongswan; there are"),
         (["peers", "add", "racoon@trixie"], "unknown peer 'racoon@trixie'"),
         (["run", "--topology", "dirct"], "unknown topology 'dirct'; did you mean 'direct'"),
-        (["run", "--topology", "ring"], "there are memory, direct"),
+        (["run", "--topology", "triangle"], "there are memory, direct"),
         (["run", "--peer", "strongswan@trixie", "--topology", "memory"], "other than 'memory'"),
         (["run", "--fault", "accept-any-key"], "did you mean 'accepts-any-key'"),
         (["run", "--fault", "accepts-any-key", "--peer", "strongswan@trixie"], "only in the refer"),
@@ -88,7 +88,7 @@ def test_a_missing_capture(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_place_of_a_capture(tmp_path: Path) -> None:
-    inspect(tmp_path, ".").refused(2, "cannot read .: Is a directory")
+    inspect(tmp_path, ".").refused(2, "there is no capture in it")
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"#!/bin/sh\necho no capture\n" * 9])

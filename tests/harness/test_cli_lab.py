@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ikelab.harness.peer import cache
+from ikelab.harness.peer import cache, registry
 from ikelab.netns import calls, world
 from tests.conftest import missing
 from tests.harness.command import LONG, Done, Terminal, ikelab
@@ -174,7 +174,10 @@ def test_a_failed_rig_does_not_hide_the_verdicts_of_another_peer(
     place = tmp_path / "cache/peers/strongswan@trixie"
     (place / "root").mkdir(parents=True)
     manifest = {"peer": "strongswan@trixie", "version": "0", "package_version": "0", "schema": 1}
-    manifest |= {"source": "", "added": "", "size": 0, "packages": []}
+    recipe = registry.driver("strongswan@trixie")[0].recipe
+    facts = {"version": "0", "file": "", "sha256": "", "size": 0}
+    packages = [{"name": name, **facts} for name in recipe.packages]
+    manifest |= {"source": "", "added": "", "size": 0, "packages": packages}
     (place / "manifest.json").write_text(json.dumps(manifest))
 
     env = {"IKELAB_CACHE": str(tmp_path / "cache")}

@@ -23,6 +23,7 @@ def test_lets_no_member_into_a_group_that_it_does_not_have(
     """GSA_AUTH in place of IKE_AUTH makes no IKE SA, and an honest one comes up afterwards."""
     peer.start()
     sa = initiator.init()
+    assert sa.sa.keys is not None, f"no IKE SA to ask in\n{sa}"
     own = IKEv2_IDi(IDtype=IdType.ID_FQDN, ID=b"member.ikelab.test")
 
     answers = sa.send_as(1, [own, GROUP], exchange=Exchange.GSA_AUTH)

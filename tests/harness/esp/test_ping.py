@@ -15,7 +15,7 @@ from ikelab.harness.esp.tunnel import Tunnel, spi_of
 from ikelab.harness.frames import packet
 from ikelab.harness.model import Datagram, Suite, selectors
 from ikelab.harness.peer.addresses import V4, V6
-from ikelab.harness.rig import MemoryRig, NamespaceRig, Rig, Settings
+from ikelab.harness.rig import MemoryRig, Rig, Settings, open_rig
 from ikelab.harness.transport.raw import RawSocket
 from ikelab.layers.esp import IpProtocol
 from ikelab.layers.iana import Protocol
@@ -160,7 +160,7 @@ def test_the_hosts_that_are_asked_by_default() -> None:
 def in_namespaces(topology: str) -> list[tuple[str, bool]]:
     """In a world: what was asked for and whether it was answered, for every form on the wire."""
     us, them = V6 if topology == "direct6" else V4
-    rig = NamespaceRig("reference", topology, Settings(topology=topology))
+    rig = open_rig("reference", Settings(topology=topology))
     told = []
     for name, esp, mode in (
         ("esp", "aes128gcm16", "tunnel"),
