@@ -13,7 +13,7 @@ from ikelab.harness.errors import ConfigError
 
 def provision(name: str, *, refresh: bool = False) -> Any:
     """Fetch a peer with a moving line on a terminal, plain lines in a pipe."""
-    from ikelab.harness.peer import cache, registry
+    from ikelab.harness.peer import registry
 
     if name == "reference":
         return None
