@@ -25,25 +25,21 @@ from ikelab.harness.exchange import (
     info,
     init,
     intermediate,
-    misread,
-    mobike,
     outbox,
+    receiving,
     rekey,
     resumption,
     rules,
-    small,
 )
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.events import (
-    Answered,
     Broke,
     ChildDown,
     ChildUp,
     Closed,
     Event,
     Ignored,
-    Requested,
     TimedOut,
 )
 from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
@@ -51,10 +47,10 @@ from ikelab.harness.exchange.init import InitState
 from ikelab.harness.exchange.mobike import Mobility
 from ikelab.harness.exchange.redirect import Redirection
 from ikelab.harness.exchange.resumption import Resumption
-from ikelab.harness.exchange.rounds import MORE, Rounds
+from ikelab.harness.exchange.rounds import Rounds
 from ikelab.harness.exchange.small import Small
-from ikelab.harness.exchange.table import Happening, State, step
-from ikelab.harness.exchange.window import Answer, Outstanding, Reply, Window
+from ikelab.harness.exchange.table import IN_CLEAR, Happening, State, known, step
+from ikelab.harness.exchange.window import Answer, Outstanding, Window
 from ikelab.harness.model import (
     IKE_PORT,
     NATT_PORT,
@@ -69,11 +65,10 @@ from ikelab.harness.model import (
 )
 from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.layers.encrypted import IKEv2_Decrypted
-from ikelab.layers.iana import Exchange, Notify, Payload, lookup
+from ikelab.layers.iana import Exchange, Notify, lookup
 from ikelab.layers.message import IKEv2, demux, message, parse_payloads
 from ikelab.layers.notify import IKEv2_Notify
 
-IN_CLEAR = (Exchange.IKE_SA_INIT, Exchange.IKE_SESSION_RESUME)
 NON_ESP_MARKER = bytes(4)  # RFC 3948 2.2
 
 
@@ -141,8 +136,8 @@ class IkeSa:
         self._sent: Counter[tuple[int, bool]] = Counter()
         self._out: deque[Datagram] = deque()
         self._events: deque[Event] = deque()
-        self._in_keys: sk.SkKeys | None = None
-        self._out_keys: sk.SkKeys | None = None
+        self.in_keys: sk.SkKeys | None = None
+        self.out_keys: sk.SkKeys | None = None
 
     # -- what it is --------------------------------------------------------------------------
 
@@ -184,7 +179,7 @@ class IkeSa:
         packet = IKEv2(data)
         seen = Step(now, RECEIVED, datagram.src, datagram.dst, data, _message=packet)
         self.transcript.append(seen)
-        reason = self._unacceptable(packet, data)
+        reason = receiving.unacceptable(self, packet, data)
         if reason:
             self.ignore(seen, reason)
         elif packet.exch_type == Exchange.IKE_SA_INIT:
@@ -192,12 +187,10 @@ class IkeSa:
         elif packet.exch_type == Exchange.IKE_SESSION_RESUME:
             resumption.receive(self, Inbound(packet), seen, datagram, now)
         else:
-            self._receive_protected(packet, seen, datagram, now)
+            self.protected(packet, seen, datagram, now)
 
     def datagrams(self, now: float) -> list[Datagram]:
         """The datagrams that are due by now; one with a later `now` stays (edits can delay)."""
-        if not self._out:
-            return []
         if not self._out:
             return []
         due = [d for d in self._out if d.now <= now]
@@ -340,10 +333,10 @@ class IkeSa:
             known = lookup(Exchange, exchange)
             name = known.name if known else None
             self.applied += [Binding(name, response, edit) for edit in edits]
-            measure = partial(outbox.measured, keys=self._out_keys)
+            measure = partial(outbox.measured, keys=self.out_keys)
             tree = apply.on_message(tree, edits, measure, lenient=lenient)
         ivs = self.entropy if self.conduct.fresh_iv else bytes
-        built = outbox.build(tree, self._out_keys, ivs, edits, self._room(), lenient=lenient)
+        built = outbox.build(tree, self.out_keys, ivs, edits, self._room(), lenient=lenient)
         if exchange in IN_CLEAR:
             init.remember(self, built.messages[0], response, edited=bool(edits))
         elif exchange == Exchange.IKE_INTERMEDIATE and built.plain is not None:
@@ -419,214 +412,15 @@ class IkeSa:
                 Step(now, SENT, copy.src, copy.dst, data, *_plain(earlier), "sent again")
             )
 
-    # -- receiving ---------------------------------------------------------------------------
+    # -- receiving: what a peer with a planted bug does otherwise ------------------------------
 
-    def _unacceptable(self, packet: IKEv2, data: bytes) -> str | None:
-        """Why a message is dropped by its header alone; None where it is not."""
-        header = packet.fields  # all there: whoever called has counted the octets
-        if header["version"] >> 4 != 2:
-            return f"major version {header['version'] >> 4}"
-        if self.conduct.check_length and header["length"] != len(data):
-            return f"the header says {header['length']} octets, {len(data)} came"
-        if header["init_SPI"] != self.spi_i:
-            return "SPIi is not ours"
-        known = any(self.spi_r) and self.state is not State.INIT_SENT
-        if known and header["exch_type"] not in IN_CLEAR and header["resp_SPI"] != self.spi_r:
-            return "SPIr is not ours"
-        if bool(header["flags"] & INITIATOR) == self.initiator:
-            return "the Initiator flag says that we sent it"
-        return None
+    def protected(self, packet: IKEv2, seen: Step, datagram: Datagram, now: float) -> None:
+        """Take a message of this IKE SA that has to be opened."""
+        receiving.protected(self, packet, seen, datagram, now)
 
-    def _receive_protected(self, packet: IKEv2, seen: Step, datagram: Datagram, now: float) -> None:
-        if self._in_keys is None:
-            self.ignore(seen, "no keys yet")
-            return
-        response = bool(packet.fields["flags"] & RESPONSE)
-        if frag.is_fragment(packet):
-            self._receive_fragment(packet, seen, datagram, now)
-            return
-        try:
-            if refuted := self._heeds_the_unprotected(packet):
-                self.end(refuted)
-                return
-            verify = self.conduct.check_icv
-            keys = intermediate.opening(self, packet, self._in_keys)
-            opened, seen.plain = sk.unseal(packet, keys, seen.data, verify=verify)
-        except sk.Refusal as refusal:
-            if response and refusal.kind == "absent" and self._answers_auth(packet):
-                self.judged(Inbound(packet), seen, self.window.waiting.get(packet.id))
-            self.stuck = refusal.kind == "padding" and not self.conduct.survive_oddities
-            self.ignore(seen, f"SK refused: {refusal}")
-            return
-        seen.first_inner = opened.payloads[-1].next_payload
-        self._receive_opened(Inbound(opened), seen, datagram, now)
-
-    def _receive_fragment(self, packet: IKEv2, seen: Step, datagram: Datagram, now: float) -> None:
-        """Keep a fragment; with the last missing one the message is there (RFC 7383 2.6)."""
-        assert self._in_keys is not None
-        keys = intermediate.opening(self, packet, self._in_keys)
-        whole = frag.take(self, packet, seen, keys, datagram, now)
-        if whole is not None:
-            seen.plain, seen.first_inner = whole.plain, whole.first
-            self._receive_opened(Inbound(whole.message), seen, datagram, now)
-
-    def _receive_opened(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
-        if not self.conduct.survive_oddities and misread.odd(it):
-            self.stuck = True
-            return
-        if self.doubtful:
-            reason = it.malformed()
-            if reason:
-                # In CBC the ICV says nothing of SK_e: this may be our own wrong key.
-                self.ignore(seen, f"{reason}; after our edits the peer may have other keys")
-                return
-            self.doubtful = False
-        if not self.conduct.take_any_iv and self._repeats_an_iv(it):
-            self.ignore(seen, "an IV that came before")
-            return
-        if it.response:
-            self._receive_response(it, seen, now)
-        else:
-            self._receive_request(it, seen, datagram, now)
-
-    def _repeats_an_iv(self, it: Inbound) -> bool:
-        """A fault: whether the IV is one that came before."""
-        iv, known = bytes(getattr(it.outer[-1], "iv", b"")), self.ivs
-        self.ivs = known | {iv}
-        return iv in known
-
-    def _heeds_the_unprotected(self, packet: IKEv2) -> str | None:
-        """A fault: what came without protection ends the IKE SA."""
-        clear = Inbound(packet)
-        if self.state is State.ESTABLISHED and small.crashed(self, clear):
-            return "the peer has lost the IKE SA"
-        if self.conduct.require_protection:
-            return None
-        found = clear.errors() or clear.all(Payload.D) or clear.malformed()
-        return "an unprotected message said so" if found else None
-
-    def _answers_auth(self, packet: IKEv2) -> bool:
-        """Whether this is (however unprotected) what came for our IKE_AUTH."""
-        waiting = self.window.waiting.get(packet.id)
-        return bool(waiting and waiting.exchange == packet.exch_type == Exchange.IKE_AUTH)
-
-    def _receive_response(self, it: Inbound, seen: Step, now: float) -> None:
-        waiting = self.window.waiting.get(it.message_id)
-        if not self.conduct.match_ids:
-            waiting = waiting or self.window.outstanding
-        if waiting is None:
-            self.ignore(seen, "answers nothing that is outstanding")
-            return
-        self.heard = now  # RFC 7296 2.4: by a fresh message; a repeated one may be a replay
-        self.judged(it, seen, waiting)
-        if waiting.exchange != it.exchange:
-            self.ignore(seen, "answers with another exchange type")
-            return
-        self.window.settle(waiting.message_id)
-        self.last_response = it
-        self._take_window(it)
-        if it.exchange == Exchange.IKE_AUTH:
-            auth.receive(self, it, seen, waiting.request, now)
-        elif it.exchange == Exchange.IKE_INTERMEDIATE:
-            intermediate.receive(self, it, seen, now)
-        else:
-            self._take_answer(it, seen, waiting, now)
-        self.note(Answered(it.exchange, it.message_id))
-
-    def _take_answer(self, it: Inbound, seen: Step, waiting: Outstanding, now: float) -> None:
-        """A response to what was asked after authentication."""
-        fatal = it.notify(Notify.INVALID_SYNTAX) is not None
-        outcome = "refused" if fatal else "delete" if waiting.closes else ""
-        self.move("recv", it.exchange, "response", outcome)
-        if it.exchange == Exchange.CREATE_CHILD_SA and waiting.context is not None:
-            create.receive(self, it, seen, waiting, now)
-        elif it.exchange == Exchange.IKE_FOLLOWUP_KE and waiting.context is not None:
-            create.followed(self, it, seen, waiting, now)
-        else:
-            info.receive(self, waiting)
-        if not self.over:
-            extensions.answered(self, it, waiting, now)
-        if fatal:
-            # RFC 7296 2.21.3: in both peers, and without a Delete.
-            self.end("the peer answered INVALID_SYNTAX")
-
-    def _receive_request(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
-        kept = self.window.answers.get(it.message_id)
-        if kept and self.conduct.keep_responses:
-            # RFC 7296 2.1: same message ID, same response, and nothing is carried out again.
-            if kept.request == seen.data:
-                seen.note = "came again"
-                self.answer_again(kept, datagram, now)
-            else:
-                self.ignore(seen, "a new message under an answered message ID")
-            return
-        outside = not self.window.takes(it.message_id) and self.conduct.keep_window
-        outside = outside and not small.is_sync(self, it)
-        if outside and not kept:
-            self.ignore(seen, f"message ID {it.message_id}, expected {self.window.expected}")
-            return
-        happening = Happening("recv", _known(it.exchange), "request")
-        early = step(self.state, happening) is None and self.conduct.check_exchange
-        if early and self.conduct.authenticate_first:
-            self.ignore(seen, f"{seen.text().split()[0]} in state {self.state}")
-            return
-        self.heard = now
-        usual, was_up = (self.local, self.remote), self.state is State.ESTABLISHED
-        if self.conduct.float_ports:
-            # RFC 7296 2.11: responses go to where the request came from, with ports swapped.
-            self.local, self.remote = datagram.dst, datagram.src
-        self.judged(it, seen, None)
-        reply = self._serve(it, now)
-        if reply is not None:
-            self._answer(it, seen, reply, now)
-        extensions.served(self, now)
-        if was_up and not self._follows:
-            self.local, self.remote = usual
-
-    @property
-    def _follows(self) -> bool:
-        """Whether all that we send goes to where a fresh message came from (RFC 7296 2.23)."""
-        if self.mobility.agreed:
-            return mobike.adopts(self)  # RFC 4555 3.5: nothing else moves such an IKE SA
-        if self.mobility.agreed:
-            return True  # RFC 4555 3.8: what moves is told, and `mobike` sees to it
-        if self.behind_nat:
-            return not self.conduct.stay_behind_nat
-        return self.conduct.follow_mapping
-
-    def _serve(self, it: Inbound, now: float) -> Reply | None:
-        reason = it.malformed() if self.conduct.check_chain else None
-        if self.config.lenient:
-            reason = reason or misread.refuses(self.conduct, it)
-        if reason:
-            # RFC 7296 2.21.2, 2.21.3: fatal, the IKE SA goes on both sides.
-            outcome = "refused" if self.conduct.end_on_syntax_error else ""
-            return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], outcome, reason)
-        critical = it.critical_unknown()
-        if critical is not None and self.conduct.refuse_critical:
-            # RFC 7296 2.21.2: in IKE_AUTH it means that there will be no IKE SA.
-            outcome = "refused" if it.exchange == Exchange.IKE_AUTH else ""
-            notify = IKEv2_Notify(
-                type=Notify.UNSUPPORTED_CRITICAL_PAYLOAD, notify=bytes([critical])
-            )
-            return Reply([notify], outcome, f"an unknown critical payload {critical}")
-        if not self.conduct.skip_unknown and it.unknown():
-            return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", "unknown payload")
-        self._take_window(it)
-        if not self.conduct.check_exchange and it.has(Payload.AUTH):
-            self.state = State.ESTABLISHED
-            return auth.serve(self, it, now)
-        if it.exchange == Exchange.IKE_AUTH:
-            return auth.serve(self, it, now)
-        if it.exchange == Exchange.IKE_INTERMEDIATE:
-            return intermediate.serve(self, it)
-        if it.exchange == Exchange.CREATE_CHILD_SA:
-            return create.serve(self, it, now)
-        if it.exchange == Exchange.IKE_FOLLOWUP_KE:
-            return addke.serve(self, it, now)
-        if small.is_sync(self, it):
-            return Reply(small.serve_sync(self, it))
-        return info.serve(self, it, extensions.serve_informational(self, it, now))
+    def opened(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
+        """Take a message that was opened."""
+        receiving.opened(self, it, seen, datagram, now)
 
     def announce_window(self) -> list[Any]:
         """Say in IKE_AUTH how many requests we take at once, and take so many (2.3)."""
@@ -635,32 +429,6 @@ class IkeSa:
             return []
         self.window.size = size if self.conduct.honour_window else 1
         return [IKEv2_Notify(type=Notify.SET_WINDOW_SIZE, notify=size.to_bytes(4, "big"))]
-
-    def _take_window(self, it: Inbound) -> None:
-        """RFC 7296 2.3: how many requests the peer takes at once; never less than before."""
-        notify = it.notify(Notify.SET_WINDOW_SIZE)
-        if notify is not None and len(notify.notify) == 4:
-            said = int.from_bytes(bytes(notify.notify), "big")
-            self.window.peer_size = max(self.window.peer_size, said)
-
-    def _answer(self, it: Inbound, seen: Step, reply: Reply, now: float) -> None:
-        _, wire = self.send(
-            it.exchange,
-            it.message_id,
-            reply.payloads,
-            now,
-            response=True,
-            clear=reply.clear,
-            outcome=reply.outcome,
-        )
-        self.window.keep(it.message_id, Answer(seen.data, wire))
-        intermediate.answered(self, it.message_id, self._in_keys)
-        if not self.conduct.survive_refusals and any(is_error(p) for p in reply.payloads):
-            self.stuck = True
-        self.move("send", it.exchange, "response", reply.outcome)
-        if reply.outcome and reply.outcome != MORE:
-            self.end("deleted by the peer" if reply.outcome == "delete" else reply.reason)
-        self.note(Requested(it.exchange, it.message_id))
 
     # -- what the exchange files use ---------------------------------------------------------
 
@@ -671,14 +439,14 @@ class IkeSa:
         assert suite.encr is not None
         ours = sk.SkKeys(suite.encr, suite.integ, keys.sk_ei, keys.sk_ai)
         theirs = sk.SkKeys(suite.encr, suite.integ, keys.sk_er, keys.sk_ar)
-        self._out_keys, self._in_keys = (ours, theirs) if self.initiator else (theirs, ours)
+        self.out_keys, self.in_keys = (ours, theirs) if self.initiator else (theirs, ours)
 
     def move(self, way: str, exchange: int, half: str, outcome: str = "") -> None:
         """Follow the table; what is out of order (edits can do that) leaves the state alone."""
-        known = _known(exchange)
-        following = step(self.state, Happening(way, known, half, outcome))
+        kind = known(exchange)
+        following = step(self.state, Happening(way, kind, half, outcome))
         if following is None and outcome:
-            following = step(self.state, Happening(way, known, half))
+            following = step(self.state, Happening(way, kind, half))
         if following is not None:
             self.state = following
 
@@ -728,16 +496,6 @@ class IkeSa:
         for child in list(self.children.values()):
             self.drop_child(child)
         self.note(Closed(reason))
-
-
-def is_error(payload: Any) -> bool:
-    """Whether a payload is an error notify (RFC 7296 3.10.1)."""
-    return bool(payload.kind == Payload.N and payload.type < 16384)
-
-
-def _known(exchange: int) -> Exchange:
-    """The exchange type, or one that no table row has for an unknown number."""
-    return lookup(Exchange, exchange) or Exchange.GSA_INBAND_REKEY
 
 
 def _plain(seen: Step | None) -> tuple[bytes | None, int]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from ikelab.layers.iana import Exchange
+from ikelab.layers.iana import Exchange, lookup
 
 
 class State(StrEnum):
@@ -124,6 +124,15 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
     # RFC 7296 2.21.2: the initiator that rejects the response deletes with INFORMATIONAL
     (S.AUTH_SENT, H("send", _INFO, "request", "delete")): S.CLOSING,
 }
+
+
+IN_CLEAR = (Exchange.IKE_SA_INIT, Exchange.IKE_SESSION_RESUME)
+"""The exchanges that come before there are keys."""
+
+
+def known(exchange: int) -> Exchange:
+    """The exchange type, or one that no row has for an unknown number."""
+    return lookup(Exchange, exchange) or Exchange.GSA_INBAND_REKEY
 
 
 def step(state: State, happening: Happening) -> State | None:

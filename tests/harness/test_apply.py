@@ -252,8 +252,8 @@ def test_padding_is_what_the_edit_says() -> None:
         [datagram] = talk.i.datagrams(talk.now)
         from ikelab.harness import sk
 
-        assert talk.i._out_keys is not None
-        last = sk.open(IKEv2(datagram.data), talk.i._out_keys, datagram.data).payloads[-1]
+        assert talk.i.out_keys is not None
+        last = sk.open(IKEv2(datagram.data), talk.i.out_keys, datagram.data).payloads[-1]
         return last.pad_length, last.padding
 
     gcm, cbc = SUITES[1], SUITES[0]

@@ -52,18 +52,18 @@ class PlantedSa(IkeSa):
         """Whether this bug is planted."""
         return name in self.bugs
 
-    def _receive_protected(self, packet: IKEv2, seen: Step, datagram: Datagram, now: float) -> None:
+    def protected(self, packet: IKEv2, seen: Step, datagram: Datagram, now: float) -> None:
         if self.has("fragment-number") and frag.is_fragment(packet):
             fragment = packet.payloads[-1]
             places = [None] * int(fragment.frag_total)
             places[int(fragment.frag_number) - 1] = None
         if self.has("short-icv") and self.state is State.ESTABLISHED:
             packet, seen = self._mended(packet, seen)
-        super()._receive_protected(packet, seen, datagram, now)
+        super().protected(packet, seen, datagram, now)
 
     def _mended(self, packet: IKEv2, seen: Step) -> tuple[IKEv2, Step]:
         """The message with the last octet of its ICV as it should be: nobody compares it."""
-        keys = self._in_keys
+        keys = self.in_keys
         assert keys is not None
         for last in range(256):
             data = seen.data[:-1] + bytes([last])
@@ -77,7 +77,7 @@ class PlantedSa(IkeSa):
             return IKEv2(data), seen
         return packet, seen
 
-    def _receive_opened(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
+    def opened(self, it: Inbound, seen: Step, datagram: Datagram, now: float) -> None:
         payloads = chain(seen.first_inner, seen.plain or b"")
         depth = "auth" if it.exchange == Exchange.IKE_AUTH else "established"
         if self.has("late-auth") and depth == "auth" and self.state is State.ESTABLISHED:
@@ -90,7 +90,7 @@ class PlantedSa(IkeSa):
             self._skip_method(it)
         if self.has("wide-selectors"):
             self._widen(payloads)
-        super()._receive_opened(it, seen, datagram, now)
+        super().opened(it, seen, datagram, now)
 
     def _skip_method(self, it: Inbound) -> None:
         auth = it.one(Payload.AUTH)

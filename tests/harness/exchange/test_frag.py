@@ -81,7 +81,7 @@ def crafted(
     sa: IkeSa, number: int, total: int, text: bytes, first: int = 0, message_id: int | None = None
 ) -> Datagram:
     """A fragment with a right ICV and any numbers, as `sa` would send it."""
-    keys = sa._out_keys
+    keys = sa.out_keys
     assert keys is not None
     at = sa.window.next_request if message_id is None else message_id
     header = {"init_SPI": sa.spi_i, "resp_SPI": sa.spi_r, "id": at, "flags": 8 * sa.initiator}
@@ -177,14 +177,14 @@ def test_payloads_in_clear_go_with_the_first_fragment() -> None:
 def test_what_is_put_together_is_what_one_piece_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """2.6: header, payloads in clear and payloads inside are those of the original message."""
     seen: list[list[bytes]] = []
-    received = IkeSa._receive_opened
+    received = IkeSa.opened
 
     def spy(sa: IkeSa, it: Inbound, *rest: object) -> None:
         seen.append([it.message.exch_type, it.flags, it.message_id, it.message.next_payload])
         seen[-1] += [p.kind for p in it.every]
         received(sa, it, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(IkeSa, "_receive_opened", spy)
+    monkeypatch.setattr(IkeSa, "opened", spy)
     edits = [BIG, insert(before="SK", payload=unknown(201))]
     for size in (SIZE, 20_000):
         talk = both(fragment=size)
@@ -543,7 +543,7 @@ def test_padding_of_any_length_is_taken() -> None:
     talk = up(ike=CBC)
     talk.i.inform([], talk.now)
     talk.sent()
-    keys = talk.i._out_keys
+    keys = talk.i.out_keys
     assert keys is not None
     body = bytes([0, 0, 0, 8]) + b"body"
     for number, text in ((1, body[:5]), (2, body[5:])):

@@ -169,7 +169,7 @@ def sealed(
     by: IkeSa, chain: bytes, *, first: int, exchange: int, number: int, response: bool
 ) -> Datagram:
     """A message of this peer with any octets inside a good SK."""
-    keys = by._out_keys
+    keys = by.out_keys
     assert keys is not None
     head = message(
         [IKEv2_Decrypted(next_payload=first)],
