@@ -26,7 +26,7 @@ from ikelab.harness.peer.faults import FAULTS
 from ikelab.harness.rig import MemoryRig, Settings
 from ikelab.harness.runner import Request
 
-OTHERS = 32
+OTHERS = 64
 OWN_VARIANTS = 8  # of one test
 QUIET = ["-p", "no:faulthandler", "--disable-plugin-autoload", "-s"]
 

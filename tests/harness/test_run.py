@@ -70,7 +70,9 @@ def test_an_ordinary_user_runs_everything_in_memory(nobody: tuple[list[str], Pat
 
 
 @pytest.mark.parametrize(
-    ("topology", "expression"), [("direct", FEW), ("direct6", FEW)], ids=["direct", "direct6"]
+    ("topology", "expression"),
+    [("direct", FEW), pytest.param("direct6", FEW, marks=pytest.mark.long)],
+    ids=["direct", "direct6"],
 )
 def test_the_networks_are_green(
     namespaces: None, topology: str, expression: str, tmp_path: Path
@@ -85,7 +87,9 @@ def test_the_networks_are_green(
 
 @pytest.mark.skipif(os.getuid() != 0, reason="the other tests run as an ordinary user already")
 @pytest.mark.parametrize(
-    ("topology", "expression"), [("direct", FEW), ("direct6", FEW)], ids=["direct", "direct6"]
+    ("topology", "expression"),
+    [("direct", FEW), pytest.param("direct6", FEW, marks=pytest.mark.long)],
+    ids=["direct", "direct6"],
 )
 def test_the_networks_are_green_for_an_ordinary_user(
     namespaces: None, topology: str, expression: str, nobody: tuple[list[str], Path]

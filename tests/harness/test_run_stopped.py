@@ -16,9 +16,10 @@ from tests.harness.command import LONG, TIMEOUT, Remains, Terminal, ikelab, star
 
 CTRL_C = b"\x03"
 LIVING = "process"
+DAEMON = "strongswan@trixie"
 
 
-@pytest.fixture(params=["reference", "strongswan@trixie"])
+@pytest.fixture(params=["reference", pytest.param(DAEMON, marks=pytest.mark.long)])
 def words(request: pytest.FixtureRequest, namespaces: None, tmp_path: Path) -> list[str]:
     """A run with namespaces whose second test waits to be interrupted."""
     if request.param != "reference":

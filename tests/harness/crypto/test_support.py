@@ -30,7 +30,7 @@ POSSIBLE = {
     TransformType.INTEG: set(Integ)
     - {Integ.AUTH_DES_MAC, Integ.AUTH_KPDK_MD5}
     - {Integ.AUTH_AES_128_GMAC, Integ.AUTH_AES_192_GMAC, Integ.AUTH_AES_256_GMAC},
-    TransformType.KE: {row for row in Ke if row <= Ke.CURVE448},
+    TransformType.KE: {row for row in Ke if row <= Ke.CURVE448 or row.primitive == "ml-kem"},
 }
 
 

@@ -51,7 +51,7 @@ def run(place: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> Tally:
 
 
 @pytest.mark.parametrize(
-    "kind", ["crash", *(pytest.param(k, marks=pytest.mark.long) for k in ("hang", "leak"))]
+    "kind", [pytest.param(k, marks=pytest.mark.long) for k in ("crash", "hang", "leak")]
 )
 def test_what_a_hook_does_is_reported_with_the_case(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
