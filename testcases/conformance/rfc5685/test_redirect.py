@@ -18,6 +18,7 @@ from ikelab.layers.iana import Exchange, GatewayId, Notify, Payload
 FOLLOWS = Features(follow_redirects=True)
 INIT = Exchange.IKE_SA_INIT
 ELSEWHERE = "10.0.0.99"
+GATEWAYS = 12  # more than twice the default of RFC 5685 7
 
 
 def said(step: Step, kind: int) -> bytes | None:
@@ -35,7 +36,7 @@ def arrivals(responder: Responder, address: str) -> list[Step]:
 
 
 @case("RED-01", "feature")
-@rfc(5685, "3", "4", "5")
+@rfc(5685, "3", "9.3")
 def test_goes_where_it_is_sent_in_ike_sa_init(peer: Tested, responder: Responder) -> None:
     """REDIRECT with its own nonce: it begins anew there, and says where it comes from."""
     peer.start(features=FOLLOWS)
@@ -72,7 +73,7 @@ def test_goes_where_it_is_sent_in_ike_auth(peer: Tested, responder: Responder) -
 
 
 @case("RED-01", "feature")
-@rfc(5685, "7")
+@rfc(5685, "5")
 def test_goes_where_it_is_sent_later(peer: Tested, responder: Responder) -> None:
     """REDIRECT in INFORMATIONAL is answered; then it goes, and the old IKE SA is deleted."""
     peer.start(features=FOLLOWS)
@@ -97,7 +98,7 @@ WRONG = {
 
 
 @case("RED-02")
-@rfc(5685, "4")
+@rfc(5685, "3")
 @pytest.mark.parametrize("nonce", WRONG.values(), ids=WRONG)
 def test_ignores_a_redirect_with_another_nonce(
     peer: Tested, responder: Responder, nonce: bytes
@@ -124,7 +125,7 @@ ODD = {
 
 
 @case("RED-02", "policy")
-@rfc(5685, "4", "9")
+@rfc(5685, "3", "9.2")
 @pytest.mark.parametrize("data", ODD.values(), ids=ODD)
 def test_survives_a_redirect_to_nowhere(peer: Tested, responder: Responder, data: bytes) -> None:
     """An identity that is none is followed by nobody, and an honest gateway serves it later."""
@@ -145,7 +146,10 @@ def test_survives_a_redirect_to_nowhere(peer: Tested, responder: Responder, data
 @case("RED-01", "SHOULD")
 @rfc(5685, "7")
 def test_does_not_follow_redirects_without_end(peer: Tested, responder: Responder) -> None:
-    """Two gateways that send it to each other are left alone after a few times."""
+    """Two gateways that send it to each other are left alone after a few times.
+
+    Five in five minutes is the RFC's default alone, so twelve are let pass and the number is told.
+    """
     peer.start(features=FOLLOWS)
     other = responder.spare()
 
@@ -163,10 +167,10 @@ def test_does_not_follow_redirects_without_end(peer: Tested, responder: Responde
         there(responder.heard(INIT)[-1].dst[0])
 
     gateways = {(step.dst[0], bytes(step.message.init_SPI)) for step in responder.heard(INIT)}
-    peer.observe(f"{len(gateways)} gateways tried")
+    peer.observe(f"{len(gateways)} gateways tried, of {GATEWAYS} let pass")
     if len(gateways) < 2:
         raise Unsupported("it follows no redirect")
-    assert len(gateways) <= 12, f"{len(gateways)} gateways were tried"
+    assert len(gateways) <= GATEWAYS, f"{len(gateways)} gateways were tried"
     assert peer.alive()
 
 
@@ -174,7 +178,7 @@ def test_does_not_follow_redirects_without_end(peer: Tested, responder: Responde
 
 
 @case("RED-01", "feature")
-@rfc(5685, "4")
+@rfc(5685, "3")
 def test_sends_an_initiator_away_in_ike_sa_init(peer: Tested, initiator: Initiator) -> None:
     """REDIRECT in place of an IKE SA names the gateway and repeats the nonce; SPIr is zero."""
     peer.start(features=Features(redirect=Redirect(ELSEWHERE)))
@@ -205,7 +209,7 @@ def test_sends_an_initiator_away_in_ike_auth(peer: Tested, initiator: Initiator)
 
 
 @case("RED-01", "feature")
-@rfc(5685, "7")
+@rfc(5685, "5")
 def test_sends_an_initiator_away_later(peer: Tested, initiator: Initiator) -> None:
     """REDIRECT in an INFORMATIONAL request of its own names the gateway."""
     peer.start()
@@ -226,12 +230,19 @@ def test_sends_an_initiator_away_later(peer: Tested, initiator: Initiator) -> No
 
 
 @case("RED-01")
-@rfc(5685, "3", "4")
+@rfc(5685, "3")
 def test_sends_nobody_away_who_does_not_follow(peer: Tested, initiator: Initiator) -> None:
-    """Without REDIRECT_SUPPORTED there is no REDIRECT, and the IKE SA comes up here."""
+    """Without REDIRECT_SUPPORTED there is no REDIRECT; whether it has room for us is its affair."""
     peer.start(features=Features(redirect=Redirect(ELSEWHERE)))
+    sa = initiator.session()
 
-    sa = initiator.establish()
+    sa.init()
+    if sa.state is State.INIT_DONE:
+        sa.auth()
 
-    assert sa.violations == []
-    assert peer.disagreements(sa) == []
+    peer.observe(sa.reply.outcome)
+    received = [p for step in sa.received() for p in step.inner() or step.message.payloads]
+    sent_away = [p for p in received if p.kind == Payload.N and p.type == Notify.REDIRECT]
+    assert received, f"no answer\n{sa}"
+    assert not sent_away, f"REDIRECT, unasked\n{sa}"
+    assert peer.alive()
