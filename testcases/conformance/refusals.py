@@ -8,7 +8,7 @@ from __future__ import annotations
 from ikelab.harness.endpoint import Session
 from ikelab.harness.exchange.table import State
 from ikelab.harness.reply import Reply
-from ikelab.harness.rig import Tested
+from ikelab.harness.tested import MOMENT, SETTLING, Tested
 from ikelab.layers.iana import Payload
 
 # Kept for a while, to repeat the refusal to who asks again (RFC 7296 2.1).
@@ -21,8 +21,16 @@ def refused(peer: Tested, sa: Session, reply: Reply) -> None:
     assert not reply.has(Payload.AUTH), f"the response authenticates the peer\n{sa}"
     assert reply.silent or reply.protected, f"the refusal came in clear\n{sa}"
     assert peer.alive(), f"the peer ended\n{sa}"
-    seen = peer.sa(sa)
-    dropped = reply.silent and seen is not None and seen.state != "ESTABLISHED"
-    gone = seen is None or seen.state in ENDING
-    assert gone or dropped, "the peer keeps an IKE SA that failed to authenticate"
+    assert _let_go(peer, sa, reply), "the peer keeps an IKE SA that failed to authenticate"
     assert sa.violations == []
+
+
+def _let_go(peer: Tested, sa: Session, reply: Reply) -> bool:
+    """Whether the peer gives it up; it may say so a moment after it answered."""
+    for _ in range(SETTLING):
+        seen = peer.sa(sa)
+        dropped = reply.silent and seen is not None and seen.state != "ESTABLISHED"
+        if seen is None or seen.state in ENDING or dropped:
+            return True
+        sa.wait(lambda: False, MOMENT)
+    return False
