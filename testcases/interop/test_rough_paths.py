@@ -7,15 +7,19 @@ from functools import cache
 from ikelab.harness.crossing import Crossing
 from ikelab.harness.endpoint import Initiator, Responder, Session
 from ikelab.harness.esp.ping import ping
+from ikelab.harness.exchange.table import State
+from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pki import Certificates, Pki
 from ikelab.harness.pytest_plugin import case, rfc, topology
 from ikelab.harness.tested import Tested
-from ikelab.layers.iana import Payload
+from ikelab.harness.transcript import Step
+from ikelab.layers.iana import Exchange, Notify, Payload
 from ikelab.testcases.tunnels import SILENCE
 
 ROUGH = topology("loss", "delay", "duplicate", "reorder", "corrupt")
 # No router here loses or damages two packets of one direction in a row.
 OFTEN = (0.25,) * 12
+INIT = Exchange.IKE_SA_INIT
 PATIENCE = 20.0  # seconds, for who repeats by its own timers
 ROUNDS = 3
 CHAIN = 4000  # octets of certificates, more than any path here takes at once
@@ -81,6 +85,13 @@ def test_makes_its_way_over_a_rough_path(peer: Tested, responder: Responder) -> 
     assert_lives(peer, sa)
 
 
+def needs_fragments(steps: list[Step]) -> None:
+    """Unsupported where no first message of the peer announces RFC 7383."""
+    payloads = [p for step in steps for p in step.message.payloads if p.kind == Payload.N]
+    if all(p.type != Notify.IKEV2_FRAGMENTATION_SUPPORTED for p in payloads):
+        raise Unsupported("it does not announce IKEV2_FRAGMENTATION_SUPPORTED")
+
+
 def assert_fragmented(sa: Session, path: Crossing, link: str, mtu: int) -> None:
     """Both IKE_AUTH messages went as fragments of RFC 7383, and IP had nothing to fragment."""
     for steps in (sa.sent(), sa.received()):
@@ -104,7 +115,11 @@ def test_fits_through_where_ip_fragments_do_not(
     both = Certificates(pki(), "initiator")
     peer.start(fragment=1280, **both.theirs())
 
-    sa = initiator.establish(fragment=1280, **both.ours())
+    sa = initiator.init(fragment=1280, **both.ours())
+    assert sa.state is State.INIT_DONE, f"IKE_SA_INIT did not succeed\n{sa}"
+    needs_fragments([step for step in sa.received() if step.message.exch_type == INIT])
+    sa.auth()
+    assert sa.established, f"IKE_AUTH did not succeed\n{sa}"
 
     assert_fragmented(sa, path, "far", 1500)
     assert peer.disagreements(sa) == []
@@ -122,6 +137,8 @@ def test_gets_through_where_ip_fragments_do_not(
     responder.listen(fragment=1280, **both.ours())
 
     peer.initiate()
+    assert responder.pump(lambda: bool(responder.heard(INIT)), 4.0), "the peer sent no request"
+    needs_fragments(responder.heard(INIT))
     sa = responder.accept()
 
     assert_fragmented(sa, path, "far", 1500)
