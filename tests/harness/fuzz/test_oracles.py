@@ -28,7 +28,8 @@ def hooked(data: bytes) -> Case:
 def run(place: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> Tally:
     """A run into whose cases the one of the hook is mixed: rarely, for a leak often."""
     often = 3 if SWELL in bytes(str(case), "ascii") else 70
-    monkeypatch.setattr(ground, "PATIENCE", 0.3)
+    swells = SWELL in bytes(str(case), "ascii")
+    monkeypatch.setattr(ground, "PATIENCE", 1.0 if swells else 0.3)  # who only swells does answer
     monkeypatch.setattr(fuzzer, "EVERY", 0.0)
     with process_rig() as rig:
         made = Fuzzer(cast("Rig", rig), RunFolder(place, {}), 1, campaigns.find(["init"]))
@@ -41,7 +42,7 @@ def run(place: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> Tally:
             return case if count[0] % often == 0 else plain()
 
         monkeypatch.setattr(maker, "case", mixed)
-        seconds = 25.0
+        seconds = 60.0  # it ends with the first finding
 
         def show(tally: Tally) -> None:
             if tally.findings:

@@ -83,7 +83,8 @@ def test_many_cases_read_as_tshark_reads_them(
 ) -> None:
     """Rekeys, fragments, cookies, and what edits do to messages."""
     run = tmp_path / "run"
-    run_into(run, "rekey or fragments_together or cookie")
+    # RFC 9370 changes keys under the SPIs of an IKE SA, and tshark's table has one row for them.
+    run_into(run, "(rekey or fragments_together or cookie) and not following_exchanges")
     messages, unequal = compared(run, ask_tshark)
     assert messages >= 200
     assert unequal == [], "\n".join(unequal)
