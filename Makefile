@@ -19,14 +19,13 @@ demo:
 	@sh .ci/venv
 	@$(BIN)/python -m ikelab.harness.demo
 
-# Three at once on two cores: much of it waits for daemons to say nothing.
 test: venv
-	$(BIN)/pytest -n 3 -q
+	$(BIN)/pytest -n 2 -q
 	@$(MAKE) --no-print-directory lint
 
 # Some seconds each: what CI and a release need, and a change to a line of code does not.
 test-long: venv
-	$(BIN)/pytest -n 4 -q -m long
+	$(BIN)/pytest -n 2 -q -m long
 
 lint: venv $(LINK)
 	$(BIN)/ruff check .

@@ -17,6 +17,8 @@ from ikelab.harness.peer.faults import FAULTS
 from ikelab.harness.peer.path_faults import ON_PATHS
 from tests.harness.command import environment
 
+pytestmark = pytest.mark.long
+
 # What shows on a path only is looked for there, by tests/harness/test_networks.py.
 HERE = [name for name in FAULTS if name not in ON_PATHS]
 PROGRAM = Path(__file__).with_name("fault_matrix.py")
