@@ -87,6 +87,10 @@ def _entry(path: Path, name: str, table: Any) -> Entry:
             raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, _KEYS)}")
         if not isinstance(value, _KEYS[key]):  # type: ignore[arg-type]
             raise ConfigError(f"{where}: {key} is of the wrong type")
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{where}: {key} is a list of texts")
+        if key in ("port", "local_port") and not 0 < value < 1 << 16:
+            raise ConfigError(f"{where}: {key} {value} is no port: 1 to 65535 are")
     missing = [key for key in _NEEDED if key not in table]
     if missing:
         raise ConfigError(f"{where}: {', '.join(missing)} missing")
