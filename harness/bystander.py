@@ -130,6 +130,7 @@ def summary(it: Evidence) -> dict[str, Any]:
         "spi_i": session.spis.i.hex() if session else None,
         "spi_r": session.spis.r.hex() if session else None,
         "messages": len(session.messages) if session else 0,
+        "protected": sum(m.sealed is not None for s in it.wire.sessions for m in s.messages),
         "decrypted": it.wire.decrypted,
         "children": [[c.spis.i.hex(), c.spis.r.hex()] for c in facts.children(session)]
         if session

@@ -47,7 +47,9 @@ def test_two_charons_the_wire_and_an_echo_agree(daemon, tmp_path):
         assert (row["peer"], row["id"]) == (daemon, f"matrix::{daemon}[{proof}]")
         cell = tmp_path / "run" / row["folder"]
         told = json.loads((cell / "witnesses.json").read_text())
-        assert told["echo"] and told["wire"]["decrypted"] == 2
+        assert told["echo"]
+        # More than two where a busy machine made the initiator repeat its request (RFC 7296 2.1).
+        assert told["wire"]["decrypted"] == told["wire"]["protected"] >= 2
         assert told["wire"]["spi_r"] == told["initiator"]["spi_r"] == told["responder"]["spi_r"]
         [[spi_i, spi_r]] = told["wire"]["children"]
         assert (spi_i, spi_r) == (told["initiator"]["child_in"], told["responder"]["child_in"])
