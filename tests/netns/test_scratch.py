@@ -39,6 +39,18 @@ def holder(place: Path) -> tuple[subprocess.Popen[str], Path]:
     return process, Path(process.stdout.readline().strip())
 
 
+def helper(folder: Path) -> subprocess.Popen[bytes]:
+    """What a guest kernel leaves behind, named by its command line as soon as it has spoken."""
+    program = "print('up', flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, f"uml_dir={folder}/"], stdin=-1, stdout=-1
+    )
+    assert process.stdout
+    # exec() is over for its parent before /proc shows the new command line: its word is later.
+    assert process.stdout.readline() == b"up\n"
+    return process
+
+
 def test_what_lives_stays_and_what_was_killed_goes(place: Path) -> None:
     alive, kept = holder(place)
     killed, left = holder(place)
@@ -63,19 +75,16 @@ def test_folders_of_others_are_left_alone(place: Path) -> None:
 
 def test_the_helpers_of_a_dead_guest_are_ended(place: Path) -> None:
     killed, left = holder(place)
-    other = subprocess.Popen([sys.executable, "-c", "input()", f"uml_dir={place}/"], stdin=-1)
-    helper = subprocess.Popen(
-        [sys.executable, "-c", "input()", f"uml_dir={left}/"], stdin=subprocess.PIPE
-    )
+    other, doomed = helper(place), helper(left)
     killed.kill()
     killed.communicate()
 
     assert scratch.sweep() == [left]
 
-    assert helper.wait(10) == -signal.SIGKILL
+    assert doomed.wait(10) == -signal.SIGKILL
     assert other.poll() is None
     other.communicate(b"\n")
-    helper.communicate()
+    doomed.communicate()
 
 
 def test_closing_twice_is_closing_once(place: Path) -> None:
