@@ -18,7 +18,7 @@ from typing import Any
 from ikelab.harness.errors import ConfigError, nearest
 from ikelab.layers.iana import Exchange
 
-Value = int | bytes | str | bool | float | None
+Value = int | bytes | str | bool | float | tuple[int, bytes] | None
 
 
 class Stage(StrEnum):
@@ -324,7 +324,7 @@ def certreq(encoding: int, data: bytes) -> PayloadSpec:
 
 def cp(kind: int, *attributes: int | tuple[int, bytes]) -> PayloadSpec:
     """A Configuration payload: its type, then attributes as a type or (type, value)."""
-    return PayloadSpec("cp", (), (kind, *attributes))  # type: ignore[arg-type]
+    return PayloadSpec("cp", (), (kind, *attributes))
 
 
 def _options(**values: Any) -> tuple[tuple[str, Any], ...]:

@@ -86,7 +86,7 @@ def _printed() -> dict[Transform, str]:
 
 
 # The PRF that a proposal string means when it names an integrity algorithm and no PRF.
-_PRF_OF_INTEG = {
+_PRF_OF_INTEG: dict[int, Prf] = {
     Integ.AUTH_HMAC_MD5_96: Prf.PRF_HMAC_MD5,
     Integ.AUTH_HMAC_SHA1_96: Prf.PRF_HMAC_SHA1,
     Integ.AUTH_HMAC_SHA2_256_128: Prf.PRF_HMAC_SHA2_256,
@@ -184,7 +184,7 @@ class Suite:
         return replace(self, transforms=tuple(kept))
 
     def __str__(self) -> str:
-        integ = [_PRF_OF_INTEG.get(t.id) for t in self.of(TransformType.INTEG)]  # type: ignore[call-overload]
+        integ = [_PRF_OF_INTEG.get(t.id) for t in self.of(TransformType.INTEG)]
         implied = [Transform(TransformType.PRF, p) for p in integ if p is not None]
         order = (TransformType.ENCR, TransformType.INTEG, TransformType.PRF)
         words = [

@@ -131,8 +131,12 @@ def _raw(payload: Any, label: str) -> tuple[str, dict[str, Any]]:
     return f"{label}({len(data)} octets)", {"data": data.hex()}
 
 
+# RFC 7296 1.2 writes SAi1 in IKE_SA_INIT and SAi2 in IKE_AUTH.
+_STEPS: dict[int, str] = {Exchange.IKE_SA_INIT: "1", Exchange.IKE_AUTH: "2"}
+
+
 def _sa(payload: Any, exchange: int, side: str) -> tuple[str, dict[str, Any]]:
-    step = {Exchange.IKE_SA_INIT: "1", Exchange.IKE_AUTH: "2"}.get(exchange, "")  # type: ignore[call-overload]
+    step = _STEPS.get(exchange, "")
     proposals = []
     for proposal in payload.proposal:
         suite = suite_of(proposal)

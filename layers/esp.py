@@ -83,8 +83,8 @@ class ESP_Decrypted(Wire):
         values["pad_length"] = pad
 
     def self_build(self, index: int = 0, after: int | None = None) -> bytes:
-        if self.clean():
-            return self.raw_packet_cache  # type: ignore[return-value]
+        if self.raw_packet_cache is not None and self.clean():
+            return self.raw_packet_cache
         values = {**self.default_fields, **self.fields}
         if values["pad_length"] is None:
             values["pad_length"] = len(values["padding"] or b"") & 0xFF

@@ -10,6 +10,10 @@ import contextlib
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
     load_pem_private_key,
@@ -20,6 +24,7 @@ from ikelab.harness.crypto.tls_identity import TlsFailed, TlsIdentity
 from ikelab.harness.errors import ConfigError
 
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+_Private = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 _ENOUGH = 1 << 20
 _OP_LEGACY_SERVER_CONNECT = 4
 
@@ -72,6 +77,14 @@ class Tls:
         return bytes(self._connection.export_keying_material(label, octets, context))
 
 
+def _private(data: bytes) -> _Private:
+    load = load_pem_private_key if data.startswith(b"-----") else load_der_private_key
+    key = load(data, None)
+    if not isinstance(key, _Private):
+        raise ConfigError(f"TLS takes a key for RSA, ECDSA or EdDSA, not a {type(key).__name__}")
+    return key
+
+
 def _context(identity: TlsIdentity) -> SSL.Context:
     if identity.version not in VERSIONS:
         raise ConfigError(f"TLS {identity.version} is not spoken; there are {', '.join(VERSIONS)}")
@@ -85,8 +98,7 @@ def _context(identity: TlsIdentity) -> SSL.Context:
         made.use_certificate(_certificate(data))
     for data in identity.chain[1:]:
         made.add_extra_chain_cert(_certificate(data))
-    load = load_pem_private_key if identity.key.startswith(b"-----") else load_der_private_key
-    made.use_privatekey(load(identity.key, None))  # type: ignore[arg-type]
+    made.use_privatekey(_private(identity.key))
     store = made.get_cert_store()
     assert store is not None
     for data in identity.anchors:

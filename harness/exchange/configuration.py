@@ -15,7 +15,7 @@ from ikelab.layers.iana import CfgAttr, CfgType, Notify, Payload, lookup
 if TYPE_CHECKING:
     from ikelab.harness.exchange.sa import IkeSa
 
-ADDRESSES = {CfgAttr.INTERNAL_IP4_ADDRESS: 4, CfgAttr.INTERNAL_IP6_ADDRESS: 6}
+ADDRESSES: dict[int, int] = {CfgAttr.INTERNAL_IP4_ADDRESS: 4, CfgAttr.INTERNAL_IP6_ADDRESS: 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def answer(sa: IkeSa, it: Inbound) -> Given:
     ends: list[TS] = []
     failed = False
     for kind in dict.fromkeys(asked):
-        version = ADDRESSES.get(kind)  # type: ignore[call-overload]
+        version = ADDRESSES.get(kind)
         # 3.15.4: a type of address that is not there to give is ignored.
         there = version is not None and (pool.has(version) or not sa.conduct.skip_versions)
         if version is None or not there:

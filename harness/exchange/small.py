@@ -205,7 +205,9 @@ def is_sync(sa: IkeSa, it: Inbound) -> bool:
 
 def serve_sync(sa: IkeSa, it: Inbound) -> list[Any]:
     """Take the larger values on both sides, and say which (5.1)."""
-    data = bytes(it.notify(SYNC).notify)  # type: ignore[union-attr]
+    notify = it.notify(SYNC)
+    assert notify is not None, "is_sync() comes first"
+    data = bytes(notify.notify)
     sends, receives = int.from_bytes(data[4:8], "big"), int.from_bytes(data[8:12], "big")
     window = sa.window
     window.expected = max(window.expected, sends)

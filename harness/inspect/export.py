@@ -174,10 +174,11 @@ class _Names:
     def _notify(self, found: Packet, data: bytes, at: int, stop: int) -> bytes:
         start = at + 8 + data[at + 5]
         kind, value = data[at + 6] << 8 | data[at + 7], data[start:stop]
-        end = {
+        ends: dict[int, Address] = {
             Notify.NAT_DETECTION_SOURCE_IP: found.src,
             Notify.NAT_DETECTION_DESTINATION_IP: found.dst,
-        }.get(kind)  # type: ignore[call-overload]
+        }
+        end = ends.get(kind)
         if end is not None:
             spis = data[:8], data[8:16]
             same = nat_detection(*spis, *end) == value

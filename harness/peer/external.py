@@ -31,7 +31,7 @@ from ikelab.layers.iana import Protocol
 
 FILE = "ikelab.toml"
 COMMAND_TIME = 20.0  # seconds that a user's command may take
-_KEYS = {
+_KEYS: dict[str, type | tuple[type, ...]] = {
     "address": str, "local_address": str, "port": int, "local_port": int, "psk": str, "id": str,
     "our_id": str, "ike": list, "esp": list, "local_ts": (str, list), "remote_ts": (str, list),
     "initiate": str, "version": str, "cookies": bool, "fragment": int,
@@ -85,11 +85,11 @@ def _entry(path: Path, name: str, table: Any) -> Entry:
     for key, value in table.items():
         if key not in _KEYS:
             raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, _KEYS)}")
-        if not isinstance(value, _KEYS[key]):  # type: ignore[arg-type]
+        if not isinstance(value, _KEYS[key]):
             raise ConfigError(f"{where}: {key} is of the wrong type")
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
             raise ConfigError(f"{where}: {key} is a list of texts")
-        if key in ("port", "local_port") and not 0 < value < 1 << 16:
+        if isinstance(value, int) and key.endswith("port") and not 0 < value < 1 << 16:
             raise ConfigError(f"{where}: {key} {value} is no port: 1 to 65535 are")
     missing = [key for key in _NEEDED if key not in table]
     if missing:

@@ -29,7 +29,7 @@ PAYLOADS: dict[str, Payload] = {
     "ENCR": Payload.SK, "TSi": Payload.TSI, "TSr": Payload.TSR, "DELETE": Payload.D,
     "ENCR_FRAG": Payload.SKF, "SKF": Payload.SKF, "NONE": Payload.NONE,
 }  # fmt: skip
-_PAYLOAD_NAMES = {number: name for name, number in reversed(PAYLOADS.items())}
+_PAYLOAD_NAMES: dict[int, str] = {number: name for name, number in reversed(PAYLOADS.items())}
 
 _TRANSFORMS: dict[int, dict[str, int]] = {
     TransformType.ENCR: {
@@ -59,7 +59,7 @@ _NOTIFIES = {
     "ESP_TFC_NO_SUPPORT": Notify.ESP_TFC_PADDING_NOT_SUPPORTED,
     "NON_FIRST_FRAGS": Notify.NON_FIRST_FRAGMENTS_ALSO,
 }
-_NOTIFY_NAMES = {number: name for name, number in _NOTIFIES.items()}
+_NOTIFY_NAMES: dict[int, str] = {number: name for name, number in _NOTIFIES.items()}
 
 VENDORS = frozenset(
     ("(CUSTOM)", "DELETE-REASON", "CISCO-DELETE-REASON", "CISCO-GRANITE", "CISCO-DYNAMIC-ROUTE",
@@ -75,7 +75,8 @@ METHODS = {
     "ECDSA-521": AuthMethod.ECDSA_WITH_SHA_512_ON_THE_P_521_CURVE,
     "NULL": AuthMethod.NULL_AUTHENTICATION, "DIGITAL-SIGNATURE": AuthMethod.DIGITAL_SIGNATURE,
 }  # fmt: skip
-_METHOD_NAMES = {number: name for name, number in METHODS.items()}
+_SN_NAMES: dict[int, str] = {Sn.NO_ESN: "Don't use ESN", Sn.ESN: "Use ESN"}
+_METHOD_NAMES: dict[int, str] = {number: name for name, number in METHODS.items()}
 
 ID_TYPES = {
     "IPv4 address": IdType.ID_IPV4_ADDR, "FQDN": IdType.ID_FQDN,
@@ -83,7 +84,7 @@ ID_TYPES = {
     "DER ASN1 DN": IdType.ID_DER_ASN1_DN, "DER ASN1 GN": IdType.ID_DER_ASN1_GN,
     "Group name": IdType.ID_KEY_ID,
 }  # fmt: skip
-_ID_NAMES = {number: name for name, number in ID_TYPES.items()}
+_ID_NAMES: dict[int, str] = {number: name for name, number in ID_TYPES.items()}
 
 ATTRIBUTES: dict[str, int] = {
     "internal IP4 address": CfgAttr.INTERNAL_IP4_ADDRESS,
@@ -101,7 +102,7 @@ _ATTRIBUTE_NAMES = {number: name for name, number in ATTRIBUTES.items()}
 
 def payload_name(kind: int, notify: int | None = None) -> str:
     """`SA`, `NOTIFY(INITIAL_CONTACT)`, `Unknown - 200`."""
-    name = _PAYLOAD_NAMES.get(kind, f"Unknown - {int(kind)}")  # type: ignore[call-overload]
+    name = _PAYLOAD_NAMES.get(kind, f"Unknown - {int(kind)}")
     return f"{name}({notify_name(notify)})" if kind == Payload.N and notify is not None else name
 
 
@@ -113,7 +114,7 @@ def payload_number(name: str) -> int:
 def notify_name(number: int) -> str:
     """IOS's name of a notify type."""
     known = lookup(Notify, number)
-    return _NOTIFY_NAMES.get(known) or (known.iana if known else f"Unknown - {number}")  # type: ignore[arg-type]
+    return _NOTIFY_NAMES.get(number) or (known.iana if known else f"Unknown - {number}")
 
 
 def notify_number(name: str) -> int:
@@ -127,7 +128,7 @@ def notify_number(name: str) -> int:
 def transform_name(kind: int, number: int) -> str:
     """`AES-CBC`, `SHA96`, `DH_GROUP_1024_MODP/Group 2`, `Don't use ESN`."""
     if kind == TransformType.SN:
-        return {Sn.NO_ESN: "Don't use ESN", Sn.ESN: "Use ESN"}.get(number, f"Unknown - {number}")  # type: ignore[call-overload,no-any-return]
+        return _SN_NAMES.get(number, f"Unknown - {number}")
     group = lookup(Ke, number)
     if kind in _TRANSFORM_NAMES:
         return _TRANSFORM_NAMES[kind].get(number, f"Unknown - {number}")
@@ -159,12 +160,12 @@ def transform_number(kind: int, name: str) -> int | None:
 
 def method_name(number: int) -> str:
     """IOS's word for an authentication method."""
-    return _METHOD_NAMES.get(number, f"Unknown - {int(number)}")  # type: ignore[call-overload,no-any-return]
+    return _METHOD_NAMES.get(number, f"Unknown - {int(number)}")
 
 
 def id_name(number: int) -> str:
     """IOS's word for an identification type."""
-    return _ID_NAMES.get(number, f"Unknown - {int(number)}")  # type: ignore[call-overload,no-any-return]
+    return _ID_NAMES.get(number, f"Unknown - {int(number)}")
 
 
 def id_number(name: str) -> int:

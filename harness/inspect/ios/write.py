@@ -157,8 +157,8 @@ class _Writer:
         for index, (payload, row) in enumerate(zip_longest(payloads, rows[: len(payloads)])):
             length = row.length if row is not None else _length(payload)
             follows = nexts[index]
-            if payload.kind == Payload.SK and self.half.inner():
-                follows = words.payload_name(self.half.inner()[0].kind).partition("(")[0]  # type: ignore[index]
+            if payload.kind == Payload.SK and (inner := self.half.inner()):
+                follows = words.payload_name(inner[0].kind).partition("(")[0]
             if not self.sent and payload.kind == Payload.V:
                 yield f"IKEv2:Parse Vendor Specific Payload: {_vendor(payload, row)}"
             if not self.sent and payload.kind == Payload.N:

@@ -27,7 +27,7 @@ _HARMLESS = {
     Notify.NO_ADDITIONAL_SAS,
 }
 """What collisions and limits are answered with: asked again later, it works."""
-_CHANGES = {
+_CHANGES: dict[int, str] = {
     Notify.FAILED_CP_REQUIRED: "the responder gives children only to who asks for an address: let "
     "the initiator request one",
     Notify.INTERNAL_ADDRESS_FAILURE: "the responder has no address to give: look at its pool",
@@ -68,7 +68,7 @@ def _one(story: Story, exchange: Exchange, kind: int, frame: int) -> Explanation
         cause=label.lower(),
         sentence=f"{called(exchange)} is refused with {label}",
         evidence=(f"see {listed(where)}",),
-        change=_CHANGES.get(kind, "look at the log of the end that refuses"),  # type: ignore[call-overload]
+        change=_CHANGES.get(kind, "look at the log of the end that refuses"),
         frames=where,
     )
 

@@ -180,10 +180,11 @@ def _redirect(exchange: Exchange) -> Explanation:
 
 def _other(story: Story, exchange: Exchange, kind: int) -> Explanation:
     label = name(Notify, kind)
-    change = {
+    changes: dict[int, str] = {
         Notify.INVALID_MAJOR_VERSION: "the responder speaks another version of IKE only",
         Notify.INVALID_SYNTAX: "the responder could not read the request: see --format tree",
-    }.get(kind, "look at the responder's log")  # type: ignore[call-overload]
+    }
+    change = changes.get(kind, "look at the responder's log")
     return Explanation(
         cause=label.lower(),
         sentence=f"The responder refuses IKE_SA_INIT with {label}",

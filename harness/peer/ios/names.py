@@ -21,27 +21,27 @@ from ikelab.layers.iana import (
     name,
 )
 
-_ESP = {
+_ESP: dict[int, str] = {
     Encr.ENCR_DES: "esp-des", Encr.ENCR_3DES: "esp-3des", Encr.ENCR_NULL: "esp-null",
     Encr.ENCR_AES_CBC: "esp-aes", Encr.ENCR_AES_GCM_16: "esp-gcm",
     Encr.ENCR_NULL_AUTH_AES_GMAC: "esp-gmac",
 }  # fmt: skip
-_HMACS = {
+_HMACS: dict[int, str] = {
     Integ.AUTH_HMAC_MD5_96: "md5", Integ.AUTH_HMAC_SHA1_96: "sha",
     Integ.AUTH_HMAC_SHA2_256_128: "sha256", Integ.AUTH_HMAC_SHA2_384_192: "sha384",
     Integ.AUTH_HMAC_SHA2_512_256: "sha512",
 }  # fmt: skip
-_ASA_IKE = {
+_ASA_IKE: dict[int, str] = {
     Encr.ENCR_DES: "des", Encr.ENCR_3DES: "3des", Encr.ENCR_AES_CBC: "aes",
     Encr.ENCR_AES_GCM_16: "aes-gcm", Encr.ENCR_NULL: "null",
     Encr.ENCR_NULL_AUTH_AES_GMAC: "aes-gmac",
 }  # fmt: skip
-_ASA_ESP_HMACS = {
+_ASA_ESP_HMACS: dict[int, str] = {
     Integ.AUTH_HMAC_MD5_96: "md5", Integ.AUTH_HMAC_SHA1_96: "sha-1",
     Integ.AUTH_HMAC_SHA2_256_128: "sha-256", Integ.AUTH_HMAC_SHA2_384_192: "sha-384",
     Integ.AUTH_HMAC_SHA2_512_256: "sha-512",
 }  # fmt: skip
-_PRFS = {
+_PRFS: dict[int, str] = {
     Prf.PRF_HMAC_MD5: "md5", Prf.PRF_HMAC_SHA1: "sha", Prf.PRF_HMAC_SHA2_256: "sha256",
     Prf.PRF_HMAC_SHA2_384: "sha384", Prf.PRF_HMAC_SHA2_512: "sha512",
 }  # fmt: skip
@@ -74,30 +74,30 @@ def esp_words(suite: Suite, cipher: Transform | None, integ: Transform | None) -
     words = []
     if suite.protocol == Protocol.AH:
         assert integ is not None
-        return f"ah-{_said(_HMACS, integ)}-hmac"  # type: ignore[arg-type]
+        return f"ah-{_said(_HMACS, integ)}-hmac"
     if cipher is not None:
-        words.append(_said(_ESP, cipher))  # type: ignore[arg-type]
+        words.append(_said(_ESP, cipher))
         sized = {Encr.ENCR_AES_CBC, Encr.ENCR_AES_GCM_16, Encr.ENCR_NULL_AUTH_AES_GMAC}
         if cipher.id in sized and cipher.key_bits != 128:
             words.append(str(cipher.key_bits))
     if integ is not None and integ.id != Integ.NONE:
-        words.append(f"esp-{_said(_HMACS, integ)}-hmac")  # type: ignore[arg-type]
+        words.append(f"esp-{_said(_HMACS, integ)}-hmac")
     return " ".join(words)
 
 
 def asa_cipher(transform: Transform) -> str:
     """`aes-256`, `aes-gcm`, in the ASA's policy and proposal."""
-    word = _said(_ASA_IKE, transform)  # type: ignore[arg-type]
+    word = _said(_ASA_IKE, transform)
     return f"{word}-{transform.key_bits}" if (transform.key_bits or 128) != 128 else word
 
 
 def asa_hash(transform: Transform, *, esp: bool = False) -> str:
     """`sha256` in a policy, `sha-256` in a proposal, `null` beside AES-GCM."""
     if transform.type == TransformType.PRF:
-        return _said(_PRFS, transform)  # type: ignore[arg-type]
+        return _said(_PRFS, transform)
     if transform.id == Integ.NONE:
         return "null"
-    return _said(_ASA_ESP_HMACS if esp else _HMACS, transform)  # type: ignore[arg-type]
+    return _said(_ASA_ESP_HMACS if esp else _HMACS, transform)
 
 
 # -- the words of show outputs -------------------------------------------------------------

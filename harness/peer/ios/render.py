@@ -343,11 +343,11 @@ def secret(key: bytes, release: Release) -> str:
 def _identity(identity: Identity) -> str:
     """What stands behind `identity local`."""
     word = str(identity)
-    kinds = {
+    kinds: dict[int, str] = {
         IdType.ID_IPV4_ADDR: "address", IdType.ID_IPV6_ADDR: "address", IdType.ID_FQDN: "fqdn",
         IdType.ID_RFC822_ADDR: "email",
     }  # fmt: skip
-    kind = kinds.get(identity.type)  # type: ignore[call-overload]
+    kind = kinds.get(identity.type)
     if identity.type == IdType.ID_DER_ASN1_DN:
         return "dn"
     if identity.type == IdType.ID_KEY_ID and identity.data.isascii():
