@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ikelab.harness import collector
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.fuzz import campaigns, case, screen
 from ikelab.harness.fuzz import replay as replaying
@@ -104,6 +105,7 @@ def fuzz(request: Request, settings: Settings, command: tuple[str, ...]) -> tupl
             edges=_edges(request.coverage),
         )
         _restore(fuzzer.tally, before)
+        collector.settle()
         with screen.shown(made.name) as show:
             tally = fuzzer.go(request.limits, show)
         run.finish()

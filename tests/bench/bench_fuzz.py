@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ikelab.harness import collector
 from ikelab.harness.fuzz import campaigns
 from ikelab.harness.fuzz.fuzzer import Fuzzer
 from ikelab.harness.fuzz.ground import Ground
@@ -80,6 +81,7 @@ def measure(name: str, seconds: float, turns: int) -> Rates:
     plain: list[float] = []
     found: dict[str, list[float]] = {key: [] for key in SETS}
     cpu: dict[str, list[float]] = {key: [] for key in SETS}
+    collector.settle()
     with ExitStack() as stack:
         made: Any = stack.enter_context(rig(name, Settings()))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ikelab-")))
