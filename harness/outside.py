@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ikelab.harness import frames
 from ikelab.harness.crossing import Crossing
-from ikelab.harness.endpoint import Endpoint, Initiator, Responder, Session
+from ikelab.harness.endpoint import Endpoint, Initiator, Responder
 from ikelab.harness.entropy import entropy
 from ikelab.harness.errors import LabError
 from ikelab.harness.exchange.config import IkeConfig
@@ -20,6 +20,7 @@ from ikelab.harness.model import Datagram, Identity
 from ikelab.harness.peer.addresses import Side
 from ikelab.harness.peer.base import Peer, Unsupported
 from ikelab.harness.peer.external import Entry, ExternalPeer
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.harness.transport.udp import UdpTransport
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ikelab.harness import frames
 from ikelab.harness.crossing import Crossing
 from ikelab.harness.edits import Plan
-from ikelab.harness.endpoint import Endpoint, Initiator, Responder, Session
+from ikelab.harness.endpoint import Endpoint, Initiator, Responder
 from ikelab.harness.entropy import entropy
 from ikelab.harness.errors import ConfigError, nearest
 from ikelab.harness.exchange.config import IkeConfig
@@ -28,6 +28,7 @@ from ikelab.harness.peer.base import Peer, Unsupported
 from ikelab.harness.peer.external import Entry
 from ikelab.harness.peer.faults import Fault
 from ikelab.harness.peer.reference import ReferencePeer
+from ikelab.harness.session import Session
 from ikelab.harness.tested import ESP, IKE, PSK, Tested
 from ikelab.harness.transport.base import Transport
 from ikelab.harness.transport.memory import MemoryNet
@@ -339,8 +340,14 @@ class NamespaceRig:
         return SPARE
 
     def _roam(self) -> None:
-        """The peer's host has another address from now on, until the test is over."""
+        """The peer's host has another address from now on, until the test is over.
+
+        And a default route, by which some look for an address: RFC 4555 3.5 leaves the choice open.
+        """
         self._only_direct()
+        via = self.lab.topology.address(self._here)
+        self.lab.default_route(self._there, via)
+        self._test.callback(self.lab.default_route, self._there, via, gone=True)
         old = next(str(i) for i in self.lab.host(self._there).interfaces if i.version == 4)
         self.lab.readdress(self._there, add=f"{ELSEWHERE}/25")
         self._test.callback(self.lab.readdress, self._there, drop=f"{ELSEWHERE}/25")

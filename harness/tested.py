@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ikelab.harness.endpoint import Session
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.eap.credentials import EapCredential
 from ikelab.harness.model import Identity, Suite, selectors, suites
+from ikelab.harness.options import several
 from ikelab.harness.peer.addresses import Side
 from ikelab.harness.peer.base import ChildView, IkeView, Peer, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.witness import Expected, differences
+from ikelab.harness.session import Session
 from ikelab.layers.iana import Ke, TransformType
 from ikelab.layers.iana import Protocol as ProtocolId
 from ikelab.netns.xfrm import Database
@@ -66,9 +67,9 @@ class Tested:
         for name, value in options.items():
             match name:
                 case "ike":
-                    value = suites(_several(value))
+                    value = suites(several(value))
                 case "esp":
-                    value = suites(_several(value), ProtocolId.ESP)
+                    value = suites(several(value), ProtocolId.ESP)
                 case "local_ts" | "remote_ts":
                     value = selectors(value)
                 case "psk":
@@ -235,10 +236,6 @@ def _expected(child: Child, seen: ChildView) -> Expected:
         key_out=theirs,
         encap=seen.encap,
     )
-
-
-def _several(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _hex(pairs: set[tuple[bytes, bytes]]) -> str:

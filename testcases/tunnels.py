@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ikelab.harness.edits import at
-from ikelab.harness.endpoint import Initiator, Session
+from ikelab.harness.endpoint import Initiator
 from ikelab.harness.esp.ping import ping
 from ikelab.harness.esp.tunnel import Tunnel
 from ikelab.harness.exchange.table import State
 from ikelab.harness.peer.base import Unsupported
+from ikelab.harness.session import Session
 
 SILENCE = 0.5  # seconds; an echo through a tunnel takes a millisecond
 ATTEMPTS = 6  # a daemon tells of a child before its kernel knows it

@@ -5,9 +5,9 @@ Which error it carries is only a SHOULD (RFC 7296 2.21.2); that nobody is let in
 
 from __future__ import annotations
 
-from ikelab.harness.endpoint import Session
 from ikelab.harness.exchange.table import State
 from ikelab.harness.reply import Reply
+from ikelab.harness.session import Session
 from ikelab.harness.tested import MOMENT, SETTLING, Tested
 from ikelab.layers.iana import Payload
 

@@ -7,9 +7,10 @@ from functools import cache
 import pytest
 
 from ikelab.harness.edits import Plan
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.pki import Certificates, Pki
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Payload
 

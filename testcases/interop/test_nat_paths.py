@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ikelab.harness.crossing import Crossing
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.esp.ping import Pong, ping
 from ikelab.harness.model import Nat
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pytest_plugin import case, rfc, topology
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange
 from ikelab.testcases.tunnels import ATTEMPTS, SILENCE

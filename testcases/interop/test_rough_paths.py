@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 
 from ikelab.harness.crossing import Crossing
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.esp.ping import ping
 from ikelab.harness.exchange.table import State
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pki import Certificates, Pki
 from ikelab.harness.pytest_plugin import case, rfc, topology
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.harness.transcript import Step
 from ikelab.layers.iana import Exchange, Notify, Payload

@@ -7,11 +7,12 @@ peer stands in for it.
 
 from __future__ import annotations
 
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Nat, Suite, selectors
 from ikelab.harness.profiles import ios_seed
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Protocol
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from talk import config, mirrored
 
-from ikelab.harness.endpoint import overridden
 from ikelab.harness.entropy import entropy
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.inbound import Inbound
@@ -21,6 +20,7 @@ from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Datagram
+from ikelab.harness.options import overridden
 from ikelab.harness.transcript import SENT
 from ikelab.layers.iana import Payload
 from ikelab.layers.message import demux

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from ikelab.harness.edits import Plan
-from ikelab.harness.endpoint import overridden
 from ikelab.harness.entropy import entropy
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.events import Event
 from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.model import Datagram, Identity, Violation, selectors, suites
+from ikelab.harness.options import overridden
 from ikelab.layers.iana import Protocol
 
 LEFT, RIGHT = "10.0.0.1", "10.0.0.2"

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from ikelab.harness.edits import Plan, at, drop, insert, unknown
-from ikelab.harness.endpoint import Initiator, Responder, Session, overridden
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.entropy import entropy
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import TS, Datagram, Identity, Nat, Suite
+from ikelab.harness.options import overridden
 from ikelab.harness.peer.reference import Station
+from ikelab.harness.session import Session
 from ikelab.harness.transport.memory import MemoryNet
 from ikelab.layers.iana import Exchange, Notify, Payload
 from tests.harness.talk import LEFT, RIGHT, config, mirrored

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ikelab.harness.endpoint import Initiator, Session
+from ikelab.harness.endpoint import Initiator
 from ikelab.harness.esp.ping import ping
 from ikelab.harness.model import Datagram, Nat
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange
 from ikelab.layers.message import INITIATOR, RESPONSE

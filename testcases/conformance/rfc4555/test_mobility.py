@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ikelab.harness.edits import at
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.esp.ping import ping
 from ikelab.harness.exchange.features import Features
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify
 from ikelab.layers.notify import IKEv2_Notify

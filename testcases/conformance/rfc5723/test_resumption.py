@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ikelab.harness.endpoint import Initiator, Session
+from ikelab.harness.endpoint import Initiator
 from ikelab.harness.exchange.features import Features, TicketBox
 from ikelab.harness.exchange.table import State
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Notify, Payload
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange import small
 from ikelab.harness.exchange.features import Features
 from ikelab.harness.exchange.sa import NON_ESP_MARKER
 from ikelab.harness.model import Datagram, encapsulated
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Notify, Payload
 from ikelab.layers.message import IKEv2, message

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ikelab.harness.endpoint import Initiator, Session
+from ikelab.harness.endpoint import Initiator
 from ikelab.harness.exchange import small
 from ikelab.harness.exchange.features import Features
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 
 SYNC = Features(sync=True)

@@ -8,12 +8,13 @@ import pytest
 
 from ikelab.harness.crypto.certs import HashAndUrl
 from ikelab.harness.edits import at
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Identity
 from ikelab.harness.pki import Certificates
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.rig import Tested
+from ikelab.harness.session import Session
 from ikelab.layers.iana import CertEncoding, Exchange, IdType, Payload
 from ikelab.testcases.conformance.refusals import refused
 

@@ -7,10 +7,11 @@ import ipaddress
 import pytest
 
 from ikelab.harness.edits import Edit, at, cp, insert
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange.configuration import Pool
 from ikelab.harness.model import TS, selectors
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import CfgAttr, CfgType, Notify, Payload
 

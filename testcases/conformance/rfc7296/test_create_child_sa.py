@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ikelab.harness.edits import at, drop
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify, Payload
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ikelab.harness.edits import Edit, at, insert, notify, plain
-from ikelab.harness.endpoint import Initiator, Session
+from ikelab.harness.endpoint import Initiator
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Datagram
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Notify, Payload, Protocol
 from ikelab.layers.message import IKEv2, message

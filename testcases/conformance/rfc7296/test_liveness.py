@@ -7,8 +7,9 @@ import struct
 import pytest
 
 from ikelab.harness.edits import insert, notify
-from ikelab.harness.endpoint import Initiator, Session
+from ikelab.harness.endpoint import Initiator
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.harness.transcript import Step
 from ikelab.layers.iana import Exchange, Notify, Payload, Protocol

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ikelab.harness.edits import Edit, at, plain, sealed, wire
-from ikelab.harness.endpoint import Initiator, Session
+from ikelab.harness.endpoint import Initiator
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.harness.transcript import Step
 

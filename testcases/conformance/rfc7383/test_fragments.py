@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pytest
 
 from ikelab.harness.edits import wire
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange import frag
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.rig import Tested
+from ikelab.harness.session import Session
 from ikelab.harness.sk import Sealed, SealedEdit
 from ikelab.layers.iana import Exchange, Payload
 from ikelab.layers.notify import IKEv2_Notify

@@ -9,11 +9,12 @@ import pytest
 
 from ikelab.harness.crypto.schemes import SCHEMES
 from ikelab.harness.edits import drop
-from ikelab.harness.endpoint import Initiator, Responder, Session
+from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pki import Certificates
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import AuthMethod, Exchange, Hash, Notify, Payload
 from ikelab.testcases.conformance.refusals import refused

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ikelab.harness.endpoint import Initiator, Session
+from ikelab.harness.endpoint import Initiator
 from ikelab.harness.exchange.config import Conduct
 from ikelab.harness.exchange.inbound import RESPONSE
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Ke, Notify, Payload
 from ikelab.layers.notify import IKEv2_Notify

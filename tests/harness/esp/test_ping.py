@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from ikelab.harness.endpoint import Session
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.esp.packet import flow
 from ikelab.harness.esp.ping import Pong, host, ping, post, request
@@ -16,6 +15,7 @@ from ikelab.harness.frames import packet
 from ikelab.harness.model import Datagram, Suite, selectors
 from ikelab.harness.peer.addresses import V4, V6
 from ikelab.harness.rig import MemoryRig, Rig, Settings, open_rig
+from ikelab.harness.session import Session
 from ikelab.harness.transport.raw import RawSocket
 from ikelab.layers.esp import IpProtocol
 from ikelab.layers.iana import Protocol

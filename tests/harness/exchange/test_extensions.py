@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from ikelab.harness.endpoint import overridden
 from ikelab.harness.entropy import entropy
 from ikelab.harness.exchange import mobike, redirect, small
 from ikelab.harness.exchange.config import Conduct
@@ -16,6 +15,7 @@ from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Nat
+from ikelab.harness.options import overridden
 from ikelab.harness.transcript import RECEIVED, SENT
 from ikelab.layers.iana import AuthMethod, Exchange, Notify, Payload
 from tests.harness.talk import LEFT, RIGHT, Talk, events, plan

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ikelab.harness import frames
-from ikelab.harness.endpoint import overridden
 from ikelab.harness.entropy import entropy
 from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.sa import IkeSa
@@ -21,6 +20,7 @@ from ikelab.harness.inspect.inspection import Inspection, inspect_capture
 from ikelab.harness.inspect.keys import KeyRing
 from ikelab.harness.inspect.pcap import Capture
 from ikelab.harness.model import Datagram
+from ikelab.harness.options import overridden
 from ikelab.harness.wireshark import IkeRow
 from tests.harness.talk import config, mirrored
 
