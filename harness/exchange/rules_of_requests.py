@@ -1,13 +1,13 @@
 """Rules about what a peer asks for: its offers, its configuration requests, its notifies.
 
-As in `rules`, whose registry these join: a rule holds what the RFC says with MUST of the sender.
+A rule holds what the RFC says with MUST of the sender.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ikelab.harness.exchange.rules import Seen, rule
+from ikelab.harness.exchange.rule import Seen, rule
 from ikelab.harness.model import Transform
 from ikelab.layers.iana import (
     CfgAttr,

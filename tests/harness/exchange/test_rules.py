@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ikelab.harness.edits import Edit, at, duplicate, insert, notify, plain, unknown, wire
+from ikelab.harness.exchange import rules_of_messages
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import covered, sa_payload
 from ikelab.harness.exchange.rules import RULES, Seen, judge
@@ -98,7 +99,8 @@ def test_a_broken_rule_is_named_and_no_other(rule: str) -> None:
 
 
 def test_every_rule_has_a_message_that_breaks_it() -> None:
-    own = {name for name, entry in RULES.items() if entry.check.__module__ == judge.__module__}
+    here = rules_of_messages.__name__
+    own = {name for name, entry in RULES.items() if entry.check.__module__ == here}
     assert own == set(BREAKS) | ELSEWHERE
 
 
