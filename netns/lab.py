@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from ikelab.harness.errors import LabError
-from ikelab.netns import rtnl, world
+from ikelab.netns import changes, rtnl, world
 from ikelab.netns.capture import Capture, Tap
 from ikelab.netns.forwarder import Hop
 from ikelab.netns.host import Host
@@ -70,9 +70,13 @@ class Lab:
         def change() -> None:
             for text, gone in ((add, False), (drop, True)):
                 if text:
-                    rtnl.send(rtnl.address(device, ip_interface(text), drop=gone))
+                    changes.address(device, ip_interface(text), gone=gone)
 
         self.host(node).call(change)
+
+    def default_route(self, node: str, via: str, *, gone: bool = False) -> None:
+        """Have a host send what no other route is for to a neighbour; or no longer."""
+        self.host(node).call(partial(changes.default_route, via, gone=gone))
 
     def capture(
         self, path: Path | str, links: Sequence[str] = (), *, keep: bool = False

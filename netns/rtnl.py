@@ -12,7 +12,7 @@ from ipaddress import ip_address, ip_network
 from ikelab.netns.nl import Request, attribute, dump, nested, talk, text
 from ikelab.netns.topology import Interface
 
-_NEW_LINK, _NEW_ADDRESS, _DROP_ADDRESS, _NEW_ROUTE, _NEW_NEIGHBOUR = 16, 20, 21, 24, 28
+_NEW_LINK, _NEW_ADDRESS, _NEW_ROUTE, _NEW_NEIGHBOUR = 16, 20, 24, 28
 _LINK, _ADDRESS, _ROUTE, _NEIGHBOUR = (
     struct.Struct(form) for form in ("=BxHiII", "=BBBBi", "=8BI", "=BxxxiHBB")
 )
@@ -63,13 +63,13 @@ def carrying() -> set[str]:
     return found
 
 
-def address(device: str, interface: Interface, *, drop: bool = False) -> Request:
-    """A device has this address; or has it no longer."""
+def address(device: str, interface: Interface) -> Request:
+    """A device has this address."""
     index, flags = socket.if_nametoindex(device), _NODAD if interface.version == 6 else 0
     head = _ADDRESS.pack(_FAMILIES[interface.version], interface.network.prefixlen, flags, 0, index)
     octets = interface.ip.packed
     body = head + attribute(2, octets) + attribute(1, octets)
-    return Request(_DROP_ADDRESS if drop else _NEW_ADDRESS, body, create=not drop)
+    return Request(_NEW_ADDRESS, body, create=True)
 
 
 def route(to: str, via: str) -> Request:
