@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +11,8 @@ import pytest
 
 from ikelab.harness.peer import cache
 from ikelab.netns import world
+from tests.conftest import missing
 
-BUSY = 5
-"""A test shares the machine with others: how many times the script's target is still no fault."""
 PEER = "strongswan@trixie"
 
 
@@ -36,14 +34,12 @@ def test_our_cpu_is_measured_batch_by_batch(bench: ModuleType, window: int) -> N
     costs = bench.cpu(window, batches=3, batch=10)
     assert len(costs) == 3
     assert costs == sorted(costs)
-    assert 0.1 < costs[0] < bench.MOST_CPU * BUSY
+    assert costs[0] > 0.1, "a handshake that costs no CPU was not done"
 
 
 def test_a_daemon_takes_every_handshake(bench: ModuleType) -> None:
     if reason := world.available() or (cache.find(PEER) is None and f"{PEER} is not there"):
-        if os.environ.get("IKELAB_REQUIRE_ALL") == "1":
-            pytest.fail(str(reason))
-        pytest.skip(str(reason))
+        missing(str(reason))
     found = world.run(bench.rate, PEER, 8, 40)
     assert (found.done, found.failed) == (40, 0)
     assert found.seconds > 0 and found.cpu > 0
