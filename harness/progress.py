@@ -48,7 +48,7 @@ class Progress:
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
-            self.collect_errors.append(str(report.longrepr))
+            self.collect_errors.append(f"{report.nodeid}\n{report.longrepr}")
 
     def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
         del location

@@ -337,12 +337,19 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    error = call.excinfo.value if call.excinfo else None
+    if error is not None and not _shipped(item.path):
+        from ikelab.harness import mistakes
+
+        error = mistakes.mistake(error, item.path) or error
+        if report.failed:
+            vars(report)["ikelab_apart"] = mistakes.apart(item.nodeid, error)
     if "_ikelab_peer" not in getattr(item, "fixturenames", ()):
         return report
+    vars(report).pop("ikelab_apart", None)
     suite = _suite(item.config)
     if suite.failure is not None:
         return report
-    error = call.excinfo.value if call.excinfo else None
     try:
         told, why = _marked(error, report)
         verdict, why = suite.phase(item, report.when, error, told, why, report.duration)

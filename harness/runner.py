@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ikelab.harness.suite import Suite
 
 _SYNTAX = re.compile(r'File "(.*)", line (\d+)')
+_CONFTEST = re.compile(r"ImportError while loading conftest '(.*)'")
+_OTHERS = (str(Path(os.__file__).parent), str(Path(pytest.__file__).parent.parent))
+"""Where Python's and other people's modules lie: what is wrong is not wrong there."""
 CASES = Path(__file__).resolve().parent.parent / "testcases"
 
 
@@ -84,8 +87,7 @@ class Request:
             raise ConfigError(f"no such folder of known deviations: {self.expected}")
         _ = self.choice
         for path in self.paths:
-            if not Path(path.partition("::")[0]).exists():
-                raise ConfigError(f"no such test file: {path}")
+            _check_file(path)
 
     def options(self) -> list[str]:
         """The request in pytest's words."""
@@ -112,6 +114,15 @@ class Request:
         return [*options, *(self.paths or [str(CASES)])]
 
 
+def _check_file(path: str) -> None:
+    """ConfigError for what can hold no test; `::` and a test's name may follow a file's name."""
+    place = Path(name := path.partition("::")[0])
+    if not name or not place.exists():
+        raise ConfigError(f"no such test file: {path or 'an empty name'}")
+    if not place.is_dir() and place.suffix != ".py":
+        raise ConfigError(f"{name} is no test file: one is called test_NAME.py, or is a folder")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended. `complaint` says in one line why tests ended in ERROR, where any did."""
@@ -129,6 +140,7 @@ class Reporting:
         self.suite: Suite | None = None
         self.broken: BaseException | None = None
         self.interrupt: BaseException | None = None
+        self.apart: list[str] = []  # tests without a peer that failed
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -140,6 +152,9 @@ class Reporting:
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
         self.broken = excinfo.value
         return True
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.apart += [report.ikelab_apart] if hasattr(report, "ikelab_apart") else []
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.interrupt = excinfo.value
@@ -173,9 +188,10 @@ def run(request: Request) -> Outcome:
     if suite is None:
         raise LabError(f"pytest ended with {int(status)} before it began")
     if not suite.counts:
-        raise ConfigError(_nothing(request))
+        raise ConfigError((reporting.apart or [_nothing(request)])[0])
     code = exit_status(suite.counts.elements(), [told["usage"] for told in suite.errors])
-    return Outcome(code, suite.place, _complaint([told["reason"] for told in suite.errors]))
+    complaints = [told["reason"] for told in suite.errors] or reporting.apart
+    return Outcome(code or (2 if reporting.apart else 0), suite.place, _complaint(complaints))
 
 
 @contextlib.contextmanager
@@ -195,13 +211,20 @@ def _heard() -> Iterator[io.StringIO]:
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         yield said
-    rest = [line for line in said.getvalue().splitlines() if line and not line.startswith("ERROR:")]
-    if rest:
+    text = said.getvalue()
+    told = ("ERROR:", "(no match in any of")  # of what `_usage` has a line for
+    rest = [line for line in text.splitlines() if line and not line.startswith(told)]
+    if rest and not _CONFTEST.match(text):
         print("\n".join(rest), file=sys.stderr)
 
 
 def _usage(said: str) -> str:
+    if broken := _CONFTEST.match(said):
+        return _unreadable(f"{broken[1]}\n{said}")
     lines = [line.removeprefix("ERROR: ") for line in said.splitlines() if line[:7] == "ERROR: "]
+    if lines and lines[0].startswith("not found: ") and "::" in lines[0]:
+        file, _, test = lines[0].removeprefix("not found: ").partition("::")
+        return f"no test {test!r} in {file}"
     return lines[0] if lines else "pytest refused the command"
 
 
@@ -232,13 +255,17 @@ def _loads_itself() -> bool:
 
 
 def _unreadable(text: str) -> str:
-    """What pytest says of a file that it cannot import, in a line: place and error."""
-    lines = text.splitlines()
+    """What pytest says of a file that it cannot import, in a line: place and error.
+
+    The first line is the file's name.
+    """
+    file, *lines = text.splitlines()
     errors = [line[1:].strip() for line in lines if line.startswith("E   ")]
     places = [m[1] for m in map(re.compile(r"(?:E +)?(\S+\.py:\d+): ").match, lines) if m]
     places += [f"{m[1]}:{m[2]}" for m in map(_SYNTAX.match, errors) if m]
+    places = [place for place in places if not place.startswith(_OTHERS)] or [file]
     told = [
         error for error in errors if re.match(r"[A-Za-z_.]+(Error|Exception|Warning)?: ", error)
     ]
     what = told[0] if told else (lines[-1:] or ["no reason was given"])[0]
-    return f"a test file cannot be read: {places[-1]}: {what}" if places else what
+    return f"a test file cannot be read: {places[-1]}: {what}"

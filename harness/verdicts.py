@@ -113,6 +113,7 @@ def with_expectation(verdict: Verdict, deviation: Deviation | None) -> Verdict:
 
 def details(error: BaseException) -> str:
     """The whole text of an error; of one that should not happen, where it happened too."""
-    if isinstance(error, IkelabError | AssertionError):
+    mistaken = isinstance(error, ConfigError) and error.__cause__ is not None
+    if isinstance(error, IkelabError | AssertionError) and not mistaken:
         return str(error)
     return "".join(traceback.format_exception(error)).rstrip()

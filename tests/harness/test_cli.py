@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -175,6 +176,8 @@ def test_a_report_that_cannot_be_written(run_folder: Path, tmp_path: Path) -> No
         ("\ndef test_x(peer: 1\n", ["test_mine.py:2: SyntaxError: '(' was never closed"]),
         ("x = 1\nraise ValueError('odd')\n", ["test_mine.py:2: ValueError: odd"]),
         ("def helper():\n    pass\n", ["no test case was found", "fixture `peer`"]),
+        ("def test_x(pear):\n    pass\n", ["test_mine.py:1: there is no fixture 'pear'", "'peer'"]),
+        ("x = 1\0", ["test_mine.py: ", "null bytes"]),
     ],
 )
 def test_a_broken_test_file_is_named(source: str, told: list[str], tmp_path: Path) -> None:
@@ -195,13 +198,67 @@ def test_an_unknown_proposal_word_names_the_nearest_ones(tmp_path: Path) -> None
     assert done.out.startswith("ERROR ")
 
 
-def test_an_accident_in_a_test_is_an_error_and_not_a_fail(tmp_path: Path) -> None:
-    (tmp_path / "test_mine.py").write_text("def test_x(peer):\n    {}['key']\n")
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("def test_x(peer):\n    {}['key']\n", "test_mine.py:2: KeyError: 'key'"),
+        (
+            "def test_x(peer, initator):\n    pass\n",
+            "test_mine.py:1: there is no fixture 'initator'",
+        ),
+        ("def test_x(peer):\n    peer.start(dpd=1)\n", "test_mine.py:2: there is no option 'dpd'"),
+        (
+            "def test_x(peer, initiator):\n    peer.start()\n    initiator.init(edit=[])\n",
+            "test_mine.py:3: there is no option 'edit'; did you mean 'edits'",
+        ),
+    ],
+)
+def test_an_accident_in_a_test_is_an_error_of_its_file_and_not_a_fail(
+    source: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "test_mine.py").write_text(source)
 
     done = ikelab("run", "test_mine.py", cwd=tmp_path)
 
-    done.refused(3, "KeyError: 'key'")
+    done.refused(2, told)
     assert done.out.startswith("ERROR ")
+    (row,) = map(json.loads, next(tmp_path.glob("runs/*/results.jsonl")).read_text().splitlines())
+    assert told in row["reason"]
+    assert "Traceback" in row["details"]
+
+
+def test_a_test_without_a_peer_that_fails_is_not_passed_over(tmp_path: Path) -> None:
+    source = "def test_x(peer):\n    pass\n\ndef test_sum():\n    assert 1 + 1 == 3\n"
+    (tmp_path / "test_mine.py").write_text(source)
+
+    done = ikelab("run", "test_mine.py", cwd=tmp_path)
+
+    done.refused(2, "test_mine.py::test_sum, a test without a peer, failed")
+    assert done.out.startswith("PASS ")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["picture.png"], "picture.png is no test file"),
+        ([""], "no such test file"),
+        (["test_mine.py::test_y"], "no test 'test_y' in "),
+    ],
+)
+def test_what_is_no_test_file_gets_one_line(words: list[str], told: str, tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n")
+    (tmp_path / "test_mine.py").write_text("def test_x(peer):\n    pass\n")
+
+    ikelab("run", *words, cwd=tmp_path).refused(2, told)
+
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_broken_conftest_gets_one_line(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("raise ValueError('odd')\n")
+    (tmp_path / "test_mine.py").write_text("def test_x(peer):\n    pass\n")
+
+    ikelab("run", "test_mine.py", cwd=tmp_path).refused(2, "conftest.py:1: ValueError: odd")
 
 
 # -- pipes -------------------------------------------------------------------------------------
