@@ -23,7 +23,8 @@ from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.transcript import Transcript
 
 SCHEMA = 1
-_FACTS, _RESULTS, _CASES = "run.json", "results.jsonl", "cases"
+RESULTS = "results.jsonl"
+_FACTS, _CASES = "run.json", "cases"
 _LONGEST = 150  # characters of a test's folder name; file systems stop at 255
 
 
@@ -34,7 +35,7 @@ def now() -> str:
 
 def vacant(path: Path) -> None:
     """ConfigError where the folder holds a run already, or something that is no folder is there."""
-    if (path / _FACTS).exists() or (path / _RESULTS).exists():
+    if (path / _FACTS).exists() or (path / RESULTS).exists():
         raise ConfigError(f"{path} holds a run already: give --out another folder")
     if path.exists() and not path.is_dir():
         raise ConfigError(f"{path} is not a folder: give --out another name")
@@ -69,7 +70,7 @@ class RunFolder:
             if not (shared and (path / _FACTS).exists()):
                 _place(path, self.facts)
             (path / _CASES).mkdir(parents=True, exist_ok=True)
-            self._results = (path / _RESULTS).open("ab", buffering=0)
+            self._results = (path / RESULTS).open("ab", buffering=0)
         except OSError as error:
             raise ConfigError(
                 f"cannot write to {path} ({error.strerror}): give --out a folder of yours"
@@ -138,9 +139,14 @@ def _place(path: Path, facts: dict[str, Any]) -> None:
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:
     """Put run.json in its place, whole or not at all."""
-    fresh = path / f".{_FACTS}.{os.getpid()}"
-    fresh.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    fresh.replace(path / _FACTS)
+    write_whole(path / _FACTS, json.dumps(facts, indent=1) + "\n")
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Put a file in its place, whole or not at all, whatever was there before."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(content, encoding="utf-8")
+    fresh.replace(path)
 
 
 @contextlib.contextmanager

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from ikelab.harness.commands.provision import settings_of
 
 
+class Number(click.FloatRange):
+    """A number within bounds; neither nan nor an infinity is one."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        found = float(click.FLOAT.convert(value, param, ctx))
+        low, high = f"{self.min:g}", f"{self.max:.0f}"
+        if not cast("float", self.min) <= found <= cast("float", self.max):
+            self.fail(f"{found:g}: give a number from {low} to {high}", param, ctx)
+        return found
+
+
 @click.command()
-@click.option("--peer", default="reference", metavar="NAME", help="Peer under test.")
+@click.option("--peer", default="", metavar="NAME", help="Peer under test; reference by default.")
 @click.option("--campaign", "campaigns", multiple=True, metavar="NAME", help="Or 'all'; list: ?")
 @click.option("--target", "targets", multiple=True, metavar="EXCHANGE", help="Repeatable.")
 @click.option("--cases", type=click.IntRange(1), metavar="N", help="End after N cases; 1000.")
 @click.option(
-    "--time", "seconds", type=click.FloatRange(0.1), metavar="SECONDS", help="End after that long."
+    "--time", "seconds", type=Number(0.1, 1e7), metavar="SECONDS", help="End after that long."
 )
 @click.option("--seed", type=int, metavar="N", help="Same seed, same cases.")
-@click.option("--rate", type=click.FloatRange(0), default=0.0, metavar="N", help="Cases a second.")
+@click.option("--rate", type=Number(0, 1e6), default=0.0, metavar="N", help="Cases a second.")
 @click.option("--out", default="", metavar="DIR", help="Run folder; below runs/ by default.")
 @click.option("--resume", default="", metavar="DIR", help="Go on with a run where it ended.")
 @click.option("--corpus", multiple=True, metavar="FILE", help="Cases to begin with.")
@@ -29,23 +40,26 @@ from ikelab.harness.commands.provision import settings_of
 )
 @click.option("--coverage", default="", metavar="MAP", help="An edge map in shared memory.")
 @click.option("--authorised", is_flag=True, help="You may fuzz this gateway outside.")
-@click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
+@click.option("--fault", default="", metavar="NAME", help="Plant a fault in the reference; list: ?")
 @click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
-def fuzz(fault: str | None, topology: str, **options: Any) -> int:
+def fuzz(**options: Any) -> int:
     """Send a peer changed messages in every state, inside SK too; keep what breaks it."""
     from ikelab.harness.fuzz import command
 
-    if "?" in options["campaigns"]:
-        return _list()
-    request = command.Request(**options)
-    settings = settings_of(request.peer, fault, topology, authorised=request.authorised)
-    return command.fuzz(request, settings, ("ikelab", *sys.argv[1:]))[0]
+    if "?" in options["campaigns"] or options["fault"] == "?":
+        return _list(faults=options["fault"] == "?")
+    request, before = command.request_of(options)
+    fault = request.fault or None
+    settings = settings_of(request.peer, fault, request.topology, authorised=request.authorised)
+    return command.fuzz(request, settings, ("ikelab", *sys.argv[1:]), before)[0]
 
 
-def _list() -> int:
+def _list(*, faults: bool) -> int:
     from ikelab.harness.fuzz.campaigns import CAMPAIGNS
+    from ikelab.harness.peer.faults import FAULTS
 
-    for row in CAMPAIGNS.values():
+    rows: Any = FAULTS if faults else CAMPAIGNS
+    for row in rows.values():
         click.echo(f"{row.name:22} {row.text}")
     return 0
 

@@ -2,116 +2,114 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import secrets
-from dataclasses import dataclass
+import shlex
+import signal
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ikelab.harness import collector
-from ikelab.harness.errors import ConfigError
-from ikelab.harness.fuzz import campaigns, case, screen
+from ikelab.harness.errors import ConfigError, Stopped, Terminated
+from ikelab.harness.fuzz import campaigns, case, results, screen
 from ikelab.harness.fuzz import replay as replaying
-from ikelab.harness.fuzz.finding import Seen
 from ikelab.harness.fuzz.fuzzer import Fuzzer
 from ikelab.harness.fuzz.places import check, rig
-from ikelab.harness.fuzz.tally import Limits, Tally
+from ikelab.harness.fuzz.state import Before, Keeper, Request, held
+from ikelab.harness.fuzz.tally import Tally
 from ikelab.harness.fuzz.values import Pool
-from ikelab.harness.record import RunFolder, writing
-from ikelab.harness.rig import Rig, Settings
+from ikelab.harness.record import RunFolder
+from ikelab.harness.rig import REFERENCE, Rig, Settings
 
-STATE = "fuzz.json"
 OUTSIDE_RATE = 20.0  # cases a second at a gateway outside, where nobody says otherwise
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What `ikelab fuzz` was asked for."""
-
-    peer: str
-    targets: tuple[str, ...] = ()
-    campaigns: tuple[str, ...] = ()
-    cases: int | None = None
-    seconds: float | None = None
-    seed: int | None = None
-    rate: float = 0.0
-    out: str = ""
-    resume: str = ""
-    corpus: tuple[str, ...] = ()
-    captures: tuple[str, ...] = ()
-    coverage: str = ""
-    authorised: bool = False
-
-    @property
-    def limits(self) -> Limits:
-        """A thousand cases where nothing was said."""
-        if self.cases is None and self.seconds is None:
-            return Limits()
-        return Limits(self.cases, self.seconds)
+def request_of(options: dict[str, Any]) -> tuple[Request, Before | None]:
+    """What was asked for, completed by the run that is gone on with where there is one."""
+    request = Request(**options)
+    if not request.resume:
+        return replace(request, peer=request.peer or REFERENCE), None
+    before = Before.read(request.resume)
+    return before.going_on(request), before
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What a run that is resumed had come to."""
-
-    place: Path
-    state: dict[str, Any]
-
-    @classmethod
-    def read(cls, folder: str) -> Before:
-        """ConfigError where the folder is of no fuzzing run."""
-        place = Path(folder)
-        try:
-            state = json.loads((place / STATE).read_text(encoding="utf-8"))
-            return cls(place, dict(state))
-        except (OSError, ValueError):
-            raise ConfigError(f"{folder} is not the folder of a fuzzing run: no {STATE}") from None
-
-
-def fuzz(request: Request, settings: Settings, command: tuple[str, ...]) -> tuple[int, Path]:
+def fuzz(
+    request: Request, settings: Settings, command: tuple[str, ...], before: Before | None = None
+) -> tuple[int, Path]:
     """Run campaigns; (1 where something was found, else 0; the run folder)."""
     check(request.peer, settings)
     wanted = campaigns.find(request.campaigns, request.targets)
-    before = Before.read(request.resume) if request.resume else None
-    seed = _seed(request, before)
-    corpus = [one for name in request.corpus for one in case.read(Path(name))]
-    if before is not None:
-        corpus += case.read(before.place / "corpus.txt")
+    seed = secrets.randbelow(1 << 32) if request.seed is None else request.seed
     place = before.place if before is not None else _place(request)
-    facts = {
-        "ikelab": version("ikelab"),
-        "peers": [],
-        "topology": settings.topology or "default",
-        "seed": seed,
-        "command": list(command),
-    }
-    pool = Pool()
-    for name in request.captures:
-        pool.add_capture(Path(name))
-    outside = request.peer in settings.outside
-    with rig(request.peer, settings) as made:
-        run = RunFolder(place, facts, shared=before is not None)
+    pool, edges = _pool(request.captures), _edges(request.coverage)
+    rate = request.rate or (OUTSIDE_RATE if request.peer in settings.outside else 0.0)
+    with contextlib.ExitStack() as stack:
+        if before is not None:
+            stack.enter_context(held(place))
+            before.mend()
+        corpus = _corpus(request, before)
+        made = stack.enter_context(rig(request.peer, settings))
+        run = RunFolder(place, _facts(request, seed, command), again=before is not None)
+        if before is None:
+            stack.enter_context(held(place))
+        keeper = Keeper(place, request, seed, before)
         run.add_peer(made.name, made.peer.driver.version, made.peer.driver.capabilities)
-        fuzzer = Fuzzer(
-            made,
-            run,
-            seed,
-            wanted,
-            pool=pool,
-            corpus=corpus,
-            rate=request.rate or (OUTSIDE_RATE if outside else 0.0),
-            edges=_edges(request.coverage),
-        )
-        _restore(fuzzer.tally, before)
+        fuzzer = Fuzzer(made, run, seed, wanted, pool=pool, corpus=corpus, rate=rate, edges=edges)
+        if before is not None:
+            before.restore(fuzzer.tally)
         collector.settle()
-        with screen.shown(made.name) as show:
-            tally = fuzzer.go(request.limits, show)
+        tally = _gone(fuzzer, keeper)
+        results.of_campaigns(run, wanted, tally.skipped, (made.name, made.topology))
         run.finish()
-    _save(place, request, seed, tally, before)
     _say(tally, seed, place)
     return (1 if tally.findings else 0), place
+
+
+def _facts(request: Request, seed: int, command: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "ikelab": version("ikelab"),
+        "peers": [],
+        "topology": request.topology or "default",
+        "seed": seed,
+        "fault": request.fault or None,
+        "command": list(command),
+    }
+
+
+def _gone(fuzzer: Fuzzer, keeper: Keeper) -> Tally:
+    """The tally of a run to its end; Stopped, with how to go on, where the user ended it."""
+    tally, request = fuzzer.tally, keeper.request
+    keeper.keep(tally)
+    try:
+        with screen.shown(request.peer) as show:
+            fuzzer.go(request.limits, keeper.showing(show))
+    except KeyboardInterrupt as stop:
+        number = signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT
+        also = " --authorised" if request.authorised else ""
+        again = f"ikelab fuzz --resume {shlex.quote(str(keeper.place))}{also}"
+        text = f"stopped; what was found is in {keeper.place}; go on with it: {again}"
+        raise Stopped(text, number) from None
+    finally:
+        keeper.keep(tally)
+    return tally
+
+
+def _corpus(request: Request, before: Before | None) -> list[case.Case]:
+    """The cases to begin with: those of the user's files, and of the run that is gone on with."""
+    files = [Path(name) for name in request.corpus]
+    if before is not None:
+        files.append(before.place / "corpus.txt")
+    return [one for file in files for one in case.read(file)]
+
+
+def _pool(captures: tuple[str, ...]) -> Pool:
+    pool = Pool()
+    for name in captures:
+        pool.add_capture(Path(name))
+    return pool
 
 
 def _edges(name: str) -> Any:
@@ -122,40 +120,10 @@ def _edges(name: str) -> Any:
     return EdgeMap.open(name).new
 
 
-def _seed(request: Request, before: Before | None) -> int:
-    if before is not None:
-        # The same stream again would make the same cases again.
-        return int(before.state["seed"]) + 1
-    return secrets.randbelow(1 << 32) if request.seed is None else request.seed
-
-
 def _place(request: Request) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     name = request.peer.replace(":", "-")
     return Path(request.out) if request.out else Path("runs") / f"{stamp}-fuzz-{name}"
-
-
-def _restore(tally: Tally, before: Before | None) -> None:
-    """What was found before is known: it is counted, not reported again."""
-    if before is None:
-        return
-    for text, folder in before.state.get("findings", {}).items():
-        tally.findings[Seen.parse(text)] = before.place / folder
-
-
-def _save(place: Path, request: Request, seed: int, tally: Tally, before: Before | None) -> None:
-    state = {
-        "seed": seed,
-        "peer": request.peer,
-        "cases": tally.cases + (before.state.get("cases", 0) if before is not None else 0),
-        "seconds": round(tally.seconds, 1),
-        "classes": tally.kinds,
-        "findings": {str(s): str(p.relative_to(place)) for s, p in tally.findings.items()},
-        "repeats": {str(s): n for s, n in tally.repeats.items()},
-        "skipped": tally.skipped,
-    }
-    with writing(place):
-        (place / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
 
 def _say(tally: Tally, seed: int, place: Path) -> None:

@@ -54,7 +54,11 @@ def _file(path: Path) -> tuple[Callable[[], bytes], Callable[[], None]]:
         with path.open("r+b") as file:
             area = mmap.mmap(file.fileno(), 0)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"no edge map at {path}: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"no edge map at {path} ({why}): give the number of a shared-memory segment, or a file "
+            "of /dev/shm"
+        ) from None
     return lambda: area[:], lambda: _zero(area)
 
 

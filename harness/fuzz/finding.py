@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ikelab.harness.edits import Binding, Edit, Plan
+from ikelab.harness.fuzz import campaigns, results
 from ikelab.harness.fuzz.answers import Outcome
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.ground import Ground
 from ikelab.harness.record import CaseFolder, RunFolder
 
 CRASH, HANG, LEAK, RULE, LOG, SPIN = "crash", "hang", "leak", "rule", "log", "spin"
+FACTS = "finding.json"
 REPLAYS = 3
 MOST_TRIES = 40  # replays that making a case small may take
 LEAKS = 64  # times that a case is put to see whether each of them leaves something
@@ -232,8 +234,12 @@ def write(
         "replayed": f"{len(held)} of {REPLAYS}",
         "reproducible": len(held) == REPLAYS,
     }
-    folder.text("finding.json", json.dumps(facts, indent=1) + "\n")
-    folder.text("about.txt", about(facts, case))
+    folder.text(FACTS, json.dumps(facts, indent=1) + "\n")
+    text = about(facts, case)
+    folder.text("about.txt", text)
+    where = (ground.rig.name, ground.rig.topology)
+    campaign = campaigns.CAMPAIGNS[case.campaign]
+    run.result(results.of_finding(campaign, str(seen), text, str(case), folder.name, where))
     ground.restart()  # ends the capture
     return folder.path
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from ikelab.harness import rig as rigs
+from ikelab.harness.errors import ConfigError
 from ikelab.harness.peer.planted.peer import PlantedPeer, named
 from ikelab.harness.peer.reference import ReferencePeer
 from ikelab.harness.rig import MemoryRig, Rig, Settings
@@ -23,10 +24,14 @@ def is_planted(peer: str) -> bool:
 
 def check(peer: str, settings: Settings) -> None:
     """ConfigError for what cannot be, before anything is made."""
-    if is_planted(peer):
-        named(peer)
-    else:
+    if not is_planted(peer):
         rigs.check(peer, settings)
+        return
+    named(peer)
+    if settings.fault is not None:
+        raise ConfigError(f"{peer} has its own bugs: leave out --fault")
+    if settings.topology not in ("", rigs.MEMORY):
+        raise ConfigError(f"{peer} lives in memory: leave out --topology")
 
 
 class PlantedRig(MemoryRig):

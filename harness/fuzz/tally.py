@@ -46,9 +46,12 @@ class Tally:
 
 
 class Progress:
-    """A line of progress.jsonl now and then, for curves over time."""
+    """A line of progress.jsonl now and then, for curves over time; it goes on where one ended."""
 
     def __init__(self, place: Path) -> None:
+        before = place.read_text(encoding="utf-8").splitlines() if place.exists() else []
+        last = json.loads(before[-1]) if before else {"seconds": 0.0, "cases": 0}
+        self._seconds, self._cases = last["seconds"], last["cases"]
         self._file = place.open("a", encoding="utf-8")
         self._due = 0.0
 
@@ -58,8 +61,8 @@ class Progress:
             return
         self._due = tally.seconds + 1.0
         row = {
-            "seconds": round(tally.seconds, 2),
-            "cases": tally.cases,
+            "seconds": round(self._seconds + tally.seconds, 2),
+            "cases": self._cases + tally.cases,
             "classes": tally.kinds,
             "corpus": tally.corpus,
             "findings": len(tally.findings),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, nearest
-from ikelab.harness.peer import manners, path_faults, slips
+from ikelab.harness.peer import manners, path_faults, quantum, slips
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,11 +456,11 @@ FAULTS: dict[str, Fault] = dict(
     ]
 )
 
-FAULTS.update(_fault(*row) for row in (*manners.ROWS, *slips.ROWS))
+FAULTS.update(_fault(*row) for row in (*manners.ROWS, *slips.ROWS, *quantum.ROWS))
 FAULTS.update(_fault(*row) for row in path_faults.ROWS)
 FAULTS.update(
     (name, replace(FAULTS[name], cases=FAULTS[name].cases + tuple(more.split())))
-    for also in (manners.ALSO, slips.ALSO)
+    for also in (manners.ALSO, slips.ALSO, quantum.ALSO)
     for name, more in also.items()
 )
 
@@ -468,5 +468,6 @@ FAULTS.update(
 def fault(name: str) -> Fault:
     """The fault of this name; ConfigError names the nearest."""
     if name not in FAULTS:
-        raise ConfigError(f"unknown fault {name!r}{nearest(name, FAULTS)}")
+        hint = nearest(name, FAULTS) or f"; \"ikelab fuzz --fault '?'\" lists the {len(FAULTS)}"
+        raise ConfigError(f"unknown fault {name!r}{hint}")
     return FAULTS[name]
