@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from ikelab.harness.errors import LabError
+from ikelab.harness.peer import cache, registry
 from ikelab.layers.iana import Code
+from ikelab.netns import world
 
 # A busy machine is no failure: what takes too long is found by the runner's own limits.
 # And the same examples each time: a change is judged by itself, and not by the luck of a draw.
@@ -31,6 +34,17 @@ def missing(reason: str) -> None:
     if REQUIRE_ALL:
         pytest.fail(f"{reason} (IKELAB_REQUIRE_ALL=1 makes this a failure)")
     pytest.skip(reason)
+
+
+def provisioned(peer: str) -> cache.Entry:
+    """A daemon in the cache and the right to make a lab for it; `missing` where one cannot be."""
+    if reason := world.available():
+        missing(reason)
+    try:
+        return registry.add(peer)
+    except LabError as error:
+        missing(f"no {peer}: {error}")
+        raise
 
 
 @pytest.fixture(scope="session")

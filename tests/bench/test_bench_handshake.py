@@ -9,9 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from ikelab.harness.peer import cache
 from ikelab.netns import world
-from tests.conftest import missing
+from tests.conftest import provisioned
 
 PEER = "strongswan@trixie"
 
@@ -38,8 +37,7 @@ def test_our_cpu_is_measured_batch_by_batch(bench: ModuleType, window: int) -> N
 
 
 def test_a_daemon_takes_every_handshake(bench: ModuleType) -> None:
-    if reason := world.available() or (cache.find(PEER) is None and f"{PEER} is not there"):
-        missing(str(reason))
+    provisioned(PEER)
     found = world.run(bench.rate, PEER, 8, 40)
     assert (found.done, found.failed) == (40, 0)
     assert found.seconds > 0 and found.cpu > 0

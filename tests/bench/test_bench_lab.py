@@ -9,9 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from ikelab.harness.peer import cache
-from ikelab.netns import world
-from tests.conftest import missing
+from tests.conftest import provisioned
 
 PEER = "strongswan@trixie"
 
@@ -30,8 +28,7 @@ def bench() -> ModuleType:
 
 @pytest.mark.long
 def test_two_daemons_answer(bench: ModuleType) -> None:
-    if reason := world.available() or (cache.find(PEER) is None and f"{PEER} is not there"):
-        missing(str(reason))
+    provisioned(PEER)
     for topology in bench.PAIR:
         found = bench.measured(PEER, topology)
         assert len(found.steps) == len(bench.STEPS)

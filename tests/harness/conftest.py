@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ikelab.harness.errors import LabError
-from ikelab.harness.peer import registry
 from ikelab.netns import world
-from tests.conftest import missing
+from tests.conftest import missing, provisioned
 
 AS_NOBODY = Path(__file__).parents[1] / "netns/as_nobody.py"
 
@@ -28,11 +26,7 @@ def namespaces() -> None:
 @pytest.fixture(scope="session")
 def trixie(namespaces: None) -> str:
     """A real daemon to run against."""
-    try:
-        registry.add("strongswan@trixie")
-    except LabError as error:
-        missing(str(error))
-    return "strongswan@trixie"
+    return provisioned("strongswan@trixie").manifest.peer
 
 
 @pytest.fixture

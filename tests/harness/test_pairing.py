@@ -17,21 +17,17 @@ from ikelab.harness.peer import kernel as guest_kernel
 from ikelab.harness.peer import registry
 from ikelab.harness.record import RunFolder
 from ikelab.netns import kernel, world
-from tests.conftest import missing
+from tests.conftest import missing, provisioned
 
 
 @pytest.fixture
 def daemon():
     """A provisioned strongSwan, in a kernel where it can have a child."""
-    if reason := world.available():
-        missing(reason)
+    entry = provisioned("strongswan@trixie")
     found = kernel.probe()
     if not found["esp"] and not found["tun"]:
         missing(f"no ESP in the kernel and no TUN device: {found['tun'].why}")
-    try:
-        return registry.add("strongswan@trixie").manifest.peer
-    except LabError as error:
-        missing(str(error))
+    return entry.manifest.peer
 
 
 def test_two_charons_the_wire_and_an_echo_agree(daemon, tmp_path):

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ikelab.harness.errors import LabError
-from ikelab.harness.peer import registry
 from ikelab.harness.rig import Settings, rig
 from ikelab.netns import world
-from tests.conftest import missing
+from tests.conftest import provisioned
 
 OLDER = pytest.param("bookworm", marks=pytest.mark.long)
 
@@ -67,14 +65,9 @@ def rekey_on_and_on(peer: str) -> dict[str, float]:
 @pytest.mark.parametrize("release", ["trixie", OLDER])
 def test_a_thousand_rekeys_leave_nothing_behind(release: str) -> None:
     peer = f"strongswan@{release}"
-    try:
-        registry.add(peer)
-    except LabError as error:
-        missing(f"no {peer}: {error}")
-    if reason := world.available():
-        missing(f"no namespaces: {reason}")
+    provisioned(peer)
 
-    found = world.run(rekey_on_and_on, peer, timeout=120)
+    found = world.run(rekey_on_and_on, peer, timeout=300)
 
     assert found["unique"] == found["spis"] == 4 + 2 * REKEYS
     assert found["disagreements"] == 0

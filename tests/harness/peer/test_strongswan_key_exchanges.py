@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from ikelab.harness.errors import LabError
-from ikelab.harness.peer import registry
 from ikelab.harness.rig import Settings, rig
 from ikelab.layers.iana import Exchange
 from ikelab.netns import world
-from tests.conftest import missing
+from tests.conftest import provisioned
 
 PEER = "strongswan@sid"  # Debian's 6.0 in trixie has no ML-KEM
 HYBRID = "aes256gcm16-prfsha384-x25519-ke1_mlkem768"
@@ -56,12 +54,7 @@ def as_responder(ike: str, fragment: int | None) -> list[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def installed() -> None:
-    try:
-        registry.add(PEER)
-    except LabError as error:
-        missing(f"no {PEER}: {error}")
-    if reason := world.available():
-        missing(f"no namespaces: {reason}")
+    provisioned(PEER)
 
 
 @pytest.mark.long
