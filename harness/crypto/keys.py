@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ikelab.harness.crypto import integ as macs
 from ikelab.harness.crypto.cipher import key_material_length
@@ -98,6 +98,22 @@ def expand_ike(
     lengths = (own, integ, integ, encr, encr, own, own)
     stream = prf_plus(prf_id, seed, ni + nr + spi_i + spi_r, sum(lengths))
     return IkeKeys(suite, *_cut(stream, *lengths))
+
+
+def mix_ppk(keys: IkeKeys, ppk: bytes) -> IkeKeys:
+    """SK_d, SK_pi and SK_pr with a shared key in them, each prf+(PPK, SK_x) (RFC 8784 3)."""
+    prf_id = _prf(keys.suite)
+    made = (prf_plus(prf_id, ppk, sk, len(sk)) for sk in (keys.sk_d, keys.sk_pi, keys.sk_pr))
+    sk_d, sk_pi, sk_pr = made
+    return replace(keys, sk_d=sk_d, sk_pi=sk_pi, sk_pr=sk_pr)
+
+
+def mix_ppk_early(
+    keys: IkeKeys, ppk: bytes, ni: bytes, nr: bytes, spi_i: bytes, spi_r: bytes
+) -> IkeKeys:
+    """All keys anew, of SKEYSEED = prf+(PPK, SK_d) (RFC 9867 3.1.1)."""
+    seed = prf_plus(_prf(keys.suite), ppk, keys.sk_d, len(keys.sk_d))
+    return expand_ike(keys.suite, seed, ni, nr, spi_i, spi_r)
 
 
 def _prf(suite: Suite) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.edits import Edit
-from ikelab.harness.exchange import extensions, first_child, intermediate, proof, rounds, rules
+from ikelab.harness.exchange import extensions, first_child, intermediate, ppk, proof, rounds, rules
 from ikelab.harness.exchange.eap.message import EapFailed
 from ikelab.harness.exchange.events import Established, NotAuthenticated
 from ikelab.harness.exchange.inbound import Inbound
@@ -59,6 +59,7 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, request: Inbound, now: float) ->
         _give_up(sa, reason, now)
         return
     try:
+        ppk.settle(sa, it)
         for broken in proof.check(sa, it, identity, auth):
             sa.broke(broken, seen)
     except NotProven as failed:
@@ -155,6 +156,7 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
         return _refused(sa, Notify.INVALID_SYNTAX, "no IDi or no AUTH")
     own = sa.config.local_id
     try:
+        ppk.take(sa, it)
         broken = [] if trusting else proof.check(sa, it, identity, auth)
         mine = proof.authenticate(sa, own, it)
     except NotProven as failed:
@@ -167,6 +169,7 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
         IKEv2_IDr(IDtype=own.type, res2=sa.config.id_reserved, ID=own.data),
         *proof.certificates(sa, it),
         mine,
+        *ppk.confirm(sa),
     ]
     try:
         reply = rounds.next_round(sa, it, payloads)

@@ -168,6 +168,11 @@ class Conduct:
     know_links: bool = True  # RFC 9370 2.2.4: STATE_NOT_FOUND for an unknown link
     return_link: bool = True  # RFC 9370 2.2.4: the link comes back as it is
     end_links: bool = True  # RFC 9370 2.2.4: no link in the last response
+    agree_on_ppk: bool = True  # RFC 8784 3: USE_PPK only where the initiator has it
+    insist_on_ppk: bool = True  # RFC 8784 3: who insists on a key takes nobody without
+    mix_sk_d: bool = True  # RFC 8784 3: the key is in SK_d, and so in those of children
+    do_without_ppk: bool = True  # RFC 8784 3: NO_PPK_AUTH where the key is unknown
+    confirm_used_ppk: bool = True  # RFC 8784 3: PPK_IDENTITY comes back where the key is used
     heed_hashes: bool = True  # RFC 7427 4: signs with a hash that was announced to it
 
     def but(self, *names: str) -> Conduct:

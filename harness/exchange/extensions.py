@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ikelab.harness.exchange import mobike, redirect, resumption, rounds, small
+from ikelab.harness.exchange import mobike, ppk, redirect, resumption, rounds, small
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.window import Outstanding
 
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 def init_request(sa: IkeSa) -> list[Any]:
     """What an initiator adds to IKE_SA_INIT."""
-    return redirect.announce(sa)
+    return [*redirect.announce(sa), *ppk.announce(sa)]
 
 
 def init_response(sa: IkeSa, it: Inbound) -> list[Any]:
     """What a responder adds to its answer to IKE_SA_INIT."""
-    return [*rounds.announce(sa), *small.announce_childless(sa), *small.announce_methods(sa)]
+    return [
+        *rounds.announce(sa),
+        *small.announce_childless(sa),
+        *small.announce_methods(sa),
+        *ppk.announce(sa, it),
+    ]
 
 
 def auth_request(sa: IkeSa) -> list[Any]:

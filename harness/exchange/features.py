@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 
 from ikelab.harness.exchange.credentials import Credential, Trust
 from ikelab.harness.model import Identity, Suite
+from ikelab.layers.iana import PpkIdType
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,15 @@ class Redirect:
     to: str
     when: str = "init"
     nonce: bytes | None = None  # in place of the initiator's, which is a fault
+
+
+@dataclass(frozen=True, slots=True)
+class Ppk:
+    """A key that both sides were given beforehand, and its name (RFC 8784 5.1)."""
+
+    id: bytes
+    key: bytes = field(repr=False)
+    kind: int = PpkIdType.PPK_ID_FIXED
 
 
 @dataclass(slots=True)
@@ -72,6 +82,8 @@ class Features:
     aggfrag: bool = False  # RFC 9347: AGGFRAG is asked for, and granted
     queues: int = 0  # RFC 9611: children of the same selectors that a responder takes
     label: bytes = b""  # RFC 9478: the label that a child's selectors have
+    ppks: tuple[Ppk, ...] = ()  # RFC 8784: keys to mix in; an initiator takes the first one
+    ppk_required: bool = False  # RFC 8784: nobody gets in without such a key
     solve_puzzles: bool = False  # RFC 8019: an initiator works for its cookie
     puzzle: int = 0  # RFC 8019: zero bits that a responder asks for; it needs `cookies` too
     insist_on_puzzles: bool = False  # RFC 8019: no way in with the cookie alone

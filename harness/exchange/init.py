@@ -19,6 +19,7 @@ from ikelab.harness.exchange import (
     intermediate,
     misread,
     mobike,
+    ppk,
     proof,
     puzzle,
     redirect,
@@ -242,6 +243,9 @@ def _accept(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram) -> None:
     sa.fragments = frag.agreed(sa, it)
     intermediate.begin(sa, it, chosen)
     sa.move("recv", it.exchange, "response")
+    if (lacks := ppk.begin(sa, it)) is not None:
+        sa.end(lacks)
+        return
     _float(sa)
 
 
@@ -362,6 +366,8 @@ def _considered(sa: IkeSa, it: Inbound, datagram: Datagram) -> list[Any] | Refus
     elsewhere = redirect.refuses(sa, it)
     if elsewhere is not None:
         return Refusal(Notify.REDIRECT, elsewhere)
+    if ppk.refuses(sa, it):
+        return Refusal(Notify.NO_PROPOSAL_CHOSEN, reason="no USE_PPK")
     offered = it.offers()
     if sa.config.lenient:
         offered = misread.offered(sa.conduct, sa_in, offered)

@@ -15,7 +15,7 @@ from ikelab.harness.crypto.auth import null_auth, psk_auth, signed_octets
 from ikelab.harness.crypto.errors import BadSignature
 from ikelab.harness.crypto.schemes import SCHEMES, Scheme
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm, nearest
-from ikelab.harness.exchange import intermediate, peer_certs, resumption, small
+from ikelab.harness.exchange import intermediate, peer_certs, ppk, resumption, small
 from ikelab.harness.exchange.credentials import (
     CertCredential,
     Credential,
@@ -206,7 +206,7 @@ def check(sa: IkeSa, it: Inbound, identity: Any, auth: Any) -> list[Violation]:
     # RFC 7296 2.15: the body as it came, reserved octets included.
     body = bytes([identity.IDtype]) + identity.res2.to_bytes(3, "big") + bytes(identity.ID)
     prf, octets, sk_p = covered(sa, body, ours=False)
-    trust, data = trust_of(sa), bytes(auth.load)
+    trust, data = trust_of(sa), ppk.proof(sa, auth)
     method = int(auth.auth_type)
     if sa.resumption.source is not None:
         if method != _SHARED or not hmac.compare_digest(

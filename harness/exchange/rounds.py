@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.crypto.auth import psk_auth
-from ikelab.harness.exchange import proof
+from ikelab.harness.exchange import ppk, proof
 from ikelab.harness.exchange.eap.credentials import EapCredential
 from ikelab.harness.exchange.eap.message import EapFailed, EapMessage
 from ikelab.harness.exchange.eap.session import Authenticator, Supplicant
@@ -104,8 +104,10 @@ def opening(sa: IkeSa, between: list[Any]) -> list[Any]:
         only = [IKEv2_Notify(type=Notify.EAP_ONLY_AUTHENTICATION)] if own.only else []
         return [head, *between, *only]
     sa.rounds.supplicant = None
+    ppk.mix(sa)
     mine = proof.authenticate(sa, who)
-    return [head, *proof.certificates(sa), *between, mine, *_another(sa)]
+    named = ppk.named(sa, lambda: proof.authenticate(sa, who))
+    return [head, *proof.certificates(sa), *between, mine, *named, *_another(sa)]
 
 
 def _another(sa: IkeSa) -> list[Any]:
@@ -141,6 +143,7 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, now: float) -> bool:
     auth = it.one(Payload.AUTH)
     if auth is None:
         raise EapFailed("no AUTH after EAP")
+    ppk.settle(sa, it)
     expected = mac(sa, state.body, state.supplicant.msk, ours=False)
     right = auth.auth_type == SHARED and hmac.compare_digest(expected, bytes(auth.load))
     if not right and sa.conduct.verify_auth:
@@ -179,7 +182,9 @@ def _converse(sa: IkeSa, it: Inbound, now: float) -> None:
         state.finishing = True
         own = state.supplicant.own
         key = state.supplicant.msk if own.key is None else own.key
-        payloads = [_auth(mac(sa, _own_body(sa), key, ours=True)), *_another(sa)]
+        ppk.mix(sa)
+        named = ppk.named(sa, lambda: _auth(mac(sa, _own_body(sa), key, ours=True)))
+        payloads = [_auth(mac(sa, _own_body(sa), key, ours=True)), *named, *_another(sa)]
     sa.move("recv", it.exchange, "response", MORE)
     sa.request(Exchange.IKE_AUTH, payloads, now)
 
@@ -262,12 +267,13 @@ def _finished(sa: IkeSa, it: Inbound) -> Reply:
     key = state.authenticator.msk
     if auth is None:
         raise NotProven(AuthFailure.METHOD, "no AUTH after EAP")
+    ppk.take(sa, it)
     expected = mac(sa, state.body, key, ours=False)
-    right = auth.auth_type == SHARED and hmac.compare_digest(expected, bytes(auth.load))
+    right = auth.auth_type == SHARED and hmac.compare_digest(expected, ppk.proof(sa, auth))
     if not right and sa.conduct.verify_auth:
         raise NotProven(AuthFailure.KEY, "AUTH is not made from the key of EAP")
     mine = _auth(mac(sa, _own_body(sa), sa.config.features.eap_key or key, ours=True))
-    return next_round(sa, it, [mine])
+    return next_round(sa, it, [mine, *ppk.confirm(sa)])
 
 
 def next_round(sa: IkeSa, it: Inbound, payloads: list[Any]) -> Reply:

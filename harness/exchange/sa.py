@@ -45,6 +45,7 @@ from ikelab.harness.exchange.events import (
 from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
 from ikelab.harness.exchange.init import InitState
 from ikelab.harness.exchange.mobike import Mobility
+from ikelab.harness.exchange.ppk import Mixing
 from ikelab.harness.exchange.redirect import Redirection
 from ikelab.harness.exchange.resumption import Resumption
 from ikelab.harness.exchange.rounds import Rounds
@@ -111,6 +112,7 @@ class IkeSa:
         self.rounds = Rounds()
         self.between = intermediate.Between()
         self.chains = addke.Chains()
+        self.mixing = Mixing()
         self.small = Small()
         self.mobility = Mobility()
         self.redirection = Redirection()

@@ -6,8 +6,9 @@ Pure. `SPEAKS` holds the fields of `Features` that this file has words for.
 from __future__ import annotations
 
 from ikelab.harness.peer.base import PeerConfig, Unsupported
+from ikelab.layers.iana import PpkIdType
 
-SPEAKS = frozenset({"mobike", "redirect", "follow_redirects", "tickets"})
+SPEAKS = frozenset({"mobike", "redirect", "follow_redirects", "tickets", "ppks", "ppk_required"})
 
 
 def connection(config: PeerConfig, *, modern: bool) -> dict[str, str]:
@@ -21,8 +22,22 @@ def connection(config: PeerConfig, *, modern: bool) -> dict[str, str]:
         if told.redirect.when != "auth":
             raise Unsupported("Libreswan's connection redirects in IKE_AUTH")
         found |= {"send-redirect": "yes", "redirect-to": told.redirect.to}
+    if told.ppks or told.ppk_required:
+        found["ppk"] = "insist" if told.ppk_required else "yes"
     if told.tickets is not None:
         if not modern:
             raise Unsupported("Libreswan has session resumption from 5.1 on")
         found["session-resumption"] = "yes"
+    return found
+
+
+def ppk_lines(config: PeerConfig) -> str:
+    """The PPKs of ipsec.secrets, a line each (RFC 8784)."""
+    found = ""
+    for key in config.features.ppks:
+        word = key.id.decode("ascii", "replace")
+        plain = key.kind == PpkIdType.PPK_ID_FIXED and word.isprintable() and word.isascii()
+        if not plain or not word or '"' in word:
+            raise Unsupported(f"Libreswan's driver cannot say the PPK identity {key.id!r}")
+        found += f': PPKS "{word}" 0x{key.key.hex()}\n'
     return found

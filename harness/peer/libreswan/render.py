@@ -46,7 +46,8 @@ def render(config: PeerConfig, build: Build) -> dict[str, str]:
         raise Unsupported("Libreswan takes one request at a time")
     conf = f"config setup\n{_lines(setup(config, build))}\n"
     conf += f"conn {CONNECTION}\n{_lines(connection(config, build))}"
-    return {"ipsec.conf": conf, "ipsec.secrets": credentials.secrets(config)}
+    secrets = credentials.secrets(config) + further.ppk_lines(config)
+    return {"ipsec.conf": conf, "ipsec.secrets": secrets}
 
 
 def setup(config: PeerConfig, build: Build) -> dict[str, str]:
@@ -57,7 +58,8 @@ def setup(config: PeerConfig, build: Build) -> dict[str, str]:
     return {
         "logfile": LOG,
         "plutodebug": _DEBUG[log],
-        "listen": config.local_address,
+        # Who listens at one address alone never finds that it has another one (MOBIKE).
+        **({} if config.features.mobike else {"listen": config.local_address}),
         "uniqueids": "no",
         "dnssec-enable": "no",
         "keep-alive": str(max(1, round(config.keepalive))),
@@ -129,7 +131,10 @@ def _selectors(config: PeerConfig, build: Build) -> dict[str, str]:
                               "one subnet a side")  # fmt: skip
         if not selectors:
             continue
-        if not assigned:
+        if side == "left" and assigned:
+            # RFC 7296 2.19: who is given an address asks for any, and has it narrowed to that one.
+            found["leftsubnet"] = "0.0.0.0/0"
+        elif not assigned:
             found[f"{side}subnet"] = ",".join(map(_subnet, selectors))
         [(protocol, first, last)] = ports
         protocols.add(protocol)

@@ -18,10 +18,10 @@ from ikelab.harness.exchange.credentials import (
     Trust,
 )
 from ikelab.harness.exchange.eap.credentials import EapCredential
-from ikelab.harness.exchange.features import NO_FEATURES
+from ikelab.harness.exchange.features import NO_FEATURES, Ppk
 from ikelab.harness.peer.base import PeerConfig, Unsupported
 from ikelab.harness.peer.strongswan import eap
-from ikelab.layers.iana import AuthMethod
+from ikelab.layers.iana import AuthMethod, PpkIdType
 
 Value = str | bytes | list[Any]
 _SEND = {Send.ALWAYS: "always", Send.ASKED: "ifasked", Send.NEVER: "never"}
@@ -108,6 +108,9 @@ def loaded(config: PeerConfig) -> list[tuple[str, dict[str, Value]]]:
     if isinstance(own, CertCredential):
         found.append(("load_key", {"type": "any", "data": own.key}))
     found += eap.loaded(config)
+    for key in config.features.ppks:
+        owners = [ppk_name(key)]
+        found.append(("load_shared", {"type": "PPK", "data": key.key, "owners": owners}))
     for more in config.features.more:
         found += loaded(_alone(config, own=more.credential))
     for further in config.features.more_trust:
@@ -118,6 +121,23 @@ def loaded(config: PeerConfig) -> list[tuple[str, dict[str, Value]]]:
 def _alone(config: PeerConfig, **proof: Any) -> PeerConfig:
     """A configuration with one of the proofs beyond the first (RFC 4739)."""
     return replace(config, **{"own": None, "trust": None, "features": NO_FEATURES, **proof})
+
+
+def ppk_name(key: Ppk) -> str:
+    """The identity of a PPK in strongSwan's words, which has none for octets that are no text."""
+    word = key.id.decode("ascii", "replace")
+    plain = key.kind == PpkIdType.PPK_ID_FIXED and word.isprintable() and word.isascii()
+    if not plain or not word or set(word) & set('#%"=:, '):
+        raise Unsupported(f"strongSwan's driver cannot say the PPK identity {key.id!r}")
+    return word
+
+
+def ppk_secrets(config: PeerConfig) -> dict[str, dict[str, str]]:
+    """PPKs as swanctl.conf holds them."""
+    return {
+        f"ppk-{number}": {"id-0": ppk_name(key), "secret": f"0x{key.key.hex()}"}
+        for number, key in enumerate(config.features.ppks)
+    }
 
 
 def load(session: Any, config: PeerConfig) -> None:

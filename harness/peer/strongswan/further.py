@@ -14,20 +14,32 @@ from ikelab.harness.peer.base import PeerConfig, Unsupported
 from ikelab.harness.peer.strongswan import credentials
 from ikelab.layers.iana import CfgAttr
 
-SPEAKS = frozenset({"more", "more_trust", "mobike", "childless", "follow_redirects", "attributes"})
+SPEAKS = frozenset(
+    {
+        *("more", "more_trust", "mobike", "childless", "follow_redirects", "attributes"),
+        *("ppks", "ppk_required"),
+    }
+)
 
 
 Words = Callable[[Identity], str]
 
 
-def connection(config: PeerConfig, identity: Words) -> dict[str, Any]:
-    """What stands in a connection beside what `render` says."""
+def connection(config: PeerConfig, identity: Words, *, initiates: bool = False) -> dict[str, Any]:
+    """What stands in a connection beside what `render` says.
+
+    As responder charon takes no PPK but the one that is named here; unnamed, it takes all it has.
+    """
     # Reauthentication, where AUTH_LIFETIME asks for it, has to begin before the time is over.
     told, found = config.features, {"over_time": "1s", **_proofs(config, identity)}
     if told.mobike:
         found["mobike"] = "yes"
     if told.childless:
         found["childless"] = "prefer"
+    if told.ppks and (told.ppk_required or initiates):
+        found["ppk_id"] = credentials.ppk_name(told.ppks[0])
+    if told.ppk_required:
+        found["ppk_required"] = "yes"
     return found
 
 

@@ -69,10 +69,11 @@ class Build:
     raw_esp: bool = True  # libipsec can do so without faking NAT detection
 
 
-def render(config: PeerConfig, build: Build) -> dict[str, str]:
+def render(config: PeerConfig, build: Build, *, initiates: bool = False) -> dict[str, str]:
     """The files strongswan.conf and swanctl.conf; the second one is handed over by vici."""
-    named = credentials.readable(connections(config))
-    tree: Tree = {"connections": named, "secrets": {"ike-psk": _secret(config)}}
+    named = credentials.readable(connections(config, initiates=initiates))
+    secrets: Tree = {"ike-psk": _secret(config), **credentials.ppk_secrets(config)}
+    tree: Tree = {"connections": named, "secrets": secrets}
     if pools := pool(config):
         tree["pools"] = pools
     return {"strongswan.conf": daemon(config, build), "swanctl.conf": text(tree)}
@@ -169,8 +170,8 @@ def _log(kind: str) -> Tree:
     }
 
 
-def connections(config: PeerConfig) -> Tree:
-    """The connections as vici's load-conn takes them."""
+def connections(config: PeerConfig, *, initiates: bool = False) -> Tree:
+    """The connections as vici's load-conn takes them; before it initiates they may say more."""
     connection: Tree = {
         "version": "2",
         "local_addrs": [config.local_address],
@@ -182,7 +183,7 @@ def connections(config: PeerConfig) -> Tree:
         "rekey_time": "0s",
         "keyingtries": "1",
         "dpd_delay": f"{math.ceil(config.dpd_delay)}s",
-        **further.connection(config, identity),
+        **further.connection(config, identity, initiates=initiates),
         **_of(config, "connection"),
         "local": {
             **credentials.local(config),

@@ -1,0 +1,68 @@
+"""Faults of the reference peer in what is post-quantum beyond key exchanges: preshared keys.
+
+Rows as `manners` has them.
+"""
+
+from __future__ import annotations
+
+from ikelab.harness.peer.manners import Row
+
+ALSO: dict[str, str] = {
+    "accepts-any-key": "PQ-15",
+    "refuses-rekeys": "PQ-15",
+}
+
+
+def _wire(name: str, cases: str, text: str, plan: str) -> Row:
+    return name, cases, text, plan, ()
+
+
+def _conduct(name: str, cases: str, text: str, *conduct: str) -> Row:
+    return name, cases, text, "", conduct
+
+
+ROWS: list[Row] = [
+    # Post-quantum preshared keys
+    _conduct(
+        "agrees-to-keys-unasked",
+        "PQ-15",
+        "USE_PPK answers an initiator that did not say it",
+        "agree_on_ppk",
+    ),
+    _conduct(
+        "insists-on-no-key",
+        "PQ-15",
+        "it goes on without a PPK although it was told to insist on one",
+        "insist_on_ppk",
+    ),
+    _conduct(
+        "leaves-the-key-out-of-children",
+        "PQ-15",
+        "the PPK is in AUTH, and not in SK_d",
+        "mix_sk_d",
+    ),
+    _conduct(
+        "cannot-do-without-a-key",
+        "PQ-15",
+        "an unknown PPK is the end of it, although NO_PPK_AUTH is there",
+        "do_without_ppk",
+    ),
+    _conduct(
+        "confirms-keys-that-it-does-not-use",
+        "PQ-15",
+        "PPK_IDENTITY comes back although it goes on without the PPK",
+        "confirm_used_ppk",
+    ),
+    _wire(
+        "says-nothing-of-the-key",
+        "PQ-15",
+        "PPK_IDENTITY is not in the response, although the PPK is in use",
+        'IKE_AUTH/response: drop("SK.N(PPK_IDENTITY)")',
+    ),
+    _wire(
+        "spoils-its-way-out",
+        "PQ-15",
+        "as initiator its NO_PPK_AUTH does not verify",
+        "IKE_AUTH/request: SK.N(NO_PPK_AUTH).notify ^= b'\\x01'",
+    ),
+]
