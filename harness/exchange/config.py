@@ -59,6 +59,8 @@ class Conduct:
     keep_good_fragments: bool = True  # RFC 7383 2.6: a bad fragment is dropped alone
     restart_fragments: bool = True  # RFC 7383 2.6: a larger total starts anew, a smaller is dropped
     reassemble: bool = True  # RFC 7383 2.6: fragments are put together
+    agree_on_fragments: bool = True  # RFC 7383 2.4: none are sent to who announced nothing
+    ignore_later_fragments: bool = True  # RFC 7383 2.6.1: of a request that is answered
     forget_refused: bool = True  # 2.21.1: no state is kept for a refused IKE_SA_INIT
     skip_unknown_transforms: bool = True  # 3.3.6: other transforms of the type are looked at
     refuse_unknown_types: bool = True  # 3.3.6: an unknown transform type spoils its proposal

@@ -198,7 +198,7 @@ def _odd(sa: IkeSa, packet: IKEv2) -> bool:
 def _again(sa: IkeSa, packet: IKEv2, seen: Step, keys: sk.SkKeys) -> None:
     """RFC 7383 2.6.1: the response goes out again for the first fragment, and only for it."""
     skf = packet.payloads[-1]
-    if not sa.fragments or skf.frag_number != 1:
+    if not sa.fragments or (skf.frag_number != 1 and sa.conduct.ignore_later_fragments):
         raise Unwanted(f"fragment {skf.frag_number} of a request that has been answered")
     sk.unseal_fragment(packet, keys, seen.data)
 

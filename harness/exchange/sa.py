@@ -367,7 +367,8 @@ class IkeSa:
 
     def _room(self) -> int | None:
         """Octets that an IKE message may have before it goes in fragments (RFC 7383 2.5.1)."""
-        if self.config.fragment is None or not self.fragments:
+        agreed = self.fragments or not self.conduct.agree_on_fragments
+        if self.config.fragment is None or not agreed:
             return None
         ip = 40 if ":" in self.local[0] else 20
         marker = 4 if encapsulated(self.local, self.remote) else 0

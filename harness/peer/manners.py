@@ -394,6 +394,18 @@ ROWS: list[Row] = [
         "keep_good_fragments",
     ),
     _conduct(
+        "answers-every-fragment-again",
+        "FRG-02",
+        "each fragment of an answered request brings its response once more",
+        "ignore_later_fragments",
+    ),
+    _conduct(
+        "fragments-unasked",
+        "FRG-06",
+        "responses go in fragments to who did not announce that it takes them",
+        "agree_on_fragments",
+    ),
+    _conduct(
         "mixes-up-sets-of-fragments",
         "FRG-04",
         "a fragment of another total takes the others with it",
