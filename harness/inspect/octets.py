@@ -14,8 +14,8 @@ from ikelab.layers.message import PAYLOADS, IKEv2_Malformed, parse_payloads
 HEADER = 28
 _SA = int(Payload.SA)
 # What the loop asks of a payload type: its least length, and whether it ends the chain.
-_LEAST = bytes(PAYLOADS[k].least if k in PAYLOADS else 4 for k in range(256))
-_ENDS = frozenset(k for k, cls in PAYLOADS.items() if cls.ends_chain)
+LEAST = bytes(PAYLOADS[k].least if k in PAYLOADS else 4 for k in range(256))
+ENDS = frozenset(k for k, cls in PAYLOADS.items() if cls.ends_chain)
 _NESTED = frozenset(k for k, cls in PAYLOADS.items() if cls.packetfields)
 
 Place = tuple[int, int, int]
@@ -30,10 +30,10 @@ def walk(first: int, data: bytes, at: int, end: int) -> list[Place] | None:
         if at + 4 > end:
             return None
         stop = at + (data[at + 2] << 8 | data[at + 3])
-        if stop > end or stop - at < _LEAST[kind]:
+        if stop > end or stop - at < LEAST[kind]:
             return None
         found.append((kind, at, stop))
-        kind = 0 if kind in _ENDS else data[at]
+        kind = 0 if kind in ENDS else data[at]
         at = stop
     return found if at == end else None
 

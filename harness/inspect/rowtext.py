@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 
-from ikelab.harness.inspect import described, octets
+from ikelab.harness.inspect import described, octets, ready
 from ikelab.harness.inspect.session import Exchange, Half
+from ikelab.harness.inspect.shapes import Shape
 from ikelab.harness.model import Address
 from ikelab.harness.notation import exchange_name
 
@@ -29,34 +30,48 @@ def exchange_text(exchange: Exchange) -> str:
 def _half(half: Half, exchange: int, response: bool) -> str:
     message = half.messages[0]
     step = message.step
-    sealed = message.sealed is not None
-    frames = ", ".join([str(m.frame) for m in half.messages])
-    refusal = _quoted(message.refusal) if sealed and message.refusal else "null"
-    outer, inner = half.places()
-    payloads = _chain(half, outer, message.data, exchange, response, described.outer)
-    plain = half.plain
-    inside = "null"
+    more = half.messages[1:]
+    frames = ", ".join([str(m.frame) for m in half.messages]) if more else message.frame
+    refusal = "null"
+    if message.refusal and message.sealed is not None:
+        refusal = _quoted(message.refusal)
+    outer, inner = half._shapes or half.shapes()
+    plain, inside = half.plain, "null"
     if plain is not None:
-        inside = _chain(half, inner, plain, exchange, response, described.inner)
+        inside = (
+            json.dumps(described.inner(half, exchange, response))
+            if inner is None
+            else _chain(inner, plain, exchange, response)
+        )
+    payloads = (
+        json.dumps(described.outer(half, exchange, response))
+        if outer is None
+        else _chain(outer, message.data, exchange, response)
+    )
     return (
         f'{{"frame": {message.frame}, "time": {round(step.now, 6)!r}, "src": {_end(step.src)}, '
         f'"dst": {_end(step.dst)}, "length": {len(message.data)}, "frames": [{frames}], '
-        f'"retransmissions": {half.retransmissions}, "encrypted": {"true" if sealed else "false"}, '
+        f'"retransmissions": {half.retransmissions}, '
+        f'"encrypted": {"false" if message.sealed is None else "true"}, '
         f'"refusal": {refusal}, "payloads": {payloads}, "inner": {inside}}}'
     )
 
 
-def _chain(
-    half: Half,
-    places: list[octets.Place] | None,
-    data: bytes,
-    exchange: int,
-    response: bool,
-    slowly: described.Describe,
-) -> str:
-    if places is None:
-        return json.dumps(slowly(half, exchange, response))
-    return f"[{', '.join([_payload(data, place, exchange, response) for place in places])}]"
+def _chain(shape: Shape, data: bytes, exchange: int, response: bool) -> str:
+    """The payloads of a chain."""
+    key = exchange, response
+    words = shape.words.get(key)
+    if words is not None:
+        return words.of(data)
+    # Most shapes come once: making words ready pays for those that come again, if it can be done.
+    if key not in shape.words:
+        shape.words[key] = None
+    elif shape.kept and key not in shape.wordless:
+        made = shape.words[key] = ready.words(shape, data, exchange, response)
+        if made is not None:
+            return made.of(data)
+        shape.wordless.add(key)
+    return f"[{', '.join([_payload(data, place, exchange, response) for place in shape.places])}]"
 
 
 def _payload(data: bytes, place: octets.Place, exchange: int, response: bool) -> str:

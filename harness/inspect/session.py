@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ikelab.harness.inspect import octets
+from ikelab.harness.inspect import octets, shapes
 from ikelab.harness.inspect.flow import Packet
 from ikelab.harness.inspect.keys import KeyRing
+from ikelab.harness.inspect.shapes import Shape
 from ikelab.harness.inspect.unseal import Opened, Sealed, locate, open_direction
 from ikelab.harness.model import Address, Nat, Spis
 from ikelab.harness.sk import HEADER
@@ -73,8 +74,7 @@ class Half:
     first_inner: int = 0
     plain: bytes | None = None
     _inner: list[Any] | None = None
-    _kinds: bytes | None = None
-    _places: tuple[list[octets.Place] | None, list[octets.Place] | None] | None = None
+    _shapes: tuple[Shape | None, Shape | None] | None = None
 
     @property
     def first(self) -> Message:
@@ -107,32 +107,34 @@ class Half:
 
     def may_hold(self, kind: int) -> bool:
         """False where no payload, outer or inner, is of that type; told without dissecting."""
-        if self._kinds is None:
-            outer, inner = self.places()
-            if outer is None or inner is None:
-                self._kinds = _ANY
-            else:
-                self._kinds = bytes(place[0] for place in (*outer, *inner))
-        return kind in self._kinds
+        outer, inner = self._shapes or self.shapes()
+        return outer is None or inner is None or kind in outer.kinds or kind in inner.kinds
+
+    def shapes(self) -> tuple[Shape | None, Shape | None]:
+        """The shapes of the outer and the inner chain; None for one that is broken."""
+        if self._shapes is None:
+            text = self.plain
+            inner: Shape | None = shapes.CLOSED
+            if text is not None:
+                inner = shapes.chain(self.first_inner, text, 0, len(text))
+            self._shapes = shapes.outer(self.messages[0].data), inner
+        return self._shapes
 
     def places(self) -> tuple[list[octets.Place] | None, list[octets.Place] | None]:
         """Where the payloads lie, outside and inside SK; None for a chain that is broken."""
-        if self._places is None:
-            text = self.plain
-            inner = [] if text is None else octets.walk(self.first_inner, text, 0, len(text))
-            self._places = octets.outer(self.messages[0].data), inner
-        return self._places
+        outer, inner = self._shapes or self.shapes()
+        return outer and outer.places, inner and inner.places
 
     def forget(self) -> None:
         """Let go of what was dissected; it comes back when it is looked at."""
-        self._inner = self._places = None
+        self._inner = self._shapes = None
         for message in self.messages:
             if message.step._message is not None:
                 message.step._message = None
 
     def assemble(self) -> None:
         """After opening: find the inner chain, of SK or of a whole set of fragments."""
-        self._kinds = self._places = None
+        self._shapes = None
         parts: dict[tuple[int, int], Message] = {}
         for message in self.messages:
             sealed, step = message.sealed, message.step
@@ -150,7 +152,6 @@ class Half:
                 return
 
 
-_ANY = bytes(range(256))
 _INIT = int(Type.IKE_SA_INIT)
 
 
