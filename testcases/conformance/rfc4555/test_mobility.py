@@ -73,6 +73,7 @@ def test_its_children_move_with_their_initiator(peer: Tested, initiator: Initiat
 @rfc(4555, "3.5", "3.7")
 def test_tells_of_its_own_move(peer: Tested, responder: Responder) -> None:
     """As initiator whose address changes it sends UPDATE_SA_ADDRESSES, and gives COOKIE2 back."""
+    peer.needs("child")  # some look at their children for what has moved
     peer.start(features=MOBILE)
     responder.listen(features=Features(mobike=True, check_path=True))
     peer.initiate()

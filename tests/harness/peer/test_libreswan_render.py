@@ -12,6 +12,7 @@ import pytest
 from daemon_pair import config
 
 from ikelab.harness.exchange.credentials import NullCredential, Trust
+from ikelab.harness.exchange.features import Features
 from ikelab.harness.model import TS, Identity, Suite, suites
 from ikelab.harness.peer.addresses import V4, V6
 from ikelab.harness.peer.base import Unsupported
@@ -167,3 +168,10 @@ def test_several_subnets_need_the_fifth_series():
 )
 def test_identities(value, word):
     assert render.identity(Identity.parse(value)) == word
+
+
+@pytest.mark.parametrize("mobile", [True, False])
+def test_only_who_stays_listens_at_one_address(mobile):
+    wanted = config(V4[0], V4[1], features=Features(mobike=mobile))
+
+    assert ("listen" in render.setup(wanted, TRIXIE)) is not mobile
