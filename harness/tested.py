@@ -12,6 +12,7 @@ from ikelab.harness.model import Identity, Suite, selectors, suites
 from ikelab.harness.options import several
 from ikelab.harness.peer.addresses import Side
 from ikelab.harness.peer.base import ChildView, IkeView, Peer, PeerConfig, PeerView, Unsupported
+from ikelab.harness.peer.driver import DaemonDriver
 from ikelab.harness.peer.witness import Expected, differences
 from ikelab.harness.session import Session
 from ikelab.layers.iana import Ke, TransformType
@@ -194,14 +195,16 @@ class Tested:
             if _said(seen.suite) != _said(child.suite):
                 found.append(f"child suite: peer {seen.suite}, wire {child.suite}")
             if kernel is not None:
-                addresses = self.driver.addresses()  # type: ignore[attr-defined]
-                found += differences(kernel, _expected(child, seen), addresses)
+                held, addresses = kernel
+                found += differences(held, _expected(child, seen), addresses)
         return found
 
-    def _kernel(self) -> Database | None:
-        """What the peer's kernel holds; None where the peer has no kernel that tells."""
-        ask = getattr(self.driver, "kernel", None)
-        return ask() if ask is not None else None
+    def _kernel(self) -> tuple[Database, frozenset[str]] | None:
+        """What the peer's kernel holds, and its addresses; None where no kernel tells."""
+        if not isinstance(self.driver, DaemonDriver):
+            return None
+        held = self.driver.kernel()
+        return None if held is None else (held, self.driver.addresses())
 
 
 def _knows(driver: Peer, wanted: tuple[Suite, ...]) -> bool:

@@ -31,6 +31,8 @@ from ikelab.netns.xfrm import Database
 
 FOLDER = "/etc/ikelab"
 """Where the daemon finds its own folder."""
+OUTPUT = "output"
+"""The file in that folder that takes what the daemon prints."""
 # Seconds; in a guest kernel everything takes its time.
 START_TIMEOUT = ANSWER_TIMEOUT = 30.0 if "IKELAB_GUEST" in os.environ else 10.0
 _READY = "notify"
@@ -110,13 +112,13 @@ class Daemon:
         told = dict(env or {})
         if ready is not None:
             self._start(argv, sandbox, told, subprocess.PIPE)
-            self._pump = _Pump(self.process, self.folder / "output", ready)
+            self._pump = _Pump(self.process, self.folder / OUTPUT, ready)
             self._await(self._pump.ready, lambda: True)
             return
         (self.folder / _READY).unlink(missing_ok=True)
         with (
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard,
-            (self.folder / "output").open("wb") as output,
+            (self.folder / OUTPUT).open("wb") as output,
         ):
             heard.bind(self._short(_READY))
             told["NOTIFY_SOCKET"] = f"{FOLDER}/{_READY}"
@@ -185,7 +187,7 @@ class Daemon:
     def death(self, what: str, about: str = "") -> LabError:
         """What happened, how the daemon ended, its last lines (`about` something); it is ended."""
         status = self.process.poll() if self.process else None
-        lines = (self.read("log") or self.read("output")).strip().splitlines()
+        lines = (self.read("log") or self.read(OUTPUT)).strip().splitlines()
         self.kill()
         how = f" ({_ending(status)})" if status is not None else ""
         words = [_undated(line) for line in lines if about in line and not _detail(line)][-5:]

@@ -16,11 +16,11 @@ from ikelab.harness.model import Identity, Spis, Suite, Transform
 from ikelab.harness.peer import cache
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import FOLDER, Daemon, abilities
+from ikelab.harness.peer.driver import DaemonDriver
 from ikelab.harness.peer.libreswan import algorithms, further, logs, names, nss, parse
 from ikelab.harness.peer.libreswan.render import CONNECTION, LOG, RUN, Build, render
 from ikelab.layers.iana import Integ, TransformType
 from ikelab.netns.host import Host
-from ikelab.netns.xfrm import Database
 
 _LIBEXEC = "/usr/libexec/ipsec"
 _CONTROL = f"{RUN}/pluto.ctl"
@@ -48,7 +48,7 @@ def _lacks(build: Build) -> dict[str, str]:
     return found
 
 
-class Libreswan:
+class Libreswan(DaemonDriver):
     """The driver of `libreswan@RELEASE` in one host; see `base.Peer`.
 
     `folder` is this peer's alone. What the daemon can do is found by starting it once.
@@ -57,13 +57,9 @@ class Libreswan:
     speaks = further.SPEAKS
 
     def __init__(self, entry: cache.Entry, host: Host, folder: Path) -> None:
-        self.name = entry.manifest.peer
-        self.version = entry.manifest.version
-        self._host = host
-        self._daemon = Daemon(self.name, "pluto", host, folder, entry.root)
+        daemon = Daemon(entry.manifest.peer, "pluto", host, folder, entry.root)
+        super().__init__(entry.manifest, host, daemon)
         self._config: PeerConfig | None = None
-        self._files: dict[str, str] = {}
-        self._log_start = 0
         self._kernel = abilities()
         major, minor = (int(n) for n in re.findall(r"\d+", self.version)[:2])
         self._build = Build((major, minor))
@@ -119,37 +115,6 @@ class Libreswan:
     def ike_keys(self) -> dict[Spis, dict[str, bytes]]:
         """SK_ei, SK_er, SK_ai, SK_ar ... of its IKE SAs, as its log tells them."""
         return logs.ike_secrets(self._daemon.read("log"))
-
-    def kernel(self) -> Database | None:
-        """What its host's kernel holds of IPsec; None without ESP in the kernel."""
-        return self._daemon.kernel()
-
-    def addresses(self) -> frozenset[str]:
-        """The addresses of its host, as text."""
-        return frozenset(map(str, self._host.addresses))
-
-    def alive(self) -> bool:
-        """Whether the daemon that `start` started still runs."""
-        return self._daemon.alive()
-
-    @property
-    def pid(self) -> int | None:
-        """The daemon's process."""
-        return self._daemon.process.pid if self._daemon.process is not None else None
-
-    @property
-    def log_file(self) -> Path:
-        """Where the daemon writes its log."""
-        return self._daemon.folder / "log"
-
-    def log(self) -> str:
-        """pluto's log since `start`, and what it printed when it died."""
-        text = self._daemon.read("log")[self._log_start :]
-        return text if self.alive() else text + self._daemon.read("output")
-
-    def config_text(self) -> str:
-        """ipsec.conf and ipsec.secrets."""
-        return "\n".join(f"# {name}\n{text}" for name, text in self._files.items())
 
     def stop(self) -> None:
         """End the daemon and free what it held; its log stays readable. Idempotent."""

@@ -17,12 +17,12 @@ from ikelab.harness.errors import LabError
 from ikelab.harness.model import Identity, Spis, Suite, Transform, selectors
 from ikelab.harness.peer import cache as store
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
-from ikelab.harness.peer.daemon import FOLDER, Daemon, abilities
+from ikelab.harness.peer.daemon import FOLDER, OUTPUT, Daemon, abilities
+from ikelab.harness.peer.driver import DaemonDriver
 from ikelab.harness.peer.openiked import credentials, logs, parse
 from ikelab.harness.peer.openiked.render import NO_CHECKS, render
 from ikelab.layers.iana import Encr, Protocol, Sn, TransformType
 from ikelab.netns.host import Host
-from ikelab.netns.xfrm import Database
 
 _ETC = "/etc/iked"
 _SOCKET = "/run/iked.sock"
@@ -35,13 +35,12 @@ _ANY = selectors("0.0.0.0/0")
 _PLAIN = PeerConfig("127.0.0.1", "127.0.0.2", _NOBODY, _NOBODY, b"x", (), (), _ANY, _ANY)
 
 
-class OpenIked:
+class OpenIked(DaemonDriver):
     """The driver of `openiked@RELEASE` in one host; see `base.Peer`."""
 
+    log_name = OUTPUT
+
     def __init__(self, entry: store.Entry, host: Host, folder: Path) -> None:
-        self.name = entry.manifest.peer
-        self.version = entry.manifest.version
-        self._host = host
         (folder / "empty").mkdir(parents=True, exist_ok=True)
         _clear(folder)
         (folder / "passwd").write_text(_PASSWD)
@@ -52,9 +51,9 @@ class OpenIked:
             (folder / "passwd", "/etc/passwd", False),
             (folder / "group", "/etc/group", False),
         ]
-        self._daemon = Daemon(self.name, "iked", host, folder, entry.root, binds)
+        daemon = Daemon(entry.manifest.peer, "iked", host, folder, entry.root, binds)
+        super().__init__(entry.manifest, host, daemon)
         self._config: PeerConfig | None = None
-        self._files: dict[str, str] = {}
         self._accepts = cache(self._tried)
         self.lacks = _lacks()
         self.capabilities = self._capabilities()
@@ -86,7 +85,7 @@ class OpenIked:
     def view(self) -> PeerView:
         """iked's list of SAs, and what its log tells of them."""
         transport = self._config is not None and self._config.mode == "transport"
-        return parse.view(self.listed(), self._daemon.read("output"), transport=transport)
+        return parse.view(self.listed(), self._daemon.read(OUTPUT), transport=transport)
 
     def listed(self) -> str:
         """What `ikectl show sa` says, for the record."""
@@ -100,42 +99,12 @@ class OpenIked:
 
     def child_keys(self) -> frozenset[Keys]:
         """The keys that iked logs as it derives them."""
-        return logs.child_keys(self._daemon.read("output"))
+        return logs.child_keys(self._daemon.read(OUTPUT))
 
     def ike_keys(self) -> dict[Spis, dict[str, bytes]]:
         """SK_ei, SK_er, SK_ai, SK_ar ... of its IKE SAs, as its log tells them."""
-        told = logs.told(self._daemon.read("output"))
+        told = logs.told(self._daemon.read(OUTPUT))
         return {sa.spis: told[sa.spis.i].keys for sa in self.view().sas if sa.spis.i in told}
-
-    def kernel(self) -> Database | None:
-        """What its host's kernel holds of IPsec; None without ESP in the kernel."""
-        return self._daemon.kernel()
-
-    def addresses(self) -> frozenset[str]:
-        """The addresses of its host, as text."""
-        return frozenset(map(str, self._host.addresses))
-
-    def alive(self) -> bool:
-        """Whether the daemon that `start` started still runs."""
-        return self._daemon.alive()
-
-    @property
-    def pid(self) -> int | None:
-        """The daemon's process."""
-        return self._daemon.process.pid if self._daemon.process is not None else None
-
-    @property
-    def log_file(self) -> Path:
-        """Where the daemon writes its log."""
-        return self._daemon.folder / "output"
-
-    def log(self) -> str:
-        """All that iked has printed since `start`."""
-        return self._daemon.read("output")
-
-    def config_text(self) -> str:
-        """iked.conf."""
-        return "\n".join(f"# {name}\n{text}" for name, text in self._files.items())
 
     def stop(self) -> None:
         """End the daemon and free what it held; its log stays readable. Idempotent."""

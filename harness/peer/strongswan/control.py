@@ -21,6 +21,7 @@ from ikelab.harness.model import TS, Identity, Spis, Suite, Transform
 from ikelab.harness.peer import cache, ciphers, leftovers
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import ANSWER_TIMEOUT, FOLDER, Daemon, abilities
+from ikelab.harness.peer.driver import DaemonDriver
 from ikelab.harness.peer.strongswan import credentials, eap, further, logs, names, parse, primer
 from ikelab.harness.peer.strongswan.render import (
     CHILD,
@@ -37,7 +38,6 @@ from ikelab.harness.peer.strongswan.render import (
 )
 from ikelab.layers.iana import Encr, Integ, Protocol, Sn, TransformType
 from ikelab.netns.host import Host
-from ikelab.netns.xfrm import Database
 
 Result = TypeVar("Result")
 
@@ -53,7 +53,7 @@ _ALGORITHMS: dict[int, tuple[str, ...]] = {
 }
 
 
-class StrongSwan:
+class StrongSwan(DaemonDriver):
     """The driver of `strongswan@RELEASE` in one host; see `base.Peer`.
 
     `folder` is this peer's alone. What the daemon can do is found by starting it once.
@@ -62,14 +62,10 @@ class StrongSwan:
     speaks = frozenset({"eap"}) | further.SPEAKS
 
     def __init__(self, entry: cache.Entry, host: Host, folder: Path) -> None:
-        self.name = entry.manifest.peer
-        self.version = entry.manifest.version
-        self._host = host
-        self._daemon = Daemon(self.name, "charon", host, folder, entry.root, tidy=_tidy)
+        daemon = Daemon(entry.manifest.peer, "charon", host, folder, entry.root, tidy=_tidy)
+        super().__init__(entry.manifest, host, daemon)
         self._vici: vici.Session | None = None
         self._config: PeerConfig | None = None
-        self._files: dict[str, str] = {}
-        self._log_start = 0
         self._kernel = abilities()
         libipsec = bool(self._kernel["tun"] and not self._kernel["esp"])
         self._build = _build(entry.root, libipsec=libipsec)
@@ -143,37 +139,6 @@ class StrongSwan:
     def ike_keys(self) -> dict[Spis, dict[str, bytes]]:
         """SK_ei, SK_er, SK_ai, SK_ar ... of its IKE SAs, as its log tells them."""
         return logs.ike_secrets(self.log())
-
-    def kernel(self) -> Database | None:
-        """What its host's kernel holds of IPsec; None without ESP in the kernel."""
-        return self._daemon.kernel()
-
-    def addresses(self) -> frozenset[str]:
-        """The addresses of its host, as text."""
-        return frozenset(map(str, self._host.addresses))
-
-    def alive(self) -> bool:
-        """Whether the daemon that `start` started still runs."""
-        return self._daemon.alive()
-
-    @property
-    def pid(self) -> int | None:
-        """The daemon's process."""
-        return self._daemon.process.pid if self._daemon.process is not None else None
-
-    @property
-    def log_file(self) -> Path:
-        """Where the daemon writes its log."""
-        return self._daemon.folder / "log"
-
-    def log(self) -> str:
-        """charon's log since `start`, and what it printed when it died."""
-        text = self._daemon.read("log")[self._log_start :]
-        return text if self.alive() else text + self._daemon.read("output")
-
-    def config_text(self) -> str:
-        """strongswan.conf, and the connections as swanctl.conf would hold them."""
-        return "\n".join(f"# {name}\n{text}" for name, text in self._files.items())
 
     def stop(self) -> None:
         """End the daemon and free what it held; its log stays readable. Idempotent."""
