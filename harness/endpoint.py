@@ -52,6 +52,7 @@ class Endpoint:
         self.base = base
         self.entropy = entropy
         self.patience = patience
+        self.pace = 1.0  # how many times longer than elsewhere things take here
         self.on_session = on_session
         self.sessions: list[Session] = []
         self.listener: Listener | None = None
@@ -84,7 +85,7 @@ class Endpoint:
 
     def pump(self, done: Callable[[], bool], patience: float | None = None) -> bool:
         """Let everything run until `done()` or the patience is over; whether it was done."""
-        wait = self.patience if patience is None else patience
+        wait = self.patience if patience is None else patience * self.pace
         deadline = self.transport.clock() + wait
         while True:
             self._flush()
@@ -219,7 +220,7 @@ class Initiator(Endpoint):
             patience=self.patience,
             needs=self.needs,
         )
-        made.streamed = True
+        made.streamed, made.pace = True, self.pace
         self.beside.append(made)
         return made
 

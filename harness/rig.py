@@ -48,7 +48,7 @@ TOPOLOGIES = (MEMORY, *NETWORKS)
 
 # Seconds that a real peer may take for an answer. In a guest kernel everything takes its time, and
 # the first child more than that: the kernel asks for its modules one by one.
-PATIENCE = 8.0 if "IKELAB_GUEST" in os.environ else 2.5
+PATIENCE, PACE = (8.0, 3.0) if "IKELAB_GUEST" in os.environ else (2.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class _Endpoints:
         made = Initiator(
             self.transport, self.base(), self.entropy, patience=self.patience, needs=self.needs
         )
-        made.spare = self.spare
+        made.spare, made.pace = self.spare, PACE
         self.made.append(made)
         return made
 
@@ -185,7 +185,7 @@ class _Endpoints:
         made = Responder(
             self.transport, self.base(), self.entropy, patience=self.patience, needs=self.needs
         )
-        made.spare = self.spare
+        made.spare, made.pace = self.spare, PACE
         self.made.append(made)
         return made
 
