@@ -24,6 +24,7 @@ _UP = re.compile(
 _REKEYED = re.compile(r"rekeyed as new IKESA 0x([0-9a-f]{16}) \(([^)]*)\)")
 _CHILD = re.compile(r"loaded SPIs: ([0-9a-fx, ]+) \(([^)]*)\)")
 _FLOWS = re.compile(r"loaded flows: (.*)$")
+_FLOW = re.compile(r"(?:loaded flow|flow already loaded) (0x[0-9a-f]+)")
 _KEY = re.compile(r"ikev2_sa_keys: (SKEYSEED|SK_\w+) with (\d+) bytes")
 _KEYMAT = re.compile(r"ikev2_childsa_negotiate: key material length (\d+)")
 _STREAM = re.compile(r"ikev2_prfplus: Tn with (\d+) bytes")
@@ -51,6 +52,8 @@ def told(log: str) -> dict[bytes, Told]:
     found: dict[bytes, Told] = {}
     current = b""
     spis: list[bytes] = []
+    flows: dict[str, str] = {}  # what was told of a flow, by the address that the log calls it by
+    latest: list[str] = []
     for line, dump in dumps.lines(log, _ROW):
         if match := _SPI.match(line) or _HEADER.search(line):
             current = bytes.fromhex(match[1])
@@ -61,15 +64,25 @@ def told(log: str) -> dict[bytes, Told]:
         elif match := _REKEYED.search(line):
             new = found.setdefault(bytes.fromhex(match[1]), Told())
             new.suite, new.local_id, new.remote_id = match[2], sa.local_id, sa.remote_id
+            # RFC 7296 2.8: it inherits the children; where a NAT is was found once for all.
+            new.children, new.flows, new.nat = dict(sa.children), dict(sa.flows), dict(sa.nat)
+        elif match := _FLOW.search(line):
+            latest.append(match[1])
         elif match := _CHILD.search(line):
             spis = [bytes.fromhex(text[2:].rjust(8, "0")) for text in match[1].split(", ")]
             sa.children |= dict.fromkeys(spis, match[2])
+            # A rekeyed child has the flows of the one before it: nothing is said of them again.
+            if known := next((flows[name] for name in latest if name in flows), ""):
+                sa.flows |= dict.fromkeys(spis, known)
+                latest = []
         elif match := _NAT.search(line):
             sa.nat[match[1]] = True
         elif match := _ASKED.search(line):
             sa.nat.setdefault(match[1], False)
         elif match := _FLOWS.search(line):
             sa.flows |= dict.fromkeys(spis, match[1])
+            flows |= dict.fromkeys(latest, match[1])
+            latest = []
         elif match := _KEY.search(line):
             sa.keys[match[1]] = dump[: int(match[2])]
     found.pop(b"", None)

@@ -110,3 +110,31 @@ def test_selectors_of_several_flows():
         selectors("10.1.0.0/24"),
     )
     assert parse.selectors("nothing") == ((), ())
+
+
+REKEYED = """\
+spi=0x8564f669efa629d9: ikev2_childsa_enable: something of before
+ikev2_childsa_enable: loaded flow 0x552abf1e20
+ikev2_childsa_enable: loaded flow 0x552abf19a0
+spi=0x8564f669efa629d9: ikev2_childsa_enable: loaded SPIs: 0x2c2e2db9, 0x1d4093 (enc aes-128 auth hmac-sha2-512)
+spi=0x8564f669efa629d9: ikev2_childsa_enable: loaded flows: ESP-10.2.0.0/24=10.1.0.0/24(0)
+ikev2_childsa_enable: flow already loaded 0x552abf1e20
+ikev2_childsa_enable: flow already loaded 0x552abf19a0
+spi=0x8564f669efa629d9: ikev2_childsa_enable: loaded SPIs: 0xf0b48e34, 0x2c550649 (enc aes-128 auth hmac-sha2-512)
+spi=0x8564f669efa629d9: rekeyed as new IKESA 0x8f837203f5d81e26 (enc aes-256-gcm group curve25519 prf hmac-sha2-256)
+"""  # noqa: E501
+
+
+def test_a_rekeyed_child_has_the_flows_of_the_one_before_it():
+    told = logs.told(REKEYED)[bytes.fromhex("8564f669efa629d9")]
+
+    spis = [bytes.fromhex(spi) for spi in ("2c2e2db9", "001d4093", "f0b48e34", "2c550649")]
+    assert told.flows == dict.fromkeys(spis, "ESP-10.2.0.0/24=10.1.0.0/24(0)")
+
+
+def test_a_rekeyed_ike_sa_has_the_children_of_the_one_before_it():
+    told = logs.told(REKEYED)
+    old, new = (told[bytes.fromhex(spi)] for spi in ("8564f669efa629d9", "8f837203f5d81e26"))
+
+    assert (new.children, new.flows) == (old.children, old.flows)
+    assert len(new.children) == 4
