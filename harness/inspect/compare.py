@@ -66,7 +66,7 @@ def _facts(session: Session) -> dict[str, str]:
     found: dict[str, str] = {}
     begun = facts.beginning(session)
     if begun is not None:
-        answer = facts.proposals(facts.first(begun.response, Payload.SA))
+        answer = facts.offer(begun.response)
         found["chosen"] = str(answer[0].suite) if answer else "nothing"
     found["NAT"] = str(facts.nat(session))
     for label, end in zip(("initiator", "responder"), facts.ends(session), strict=True):

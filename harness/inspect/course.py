@@ -120,6 +120,10 @@ def _trips(session: Session) -> Iterator[float]:
     for exchange in session.exchanges:
         if exchange.request is not None and exchange.response is not None:
             answered = exchange.response.first.step.now
+            if len(exchange.request.messages) == 1:
+                if (once := exchange.request.first.step.now) <= answered:
+                    yield answered - once
+                continue
             asked = [m.step.now for m in exchange.request.messages if m.step.now <= answered]
             if asked:
                 yield answered - max(asked)
@@ -132,7 +136,7 @@ def _halves(session: Session) -> Iterator[tuple[Exchange, Half, str]]:
 
 
 def _repeated(session: Session) -> Iterator[Repeated]:
-    if not any(m.repeated for m in session.messages):
+    if True not in [m.repeated for m in session.messages]:
         return
     for exchange, half, label in _halves(session):
         if not half.retransmissions:
@@ -146,11 +150,10 @@ def _repeated(session: Session) -> Iterator[Repeated]:
 
 
 def _fragmented(session: Session) -> Iterator[Fragmented]:
-    if not any(m.sealed and m.sealed.fragments for m in session.messages):
-        return
-    for exchange, half, label in _halves(session):
+    for exchange, half in session.holding(Payload.SKF):
         if not half.fragmented:
             continue
+        label = "request" if half is exchange.request else "response"
         seen = {(m.sealed.fragments, m.sealed.fragment) for m in half.messages if m.sealed}
         total = max(t for t, _ in seen)
         missing = tuple(n for n in range(1, total + 1) if (total, n) not in seen)
@@ -162,14 +165,14 @@ def _is_check(exchange: Exchange) -> bool:
     """An INFORMATIONAL request with nothing in it asks whether the peer lives (1.4, 2.4)."""
     if exchange.type != Type.INFORMATIONAL or exchange.request is None:
         return False
-    return exchange.request.inner() == []
+    return exchange.request.plain is not None and exchange.request.places()[1] == []
 
 
 def _ended(session: Session) -> Ended | None:
-    for exchange in reversed(session.exchanges):
-        if exchange.type != Type.INFORMATIONAL or exchange.request is None:
+    for exchange, half in reversed(session.holding(Payload.D)):
+        if exchange.type != Type.INFORMATIONAL or half is not exchange.request:
             continue
-        for delete in facts.of_kind(exchange.request, Payload.D):
+        for delete in facts.of_kind(half, Payload.D):
             if delete.proto == Protocol.IKE:
-                return Ended(exchange.by_initiator, exchange.request.first.frame)
+                return Ended(exchange.by_initiator, half.first.frame)
     return None

@@ -74,7 +74,7 @@ def _first(session: Session) -> _Birth | None:
 
 
 def _birth(exchange: Exchange, prf_id: int | None = None, sk_d: bytes = b"") -> _Birth | None:
-    chosen = facts.proposals(facts.first(exchange.response, Payload.SA))
+    chosen = facts.offer(exchange.response)
     nonces = [facts.first(half, Payload.NONCE) for half in (exchange.request, exchange.response)]
     if not chosen or None in nonces:
         return None

@@ -110,13 +110,15 @@ def weak_ones(
 ) -> list[weak.Weak]:
     """The discouraged algorithms of the IKE SA and of its children."""
     found = weak.weak([p.suite for p in offered], chosen)
-    for child in facts.children(session):
-        found += weak.weak(*_suites(child))
+    # Rekeyed children repeat what the first one said.
+    looked = {_suites(child): None for child in facts.children(session)}
+    for suites, agreed in looked:
+        found += weak.weak(suites, agreed)
     return list({str(w): w for w in found}.values())
 
 
-def _suites(child: Child) -> tuple[list[Suite], Suite]:
-    return [p.suite for p in child.offered], child.chosen
+def _suites(child: Child) -> tuple[tuple[Suite, ...], Suite]:
+    return tuple([p.suite for p in child.offered]), child.chosen
 
 
 def _weak(found: weak.Weak) -> dict[str, Any]:

@@ -91,28 +91,64 @@ def of_kind(half: Half, kind: int) -> Iterator[Any]:
 
 def first(half: Half | None, kind: int) -> Any | None:
     """The first readable payload of a type in a request or response."""
-    return None if half is None else next(of_kind(half, kind), None)
+    if half is None or not half.may_hold(kind):
+        return None
+    return next(of_kind(half, kind), None)
 
 
 def notifies(half: Half | None, kind: int) -> list[Any]:
     """The notifies of one type in a request or response."""
-    return [n for n in of_kind(half, Payload.N) if n.type == kind] if half else []
+    if half is None or not half.may_hold(Payload.N):
+        return []
+    return [n for n in of_kind(half, Payload.N) if n.type == kind]
+
+
+def offer(half: Half | None) -> tuple[Proposal, ...]:
+    """The proposals of a request or response, which many ask for; by octets as a rule."""
+    if half is None or not half.may_hold(Payload.SA):
+        return ()
+    if half.offer is None:
+        body = _body(half, Payload.SA)
+        found = None if body is None else _by_octets(body[4:])
+        half.offer = proposals(first(half, Payload.SA)) if found is None else found
+    known: tuple[Proposal, ...] = half.offer
+    return known
+
+
+def _body(half: Half, kind: int) -> bytes | None:
+    """The octets of the first payload of a type, where the chains are whole."""
+    outer, inner = half.places()
+    if outer is None or inner is None:
+        return None
+    for data, places in ((half.first.data, outer), (half.plain or b"", inner)):
+        for place, at, stop in places:
+            if place == kind:
+                return data[at:stop]
+    return None
 
 
 def proposals(sa: Any | None) -> tuple[Proposal, ...]:
     """The readable proposals of an SA payload."""
     if sa is None:
         return ()
+    found = None
     if sa.raw_packet_cache and sa.clean():
-        rows = octets.proposals(sa.raw_packet_cache[4:])
-        suites = [suite_in(protocol, transforms) for _, protocol, _, transforms in rows or ()]
-        if rows is not None and None not in suites:
-            return tuple(
-                Proposal(number, spi, suite)
-                for (number, _, spi, _), suite in zip(rows, suites, strict=True)
-                if suite is not None
-            )
-    return tuple(_dissected(sa))
+        found = _by_octets(sa.raw_packet_cache[4:])
+    return tuple(_dissected(sa)) if found is None else found
+
+
+def _by_octets(body: bytes) -> tuple[Proposal, ...] | None:
+    """The same from the body of the payload; None where not all of it can be read."""
+    rows = octets.proposals(body)
+    if rows is None:
+        return None
+    found = []
+    for number, protocol, spi, transforms in rows:
+        suite = suite_in(protocol, transforms)
+        if suite is None:
+            return None
+        found.append(Proposal(number, spi, suite))
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)
@@ -140,7 +176,7 @@ def _dissected(sa: Any) -> Iterator[Proposal]:
 def beginning(session: Session) -> Exchange | None:
     """The IKE_SA_INIT that counted: the last one whose response chose a suite, else the last."""
     inits = [e for e in session.exchanges if e.type == Type.IKE_SA_INIT]
-    answered = [e for e in inits if proposals(first(e.response, Payload.SA))]
+    answered = [e for e in inits if offer(e.response)]
     return next(reversed(answered or inits), None)
 
 
@@ -173,10 +209,8 @@ def nat(session: Session) -> Nat:
 def vendors(session: Session) -> list[tuple[bytes, str | None, bool]]:
     """Vendor IDs as sent: octets, name where known, and whether the initiator sent it."""
     found: dict[tuple[bytes, bool], str | None] = {}
-    for exchange in session.exchanges:
-        if exchange.type not in (Type.IKE_SA_INIT, Type.IKE_AUTH):
-            continue
-        for half in exchange.halves():
+    for exchange, half in session.holding(Payload.V):
+        if exchange.type in (Type.IKE_SA_INIT, Type.IKE_AUTH):
             for payload in of_kind(half, Payload.V):
                 data = bytes(payload.vendorID)
                 found.setdefault((data, half.first.initiator), vendor_name(data))
@@ -204,12 +238,13 @@ def ends(session: Session) -> tuple[End, End]:
 
 def selectors(half: Half | None, kind: int) -> tuple[TS | str, ...]:
     """The selectors of TSi or TSr; a type that is no address range as text."""
-    payload = first(half, kind)
-    if payload is None:
+    if half is None or not half.may_hold(kind):
         return ()
-    if payload.raw_packet_cache and payload.clean():
-        return _selectors(kind, payload.raw_packet_cache[2:])
-    return tuple(_each_selector(payload))
+    body = _body(half, kind)
+    if body is not None:
+        return _selectors(kind, body[2:])
+    payload = first(half, kind)
+    return () if payload is None else tuple(_each_selector(payload))
 
 
 @lru_cache(maxsize=4096)
@@ -227,17 +262,16 @@ def _each_selector(payload: Any) -> Iterator[TS | str]:
 def rekeys(session: Session) -> Iterator[tuple[Spis, Exchange]]:
     """The IKE SAs that CREATE_CHILD_SA exchanges of this one made, with the exchange."""
     for exchange in session.exchanges:
-        chosen = proposals(first(exchange.response, Payload.SA))
-        if exchange.type != Type.CREATE_CHILD_SA or not chosen:
+        if exchange.type != Type.CREATE_CHILD_SA:
             continue
-        if chosen[0].suite.protocol == Protocol.IKE:
+        chosen = offer(exchange.response)
+        if chosen and chosen[0].suite.protocol == Protocol.IKE:
             yield Spis(_offer_of(exchange.request, chosen[0]), chosen[0].spi), exchange
 
 
 def _offer_of(request: Half | None, chosen: Proposal) -> bytes:
     """The SPI in the proposal that was chosen, by its number (RFC 7296 3.3.1)."""
-    offered = proposals(first(request, Payload.SA))
-    return next((p.spi for p in offered if p.number == chosen.number), b"")
+    return next((p.spi for p in offer(request) if p.number == chosen.number), b"")
 
 
 @_kept
@@ -261,14 +295,14 @@ def children(session: Session) -> list[Child]:
 
 def child_of(request: Half | None, response: Half | None) -> Child | None:
     """The CHILD_SA that a request and its response made; None where they made none."""
-    chosen = proposals(first(response, Payload.SA))
+    chosen = offer(response)
     if response is None or not chosen or chosen[0].suite.protocol == Protocol.IKE:
         return None
     replaced = notifies(request, Notify.REKEY_SA)
     return Child(
         chosen[0].suite.protocol,
         Spis(_offer_of(request, chosen[0]), chosen[0].spi),
-        proposals(first(request, Payload.SA)),
+        offer(request),
         chosen[0].suite,
         selectors(response, Payload.TSI),
         selectors(response, Payload.TSR),

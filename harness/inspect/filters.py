@@ -44,7 +44,7 @@ Test = Callable[[Seen], bool]
 
 
 def _suites(seen: Seen) -> Iterator[str]:
-    for proposal in facts.proposals(facts.first(seen.half, Payload.SA)):
+    for proposal in facts.offer(seen.half):
         yield str(proposal.suite)
         yield from (t.word for t in proposal.suite.transforms)
         yield from (t.name for t in proposal.suite.transforms)

@@ -34,20 +34,19 @@ class Attribute:
 def configuration(session: Session) -> list[Attribute]:
     """Every attribute of CFG_REQUEST, CFG_REPLY and the others, in order."""
     found = []
-    for exchange in session.exchanges:
+    for exchange, half in session.holding(Payload.CP):
         if exchange.type not in (Type.IKE_AUTH, Type.CREATE_CHILD_SA, Type.INFORMATIONAL):
             continue
-        for half in exchange.halves():
-            for payload in facts.of_kind(half, Payload.CP):
-                kind = name(CfgType, payload.CFGType)
-                for attribute in payload.attributes:
-                    if isinstance(attribute, IKEv2_Malformed):
-                        continue
-                    number, value = attribute.type & 0x7FFF, bytes(attribute.value)
-                    label = name(CfgAttr, number)
-                    words = value_repr(number, value) if value else ""
-                    side = half.first.initiator
-                    found.append(Attribute(kind, label, words, side, half.first.frame))
+        for payload in facts.of_kind(half, Payload.CP):
+            kind = name(CfgType, payload.CFGType)
+            for attribute in payload.attributes:
+                if isinstance(attribute, IKEv2_Malformed):
+                    continue
+                number, value = attribute.type & 0x7FFF, bytes(attribute.value)
+                label = name(CfgAttr, number)
+                words = value_repr(number, value) if value else ""
+                side = half.first.initiator
+                found.append(Attribute(kind, label, words, side, half.first.frame))
     return found
 
 
@@ -69,10 +68,8 @@ def _is(child: Child, spi: bytes) -> bool:
 
 def deleted(session: Session) -> Iterator[tuple[int, bytes, int]]:
     """(protocol, SPI, frame) of every child SA that was deleted."""
-    for exchange in session.exchanges:
-        if exchange.type != Type.INFORMATIONAL:
-            continue
-        for half in exchange.halves():
+    for exchange, half in session.holding(Payload.D):
+        if exchange.type == Type.INFORMATIONAL:
             for delete in facts.of_kind(half, Payload.D):
                 for spi in delete.SPI:
                     yield int(delete.proto), bytes(spi), half.first.frame

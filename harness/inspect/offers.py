@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ikelab.harness.exchange.negotiate import match
 from ikelab.harness.inspect.facts import Proposal
@@ -71,6 +72,7 @@ def rows(offered: Iterable[Proposal], chosen: Suite, number: int | None) -> list
     return found
 
 
+@lru_cache(maxsize=4096)
 def differences(offered: Suite, wanted: Suite) -> tuple[Difference, ...]:
     """The types in which the two cannot agree, in order of type."""
     mine, theirs = offered.keyed(), wanted.keyed()

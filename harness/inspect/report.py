@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ikelab.harness.inspect import described, enrich, espview, facts, lint, sessionview
@@ -16,7 +17,7 @@ from ikelab.harness.inspect.why import explain_one
 from ikelab.harness.model import Address, Suite, Transform
 from ikelab.harness.notation import exchange_name, transform_json
 from ikelab.harness.transcript import Transcript, violation_json
-from ikelab.layers.iana import AuthMethod, IdType, Payload, Protocol, TransformType, name
+from ikelab.layers.iana import AuthMethod, IdType, Protocol, TransformType, name
 
 if TYPE_CHECKING:
     from ikelab.harness.inspect.inspection import Inspection
@@ -143,8 +144,8 @@ def _negotiated(session: Session, it: Inspection) -> tuple[tuple[Proposal, ...],
         exchange = parent[1]
     if exchange is None:
         return (), None
-    answer = facts.proposals(facts.first(exchange.response, Payload.SA))
-    offered = facts.proposals(facts.first(exchange.request, Payload.SA))
+    answer = facts.offer(exchange.response)
+    offered = facts.offer(exchange.request)
     return offered, answer[0].suite if answer else None
 
 
@@ -153,11 +154,17 @@ def _proposal(proposal: Proposal) -> dict[str, Any]:
         "number": proposal.number,
         "protocol": name(Protocol, proposal.suite.protocol),
         "spi": proposal.spi.hex(),
-        "text": str(proposal.suite),
-        "transforms": [transform_json(t) for t in proposal.suite.transforms],
+        **_offered(proposal.suite),
     }
 
 
+@lru_cache(maxsize=4096)
+def _offered(suite: Suite) -> dict[str, Any]:
+    """The transforms of an offered proposal; shared, for children are rekeyed with the same."""
+    return {"text": str(suite), "transforms": [transform_json(t) for t in suite.transforms]}
+
+
+@lru_cache(maxsize=4096)
 def _suite(suite: Suite) -> dict[str, Any]:
     """The transforms of an accepted proposal by their place in the contract."""
     encr = suite.encr

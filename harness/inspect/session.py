@@ -6,7 +6,7 @@ Messages stay octets; who looks at one dissects it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,7 @@ class Half:
     retransmissions: int = 0
     first_inner: int = 0
     plain: bytes | None = None
+    offer: Any = None  # the proposals, once `facts.offer` has read them
     _inner: list[Any] | None = None
     _shapes: tuple[Shape | None, Shape | None] | None = None
 
@@ -110,6 +111,13 @@ class Half:
         outer, inner = self._shapes or self.shapes()
         return outer is None or inner is None or kind in outer.kinds or kind in inner.kinds
 
+    def kinds(self) -> Container[int]:
+        """The types of payloads, outer and inner; all where a chain is broken."""
+        outer, inner = self._shapes or self.shapes()
+        if outer is None or inner is None:
+            return _ANY
+        return outer.kinds | inner.kinds if inner.kinds else outer.kinds
+
     def shapes(self) -> tuple[Shape | None, Shape | None]:
         """The shapes of the outer and the inner chain; None for one that is broken."""
         if self._shapes is None:
@@ -123,18 +131,18 @@ class Half:
     def places(self) -> tuple[list[octets.Place] | None, list[octets.Place] | None]:
         """Where the payloads lie, outside and inside SK; None for a chain that is broken."""
         outer, inner = self._shapes or self.shapes()
-        return outer and outer.places, inner and inner.places
+        return outer.places if outer else None, inner.places if inner else None
 
     def forget(self) -> None:
         """Let go of what was dissected; it comes back when it is looked at."""
-        self._inner = self._shapes = None
+        self._inner = self._shapes = self.offer = None
         for message in self.messages:
             if message.step._message is not None:
                 message.step._message = None
 
     def assemble(self) -> None:
         """After opening: find the inner chain, of SK or of a whole set of fragments."""
-        self._shapes = None
+        self._inner = self._shapes = self.offer = None
         parts: dict[tuple[int, int], Message] = {}
         for message in self.messages:
             sealed, step = message.sealed, message.step
@@ -152,6 +160,7 @@ class Half:
                 return
 
 
+_ANY = range(256)
 _INIT = int(Type.IKE_SA_INIT)
 
 
@@ -179,7 +188,10 @@ class Exchange:
 
     def halves(self) -> Iterator[Half]:
         """Those of the two that were captured."""
-        yield from (half for half in (self.request, self.response) if half is not None)
+        if self.request is not None:
+            yield self.request
+        if self.response is not None:
+            yield self.response
 
 
 @dataclass(slots=True)
@@ -206,6 +218,7 @@ class Session:
     def add(self, message: Message) -> None:
         """Put a message where it belongs among the exchanges (RFC 7296 2.2)."""
         self.messages.append(message)
+        self.memo.clear()
         self.beyond_init |= message.exchange != _INIT
         # What a router's log tells of has no octets to be known by.
         known = self._seen.get(message.data) if message.data else None
@@ -237,6 +250,14 @@ class Session:
         self.exchanges.append(entry)
         return entry.put(Half([message]), message.response)
 
+    def holding(self, kind: int) -> list[tuple[Exchange, Half]]:
+        """The requests and responses in which a payload of that type may be, in order."""
+        known = self.memo.get("holding")
+        if known is None or known[0] is not self.exchanges:
+            rows = [(h.kinds(), e, h) for e in self.exchanges for h in e.halves()]
+            known = self.memo["holding"] = self.exchanges, rows
+        return [(exchange, half) for kinds, exchange, half in known[1] if kind in kinds]
+
     def forget(self) -> None:
         """Let go of what was dissected and found: octets are a tenth of it, and big files fit."""
         self.memo.clear()
@@ -247,6 +268,7 @@ class Session:
     def open(self, rows: list[IkeRow]) -> None:
         """Decrypt what the rows can, then put fragments together."""
         self.rows = rows
+        self.memo.clear()
         sealed = [m for m in self.messages if m.sealed is not None]
         sides = {flag: [m for m in sealed if m.initiator is flag] for flag in (True, False)}
         for flag, own in sides.items():
@@ -261,7 +283,8 @@ class Session:
                 _apply([m for m, _ in hits], [o for _, o in hits])
         for exchange in self.exchanges:
             for half in exchange.halves():
-                half.assemble()
+                if half.messages[0].sealed is not None:
+                    half.assemble()
 
 
 def _sealed(messages: list[Message]) -> list[Sealed]:

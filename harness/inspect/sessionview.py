@@ -10,7 +10,6 @@ from ikelab.harness.inspect.facts import Child, Proposal
 from ikelab.harness.inspect.natview import NatView, Where
 from ikelab.harness.inspect.session import Session
 from ikelab.harness.model import Suite
-from ikelab.layers.iana import Payload
 
 Line = tuple[str, str]
 MOST = 4
@@ -34,7 +33,7 @@ def offer_lines(
 def number_of(session: Session) -> int | None:
     """The number of the IKE proposal that was accepted."""
     begun = facts.beginning(session)
-    answer = facts.proposals(facts.first(begun.response, Payload.SA)) if begun else ()
+    answer = facts.offer(begun.response) if begun else ()
     return answer[0].number if answer else None
 
 

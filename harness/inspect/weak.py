@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ikelab.harness.model import Suite, Transform
 from ikelab.layers.iana import TRANSFORMS, Algorithm, Protocol, TransformType, lookup
@@ -52,6 +53,7 @@ def _look(suite: Suite, chosen: bool, found: dict[tuple[int, Transform], Weak]) 
             found[key] = Weak(suite.protocol, transform, *verdict, chosen)
 
 
+@lru_cache(maxsize=1024)
 def _status(transform: Transform, protocol: int) -> tuple[str, int] | None:
     """(requirement word, RFC) where the word discourages; None otherwise."""
     registry = TRANSFORMS.get(transform.type)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from ikelab.harness.inspect import facts
 from ikelab.harness.inspect.session import Session
 from ikelab.harness.model import TS, Suite
-from ikelab.layers.iana import Payload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +113,7 @@ def _covers(configured: str, address: str) -> bool:
 def _offered(session: Session, side: Side) -> bool:
     """Whether the proposals seen are those of this side."""
     begun = facts.beginning(session)
-    seen = facts.proposals(facts.first(begun.request, Payload.SA)) if begun else ()
+    seen = facts.offer(begun.request) if begun else ()
     own = {s.keyed() for s in side.ike}
     return bool(seen and own) and all(p.suite.keyed() in own for p in seen)
 

@@ -43,7 +43,7 @@ def refused(story: Story) -> Iterator[Explanation]:
     for exchange in story.session.exchanges:
         if exchange.type not in (Type.IKE_AUTH, Type.CREATE_CHILD_SA):
             continue
-        if facts.proposals(facts.first(exchange.response, Payload.SA)):
+        if facts.offer(exchange.response):
             continue  # it was accepted, whatever else was said
         found = [(k, f) for k, f in errors(exchange) if k != Notify.AUTHENTICATION_FAILED]
         for kind, frame in found:
@@ -76,10 +76,7 @@ def _one(story: Story, exchange: Exchange, kind: int, frame: int) -> Explanation
 def _retried(story: Story, exchange: Exchange) -> bool:
     """Whether the same was asked again with success."""
     later = story.session.exchanges[story.session.exchanges.index(exchange) + 1 :]
-    return any(
-        e.type == Type.CREATE_CHILD_SA and facts.proposals(facts.first(e.response, Payload.SA))
-        for e in later
-    )
+    return any(e.type == Type.CREATE_CHILD_SA and facts.offer(e.response) for e in later)
 
 
 def _opening(story: Story, exchange: Exchange) -> Half | None:
@@ -92,7 +89,7 @@ def _opening(story: Story, exchange: Exchange) -> Half | None:
 
 def _child_proposal(story: Story, exchange: Exchange) -> Explanation:
     request = _opening(story, exchange)
-    offered = facts.proposals(facts.first(request, Payload.SA))
+    offered = facts.offer(request)
     where = frames(request, exchange.response)
     theirs = story.side(not exchange.by_initiator)
     # IKE_AUTH has no place for a group, so a group can be no reason there (RFC 7296 1.2).
@@ -125,7 +122,7 @@ def _child_proposal(story: Story, exchange: Exchange) -> Explanation:
 
 def _create(story: Story, exchange: Exchange) -> Explanation | None:
     """NO_PROPOSAL_CHOSEN in CREATE_CHILD_SA: by experience a matter of PFS."""
-    offered = facts.proposals(facts.first(exchange.request, Payload.SA))
+    offered = facts.offer(exchange.request)
     if not offered:
         return None
     if offered[0].suite.protocol == Protocol.IKE:
@@ -148,7 +145,7 @@ def _kinds_differ(story: Story, offered: Sequence[Proposal]) -> bool:
 
 def _pfs(story: Story, exchange: Exchange, frame: int) -> Explanation:
     """The groups of the two ends for children differ: seen for the first time at a rekey."""
-    offered = facts.proposals(facts.first(exchange.request, Payload.SA))
+    offered = facts.offer(exchange.request)
     groups = list(dict.fromkeys(t.word for p in offered for t in p.suite.of(TransformType.KE)))
     where = frames(exchange.request, exchange.response)
     what = "The rekey of the child" if _rekeys(exchange) else "A further child"

@@ -33,7 +33,7 @@ def refused(story: Story) -> Iterator[Explanation]:
 
 
 def _no_proposal(story: Story, exchange: Exchange) -> Explanation:
-    offered = facts.proposals(facts.first(exchange.request, Payload.SA))
+    offered = facts.offer(exchange.request)
     where = frames(exchange.request, exchange.response)
     said = f"the responder said NO_PROPOSAL_CHOSEN ({listed(frames(exchange.response))})"
     theirs = story.side(False)
@@ -133,7 +133,7 @@ def _asked(exchange: Exchange) -> int | None:
 
 
 def _offered_groups(exchange: Exchange) -> list[int]:
-    offered = facts.proposals(facts.first(exchange.request, Payload.SA))
+    offered = facts.offer(exchange.request)
     return list(dict.fromkeys(t.id for p in offered for t in p.suite.of(TransformType.KE)))
 
 

@@ -30,7 +30,9 @@ def wrong_port(story: Story) -> Iterator[Explanation]:
         request, response = exchange.request, exchange.response
         if request is None or response is None:
             continue
-        asked, answered = request.first.step.src, response.first.step.dst
+        asked, answered = request.messages[0].step.src, response.messages[0].step.dst
+        if asked == answered:
+            continue
         known = {m.step.src for m in request.messages}
         if any(m.step.dst in known for m in response.messages) or _goes_on(story, exchange):
             continue

@@ -74,7 +74,7 @@ class Story:
     def begun(self) -> Exchange | None:
         """The IKE_SA_INIT whose response chose a suite."""
         found = facts.beginning(self.session)
-        if found is None or not facts.proposals(facts.first(found.response, Payload.SA)):
+        if found is None or not facts.offer(found.response):
             return None
         return found
 
