@@ -222,6 +222,11 @@ def from_seed(bits: int, seed: bytes) -> Decapsulator:
     return Decapsulator(p, key, secret, seed[32:])
 
 
+def rejected(seed: bytes, ciphertext: bytes, shared: bytes) -> bool:
+    """Whether a ciphertext was found to be changed: what nobody should be able to tell (6.3)."""
+    return hashlib.shake_256(seed[32:] + ciphertext).digest(32) == shared
+
+
 def in_range(key: bytes) -> bool:
     """The modulus check of an encapsulation key of the right length (FIPS 203 7.2)."""
     return all(value < Q for poly in _polys(key[:-32], 12) for value in poly)

@@ -22,6 +22,7 @@ class Conduct:
 
     verify_auth: bool = True  # 2.15: a wrong AUTH ends in AUTHENTICATION_FAILED
     check_icv: bool = True  # 3.14: a message with a wrong ICV is dropped
+    drop_in_silence: bool = True  # 2.21.4: and gets no answer
     protect_errors: bool = True  # 2.21.2: errors of IKE_AUTH go inside SK
     keep_responses: bool = True  # 2.1: a repeated request gets the same response again
     check_version: bool = True  # 2.5: a higher major version is dropped and refused
@@ -167,6 +168,8 @@ class Conduct:
     insist_on_rounds: bool = True  # RFC 9370 2.2.2: no IKE_AUTH before every key exchange
     complete_rounds: bool = True  # and as initiator it does every one of them
     change_keys: bool = True  # RFC 9370 2.2.2: each key exchange ends with new keys
+    reject_implicitly: bool = True  # FIPS 203 6.3: nothing tells that a ciphertext was changed
+    whole_ciphertext: bool = True  # and as initiator it takes a ciphertext as it comes
     know_links: bool = True  # RFC 9370 2.2.4: STATE_NOT_FOUND for an unknown link
     return_link: bool = True  # RFC 9370 2.2.4: the link comes back as it is
     end_links: bool = True  # RFC 9370 2.2.4: no link in the last response

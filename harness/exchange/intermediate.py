@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness import sk
-from ikelab.harness.crypto import ke
+from ikelab.harness.crypto import ke, mlkem
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import IkeKeys, rekey_ike
 from ikelab.harness.crypto.prf import prf
@@ -109,15 +109,23 @@ def receive(sa: IkeSa, it: Inbound, seen: Step, now: float) -> None:
         _fail(sa, it, f"IKE_INTERMEDIATE refused: {names or 'no KE of the method asked for'}")
         return
     assert state.pair is not None
+    data = bytes(key.ke)
+    if not sa.conduct.whole_ciphertext:
+        data = bytes([data[0] ^ 1]) + data[1:]
     try:
-        shared = state.pair.shared(bytes(key.ke))
+        shared = state.pair.shared(data)
     except BadPublicValue as error:
         _fail(sa, it, f"the value of KE is invalid: {error}")
+        return
+    if not sa.conduct.reject_implicitly and mlkem.rejected(state.pair.private, data, shared):
+        sa.inform([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], now)
+        _fail(sa, it, "the ciphertext was changed")
         return
     cover(sa, seen.data, seen.plain or b"", seen.first_inner)
     sa.move("recv", it.exchange, "response")
     state.left = state.left[1:]
-    sa.take_keys(_next_keys(sa, shared))
+    if sa.conduct.change_keys:
+        sa.take_keys(_next_keys(sa, shared))
     sa.last_response = None  # who asked for IKE_AUTH waits for its answer
     sa.start_auth(now, state.edits)
 

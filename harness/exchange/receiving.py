@@ -73,6 +73,9 @@ def protected(sa: IkeSa, packet: IKEv2, seen: Step, datagram: Datagram, now: flo
             sa.judged(Inbound(packet), seen, sa.window.waiting.get(packet.id))
         sa.stuck = refusal.kind == "padding" and not sa.conduct.survive_oddities
         sa.ignore(seen, f"SK refused: {refusal}")
+        if not (response or sa.conduct.drop_in_silence):
+            word = [IKEv2_Notify(type=Notify.INVALID_SYNTAX)]
+            sa.send(packet.exch_type, packet.id, word, now, response=True, clear=True)
         return
     seen.first_inner = clear.payloads[-1].next_payload
     sa.opened(Inbound(clear), seen, datagram, now)

@@ -1,4 +1,4 @@
-"""Faults of the reference peer in what is post-quantum beyond key exchanges: preshared keys.
+"""Faults of the reference peer in what is post-quantum: changed ciphertexts, preshared keys.
 
 Rows as `manners` has them.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 from ikelab.harness.peer.manners import Row
 
 ALSO: dict[str, str] = {
-    "accepts-any-key": "PQ-15",
+    "accepts-any-key": "PQ-14 PQ-15",
+    "never-begins": "PQ-09 PQ-14",
+    "keeps-the-first-keys": "PQ-10",
     "refuses-rekeys": "PQ-15",
 }
 
@@ -22,6 +24,19 @@ def _conduct(name: str, cases: str, text: str, *conduct: str) -> Row:
 
 
 ROWS: list[Row] = [
+    # Ciphertexts
+    _conduct(
+        "tells-of-changed-ciphertexts",
+        "PQ-09",
+        "as initiator it says that a ciphertext of ML-KEM was changed",
+        "reject_implicitly",
+    ),
+    _conduct(
+        "answers-what-it-cannot-open",
+        "INF-12 PQ-09",
+        "a request that does not verify is answered in clear",
+        "drop_in_silence",
+    ),
     # Post-quantum preshared keys
     _conduct(
         "agrees-to-keys-unasked",

@@ -25,6 +25,16 @@ def refused(peer: Tested, sa: Session, reply: Reply) -> None:
     assert sa.violations == []
 
 
+def given_up(peer: Tested, sa: Session) -> bool:
+    """Whether the peer has no such IKE SA, or is about to have none."""
+    for _ in range(SETTLING):
+        seen = peer.sa(sa)
+        if seen is None or seen.state in ENDING:
+            return True
+        sa.wait(lambda: False, MOMENT)
+    return False
+
+
 def _let_go(peer: Tested, sa: Session, reply: Reply) -> bool:
     """Whether the peer gives it up; it may say so a moment after it answered."""
     for _ in range(SETTLING):

@@ -46,6 +46,7 @@ _PLUGINS = "usr/lib/ipsec/plugins"
 _NOBODY = Identity.parse(LOOPBACK)
 _NOTHING = PeerConfig(LOOPBACK, LOOPBACK, _NOBODY, _NOBODY, b"", (), (), (), ())
 _SN = TransformType.SN
+_ADDITIONAL = TransformType.ADDKE1  # and what follows it: each slot may have NONE in it
 _ALGORITHMS: dict[int, tuple[str, ...]] = {
     TransformType.ENCR: ("encryption", "aead"),
     TransformType.INTEG: ("integrity",),
@@ -204,7 +205,8 @@ class StrongSwan(DaemonDriver):
     def _require(self, suite: Suite) -> None:
         """Unsupported unless this charon has every algorithm of the suite."""
         none = Transform(TransformType.INTEG, Integ.NONE)
-        for transform in (t for t in suite.transforms if t != none):
+        wanted = (t for t in suite.transforms if t != none and (t.id or t.type < _ADDITIONAL))
+        for transform in wanted:
             if not self._has(transform):
                 raise Unsupported(f"strongSwan {self.version} here lacks {transform.name}")
 
