@@ -16,7 +16,8 @@ from ikelab.harness.errors import LabError
 from ikelab.harness.esp.tunnel import UDP, Tunnel, spi_of
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.listener import Listener
-from ikelab.harness.exchange.sa import IkeSa, arrived
+from ikelab.harness.exchange.ports import arrived
+from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import (
     Datagram,

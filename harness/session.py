@@ -15,7 +15,8 @@ from ikelab.harness.esp.child import ChildPath
 from ikelab.harness.esp.tunnel import Tunnel
 from ikelab.harness.exchange import mobike
 from ikelab.harness.exchange.child import Child
-from ikelab.harness.exchange.sa import NON_ESP_MARKER, IkeSa, arrived
+from ikelab.harness.exchange.ports import NON_ESP_MARKER, arrived
+from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import (
     Address,

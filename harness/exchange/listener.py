@@ -13,7 +13,8 @@ from ikelab.harness import sk
 from ikelab.harness.exchange import init, misread, puzzle, resumption, small
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
-from ikelab.harness.exchange.sa import NON_ESP_MARKER, IkeSa, arrived
+from ikelab.harness.exchange.ports import NON_ESP_MARKER, arrived
+from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Datagram, encapsulated
 from ikelab.harness.transcript import RECEIVED, SENT, Step

@@ -8,12 +8,11 @@ in what it reports and obedient in what it does: with edits it sends anything. T
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from ikelab.harness import apply, sk
+from ikelab.harness import sk
 from ikelab.harness.crypto.keys import IkeKeys
 from ikelab.harness.edits import Binding, Edit
 from ikelab.harness.exchange import (
@@ -25,11 +24,11 @@ from ikelab.harness.exchange import (
     info,
     init,
     intermediate,
-    outbox,
     receiving,
     rekey,
     resumption,
     rules,
+    sending,
 )
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import IkeConfig
@@ -40,21 +39,19 @@ from ikelab.harness.exchange.events import (
     Closed,
     Event,
     Ignored,
-    TimedOut,
 )
-from ikelab.harness.exchange.inbound import INITIATOR, RESPONSE, Inbound
+from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.init import InitState
 from ikelab.harness.exchange.mobike import Mobility
+from ikelab.harness.exchange.ports import arrived
 from ikelab.harness.exchange.ppk import Mixing
 from ikelab.harness.exchange.redirect import Redirection
 from ikelab.harness.exchange.resumption import Resumption
 from ikelab.harness.exchange.rounds import Rounds
 from ikelab.harness.exchange.small import Small
-from ikelab.harness.exchange.table import IN_CLEAR, Happening, State, known, step
+from ikelab.harness.exchange.table import Happening, State, known, step
 from ikelab.harness.exchange.window import Answer, Outstanding, Window
 from ikelab.harness.model import (
-    IKE_PORT,
-    NATT_PORT,
     TS,
     Datagram,
     Identity,
@@ -62,27 +59,11 @@ from ikelab.harness.model import (
     Spis,
     Suite,
     Violation,
-    encapsulated,
 )
-from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
-from ikelab.layers.encrypted import IKEv2_Decrypted
-from ikelab.layers.iana import Exchange, Notify, lookup
-from ikelab.layers.message import IKEv2, demux, message, parse_payloads
+from ikelab.harness.transcript import RECEIVED, Step, Transcript
+from ikelab.layers.iana import Exchange, Notify
+from ikelab.layers.message import IKEv2
 from ikelab.layers.notify import IKEv2_Notify
-
-NON_ESP_MARKER = bytes(4)  # RFC 3948 2.2
-
-
-def arrived(datagram: Datagram) -> tuple[str, bytes]:
-    """What a datagram is to who receives it; see `demux`."""
-    natt = encapsulated(datagram.dst, datagram.src)
-    return demux(datagram.data, NATT_PORT if natt else IKE_PORT)
-
-
-def departed(datagram: Datagram) -> tuple[str, bytes]:
-    """What a datagram is to who sent it."""
-    natt = encapsulated(datagram.src, datagram.dst)
-    return demux(datagram.data, NATT_PORT if natt else IKE_PORT)
 
 
 class IkeSa:
@@ -135,8 +116,8 @@ class IkeSa:
         self.fragments = False  # whether both sides announced RFC 7383
         self.reassembly = frag.Reassembly()
         self.ivs: frozenset[bytes] = frozenset()  # kept by a planted fault only
-        self._sent: Counter[tuple[int, bool]] = Counter()
-        self._out: deque[Datagram] = deque()
+        self.counted: Counter[tuple[int, bool]] = Counter()
+        self.outgoing: deque[Datagram] = deque()
         self._events: deque[Event] = deque()
         self.in_keys: sk.SkKeys | None = None
         self.out_keys: sk.SkKeys | None = None
@@ -161,7 +142,7 @@ class IkeSa:
     @property
     def asleep(self) -> bool:
         """Whether it is over and waits for nothing: only a datagram or an intent can wake it."""
-        busy = self._out or self.window.waiting or self.keepalive_due is not None
+        busy = self.outgoing or self.window.waiting or self.keepalive_due is not None
         return self.over and not busy
 
     # -- the five verbs ----------------------------------------------------------------------
@@ -173,7 +154,7 @@ class IkeSa:
             self.keepalives += 1
             if not self.conduct.ignore_keepalives:
                 self.heard = now
-                self._out.append(Datagram(b"\xff", datagram.dst, datagram.src, now))
+                self.outgoing.append(Datagram(b"\xff", datagram.dst, datagram.src, now))
             return
         if kind != "ike" or len(data) < sk.HEADER:
             self.note(Ignored(f"{len(datagram.data)} octets that are no IKE message"))
@@ -193,10 +174,10 @@ class IkeSa:
 
     def datagrams(self, now: float) -> list[Datagram]:
         """The datagrams that are due by now; one with a later `now` stays (edits can delay)."""
-        if not self._out:
+        if not self.outgoing:
             return []
-        due = [d for d in self._out if d.now <= now]
-        self._out = deque(d for d in self._out if d.now > now)
+        due = [d for d in self.outgoing if d.now <= now]
+        self.outgoing = deque(d for d in self.outgoing if d.now > now)
         return due
 
     def next_event(self) -> Event | None:
@@ -205,7 +186,7 @@ class IkeSa:
 
     def timer(self) -> float | None:
         """When `handle_timer` wants to be called; None for not at all."""
-        times = [d.now for d in self._out]
+        times = [d.now for d in self.outgoing]
         times += [w.due for w in self.window.waiting.values()]
         if self.keepalive_due is not None:
             times.append(self.keepalive_due)
@@ -219,10 +200,10 @@ class IkeSa:
         """Retransmit, give up, keep a NAT mapping, check liveness: whatever is due."""
         for waiting in list(self.window.waiting.values()):
             if waiting.due <= now:
-                self._retransmit(waiting, now)
+                sending.retransmit(self, waiting, now)
         extensions.handle_timer(self, now)
         if self.keepalive_due is not None and self.keepalive_due <= now:
-            self._out.append(Datagram(b"\xff", self.local, self.remote, now))
+            self.outgoing.append(Datagram(b"\xff", self.local, self.remote, now))
             self.keepalive_due = now + self.config.keepalive
         if self._minds_liveness() and now >= self.heard + self.config.dpd_delay:
             self.inform([], now)
@@ -317,103 +298,21 @@ class IkeSa:
         outcome: str = "",
     ) -> tuple[Inbound, list[Datagram]]:
         """Build, edit, seal and queue one message; returns it and its datagrams."""
-        protected = exchange not in IN_CLEAR and not clear
-        refused = exchange in IN_CLEAR and outcome in ("refused", "retry")
-        number = self._sent[exchange, response]
-        self._sent[exchange, response] += 1
-        edits = (*self.config.plan.edits(exchange, response, number), *edits)
-        lenient = self.config.lenient
-        tree = message(
-            [IKEv2_Decrypted(inner=payloads)] if protected else payloads,
-            init_SPI=self.spi_i,
-            resp_SPI=bytes(8) if refused and self.conduct.zero_spi_in_refusals else self.spi_r,
-            exch_type=exchange,
-            flags=(INITIATOR if self.initiator else 0) | (RESPONSE if response else 0),
-            id=message_id,
+        letter = sending.Letter(
+            exchange, message_id, payloads, response, edits, clear=clear, outcome=outcome
         )
-        if edits:
-            known = lookup(Exchange, exchange)
-            name = known.name if known else None
-            self.applied += [Binding(name, response, edit) for edit in edits]
-            measure = partial(outbox.measured, keys=self.out_keys)
-            tree = apply.on_message(tree, edits, measure, lenient=lenient)
-        ivs = self.entropy if self.conduct.fresh_iv else bytes
-        built = outbox.build(tree, self.out_keys, ivs, edits, self._room(), lenient=lenient)
-        if exchange in IN_CLEAR:
-            init.remember(self, built.messages[0], response, edited=bool(edits))
-        elif exchange == Exchange.IKE_INTERMEDIATE and built.plain is not None:
-            intermediate.cover(self, built.messages[0], built.plain, built.first)
-        marker = NON_ESP_MARKER if encapsulated(self.local, self.remote) else b""
-        wire = [Datagram(marker + data, self.local, self.remote, now) for data in built.messages]
-        if edits:
-            wire = apply.on_wire(wire, edits)
-        self._out.extend(wire)
-        note = self._remarks(edits)
-        for data in built.messages:
-            self.transcript.append(
-                Step(now, SENT, self.local, self.remote, data, built.plain, built.first, note)
-            )
-        return self._as_left(built, wire) if edits else Inbound(tree), wire
-
-    @staticmethod
-    def _as_left(built: outbox.Built, wire: list[Datagram]) -> Inbound:
-        """The message as the peer gets it: edits of later stages are not in the tree."""
-        data = built.messages[0]
-        if len(built.messages) == 1 and wire:
-            kind, octets = arrived(wire[0])
-            data = octets if kind == "ike" and len(octets) >= sk.HEADER else data
-        inner = None if built.plain is None else parse_payloads(built.first, built.plain)
-        return Inbound(IKEv2(data), inner)
-
-    def _room(self) -> int | None:
-        """Octets that an IKE message may have before it goes in fragments (RFC 7383 2.5.1)."""
-        agreed = self.fragments or not self.conduct.agree_on_fragments
-        if self.config.fragment is None or not agreed:
-            return None
-        ip = 40 if ":" in self.local[0] else 20
-        marker = 4 if encapsulated(self.local, self.remote) else 0
-        return self.config.fragment - ip - 8 - marker
-
-    @staticmethod
-    def _remarks(edits: Sequence[Edit]) -> str:
-        return "edits: " + "; ".join(str(e) for e in edits) if edits else ""
-
-    def _retransmit(self, waiting: Outstanding, now: float) -> None:
-        liveness = waiting.exchange == Exchange.INFORMATIONAL and not waiting.request.payloads
-        hasty = liveness and not self.conduct.retry_liveness
-        if waiting.tries >= len(self.config.retransmit) or hasty:
-            if liveness and not self.conduct.keep_quiet:
-                self.request(Exchange.INFORMATIONAL, [info.delete_ike()], now)
-            self.window.settle(waiting.message_id)
-            self.note(TimedOut(waiting.exchange, waiting.message_id))
-            self.end("no response")
-            return
-        if self.conduct.repeat_requests:
-            self._resend(waiting.wire, now)
-        waiting.tries += 1
-        waits = (*self.config.retransmit, self.config.give_up)
-        waiting.due = now + waits[waiting.tries if self.conduct.back_off else 0]
+        return sending.send(self, letter, now)
 
     def resend(self, now: float) -> None:
         """Send every request that waits for its response once more."""
         for waiting in list(self.window.waiting.values()):
-            self._resend(waiting.wire, now)
+            sending.repeat(self, waiting.wire, now)
 
     def answer_again(self, kept: Answer, datagram: Datagram, now: float) -> None:
         """Send a stored response once more, to where the repeated request came from."""
-        self._resend([replace(d, src=datagram.dst, dst=datagram.src) for d in kept.wire], now)
-
-    def _resend(self, wire: Iterable[Datagram], now: float) -> None:
-        for datagram in wire:
-            copy = replace(datagram, now=now)
-            if not self.conduct.resend_same:
-                copy = replace(copy, data=copy.data[:-1] + bytes([copy.data[-1] ^ 1]))
-            self._out.append(copy)
-            _, data = departed(copy)
-            earlier = next((s for s in self.transcript if s.data == data), None)
-            self.transcript.append(
-                Step(now, SENT, copy.src, copy.dst, data, *_plain(earlier), "sent again")
-            )
+        sending.repeat(
+            self, [replace(d, src=datagram.dst, dst=datagram.src) for d in kept.wire], now
+        )
 
     # -- receiving: what a peer with a planted bug does otherwise ------------------------------
 
@@ -499,7 +398,3 @@ class IkeSa:
         for child in list(self.children.values()):
             self.drop_child(child)
         self.note(Closed(reason))
-
-
-def _plain(seen: Step | None) -> tuple[bytes | None, int]:
-    return (seen.plain, seen.first_inner) if seen else (None, 0)

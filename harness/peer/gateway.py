@@ -15,7 +15,8 @@ from ikelab.harness.esp.tunnel import NATT_PORT, Tunnel, spi_of
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.config import Conduct
 from ikelab.harness.exchange.listener import Listener
-from ikelab.harness.exchange.sa import NON_ESP_MARKER, IkeSa
+from ikelab.harness.exchange.ports import NON_ESP_MARKER
+from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.model import Datagram
 from ikelab.layers.esp import IpProtocol
 from ikelab.layers.iana import Exchange, Notify

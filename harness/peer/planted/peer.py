@@ -11,7 +11,8 @@ from ikelab.harness.exchange import frag
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.listener import Listener
-from ikelab.harness.exchange.sa import IkeSa, arrived
+from ikelab.harness.exchange.ports import arrived
+from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Datagram
 from ikelab.harness.peer.base import PeerConfig

@@ -7,7 +7,7 @@ import pytest
 from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange import small
 from ikelab.harness.exchange.features import Features
-from ikelab.harness.exchange.sa import NON_ESP_MARKER
+from ikelab.harness.exchange.ports import NON_ESP_MARKER
 from ikelab.harness.model import Datagram, encapsulated
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.session import Session
