@@ -24,6 +24,7 @@ from ikelab.harness.fuzz.sealed import MEMBERS, SealedLane
 from ikelab.harness.fuzz.talk import Play, TalkLane
 from ikelab.harness.fuzz.target import Target, target
 from ikelab.harness.fuzz.template import Clear, Protected
+from ikelab.harness.model import Address
 from ikelab.harness.rig import Rig
 from ikelab.harness.transcript import SENT
 from ikelab.harness.transport.memory import MemoryNet
@@ -49,6 +50,8 @@ class Ground:
         self._options: dict[str, Any] | None = None
         self._initiator: Initiator | None = None
         self._targets: dict[str, Target] = {}
+        self._clear: dict[tuple[str, Address, Address], Clear] = {}
+        self._protected: dict[str, Protected] = {}
 
     @property
     def initiator(self) -> Initiator:
@@ -97,23 +100,35 @@ class Ground:
             return AnswerLane(self.rig, campaign, self.restart)
         talk = self.talk(campaign, single=single)
         if not single and campaign.way == "init" and not campaign.number:
-            found = self.target(campaign)
             ends = self.initiator
-            clear = Clear(found.data, _sizes(found), ends.base.local, ends.base.remote)
-            lane = InitLane(ends.transport, clear, ends.entropy)
+            lane = InitLane(ends.transport, self._ready_in_clear(campaign), ends.entropy)
             lane.judge = self.strangers.judge
             lane.window = 1 if self.rig.topology == "memory" else lane.window
             return lane
         if not single and not campaign.fresh:
-            found = self.target(campaign)
-            first = found.bodies[0][0] if found.bodies else 0
-            exchange = int(Exchange[campaign.exchange])
-            template = Protected(exchange, first, found.chain, _sizes(found))
+            template = self._ready_protected(campaign)
             members = 2 if self.rig.topology == "memory" else MEMBERS
             return SealedLane(
                 self.initiator.transport, template, talk.sa, oracles.of_member, members=members
             )
         return talk
+
+    def _ready_in_clear(self, campaign: Campaign) -> Clear:
+        """The message of a campaign as a template, kept with all that it has learnt of itself."""
+        found, base = self.target(campaign), self.initiator.base
+        key = campaign.name, base.local, base.remote
+        if key not in self._clear:
+            self._clear[key] = Clear(found.data, _sizes(found), base.local, base.remote)
+        return self._clear[key]
+
+    def _ready_protected(self, campaign: Campaign) -> Protected:
+        if campaign.name not in self._protected:
+            found = self.target(campaign)
+            first = found.bodies[0][0] if found.bodies else 0
+            exchange = int(Exchange[campaign.exchange])
+            ready = Protected(exchange, first, found.chain, _sizes(found))
+            self._protected[campaign.name] = ready
+        return self._protected[campaign.name]
 
     def talk(self, campaign: Campaign, *, single: bool = False) -> TalkLane:
         """Conversations by the engine."""

@@ -21,7 +21,9 @@ from ikelab.harness.model import Datagram
 from ikelab.harness.transport.base import Transport
 from ikelab.layers.message import demux
 
-WINDOW = 64
+WINDOW = 64  # cases that the peer may have before it
+PASSED = 8  # answers to later cases after which a case is no longer counted as before it
+MOST = 1024  # cases that are waited for, those included that the peer has passed over
 OVERTAKEN = 48  # answers to later cases after which none is expected to an earlier one
 PATIENCE = 0.25  # seconds without an answer that stand for silence
 SOON = 3  # times the usual answer that even one that is overtaken is waited for
@@ -47,6 +49,7 @@ class Waiting:
     since: float
     key: bytes
     answered: bool = False
+    passed: bool = False
 
 
 @dataclass
@@ -58,6 +61,9 @@ class Queue:
     usual: float = 0.0  # seconds that answers take, on an average
     waiting: deque[Waiting] = field(default_factory=deque)
     count: int = 0
+    newest: int = 0  # the latest case that was answered
+    before: int = 0  # cases that the peer has before it, as far as one can tell
+    _ahead: deque[Waiting] = field(default_factory=deque)
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -67,34 +73,73 @@ class Queue:
         """Seconds to wait: many times what answers take, within bounds."""
         return min(self.most, max(LEAST, SLOWER * self.usual)) if self.usual else self.most
 
-    def answered(self, seconds: float) -> None:
-        """An answer took so long."""
+    def answered(self, one: Waiting, seconds: float) -> None:
+        """An answer to one of them came, after so long."""
         self.usual = self.usual * 0.95 + seconds * 0.05 if self.usual else seconds
+        self.newest = max(self.newest, one.number)
+        one.answered = True
+        self._pass(one)
 
     def put(self, outcome: Outcome, now: float, key: bytes) -> Waiting:
         """A case has left."""
         found = Waiting(outcome, self.count, now, key)
         self.count += 1
+        self.before += 1
         self.waiting.append(found)
+        self._ahead.append(found)
         return found
 
-    def deadline(self) -> float | None:
-        """When the oldest one is given up."""
-        self._skip()
-        return self.waiting[0].since + self.patience if self.waiting else None
+    def room(self, window: int, now: float) -> bool:
+        """Whether the peer has fewer than so many cases before it.
 
-    def given_up(self, now: float, newest: int) -> Iterator[Waiting]:
-        """Those that nobody needs to wait for; `newest` is the latest that was answered."""
+        What it passes over in silence is not before it any more, and still waited for; but who
+        puts one case at a time wants to know what became of it first.
+        """
+        self._skip()
+        if window == 1:
+            return not self.waiting
+        while self._ahead:
+            first = self._ahead[0]
+            if not first.passed:
+                if self.newest - first.number < PASSED and now < self._passing(first):
+                    break
+                self._pass(first)
+            self._ahead.popleft()
+        return self.before < window and len(self.waiting) < MOST
+
+    def deadline(self, window: int) -> float | None:
+        """When something is to be done: the oldest is given up, or one more may leave."""
+        self._skip()
+        if not self.waiting:
+            return None
+        given_up = self.waiting[0].since + self.patience
+        if window == 1 or self.before < window or not self._ahead:
+            return given_up
+        return min(given_up, self._passing(self._ahead[0]))
+
+    def given_up(self, now: float) -> Iterator[Waiting]:
+        """Those that nobody needs to wait for."""
         while self.waiting:
             first = self.waiting[0]
-            overtaken = newest - first.number >= self.overtaken
+            overtaken = self.newest - first.number >= self.overtaken
             least = first.since + SOON * self.usual
             late = now >= first.since + self.patience or (overtaken and now >= least)
             if not first.answered and not late:
                 return
             self.waiting.popleft()
             if not first.answered:
+                self._pass(first)
                 yield first
+
+    def _pass(self, one: Waiting) -> None:
+        """It is not before the peer any more."""
+        if not one.passed:
+            one.passed = True
+            self.before -= 1
+
+    def _passing(self, one: Waiting) -> float:
+        """When it counts as passed over, whatever happens to others."""
+        return one.since + SOON * (self.usual or self.most)
 
     def _skip(self) -> None:
         while self.waiting and self.waiting[0].answered:
@@ -119,28 +164,28 @@ class InitLane:
         self.strays = 0
         self.judge: Callable[[bytes], list[str]] = lambda _: []
         self._live: dict[bytes, Waiting] = {}
-        self._newest = 0
 
     def run(self, cases: Iterable[Case]) -> Iterator[Outcome]:
         """Put the cases."""
         coming = iter(cases)
         more = True
+        now = self.transport.clock()
         while more or self._live:
-            while more and len(self._live) < self.window:
+            while more and self.queue.room(self.window, now):
                 case = next(coming, None)
                 if case is None:
                     more = False
                     break
                 if (done := self._begin(case)) is not None:
                     yield done
-            deadline = self.queue.deadline()
+            deadline = self.queue.deadline(self.window if more else MOST)
             if deadline is None:
                 continue
             datagram = self.transport.receive(deadline)
             now = datagram.now if datagram is not None else self.transport.clock()
             if datagram is not None and (done := self._take(datagram)) is not None:
                 yield done
-            for gone in self.queue.given_up(now, self._newest):
+            for gone in self.queue.given_up(now):
                 if self._live.get(gone.key) is gone:
                     del self._live[gone.key]
                 yield gone.outcome
@@ -168,13 +213,11 @@ class InitLane:
         if found is None:
             self.strays += 1
             return None
-        found.answered = True
-        self._newest = max(self._newest, found.number)
         outcome = found.outcome
         outcome.kind = answers.kind_of(data)
         outcome.length = outcome.received = len(data)
         outcome.seconds = datagram.now - found.since
-        self.queue.answered(outcome.seconds)
+        self.queue.answered(found, outcome.seconds)
         outcome.seen += self.judge(data)
         return outcome
 

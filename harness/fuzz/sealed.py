@@ -95,7 +95,6 @@ class SealedLane:
         self._free: list[Member] = []
         self.probes = 0
         self._asking = 0  # members in the phase of probing
-        self._newest = 0
         self._look = 0.0
 
     def run(self, cases: Iterable[Case]) -> Iterator[Outcome]:
@@ -116,14 +115,14 @@ class SealedLane:
             now = datagram.now if datagram is not None else self.transport.clock()
             if datagram is not None and (done := self._take(datagram)) is not None:
                 yield done
-            for gone in self.queue.given_up(now, self._newest):
+            for gone in self.queue.given_up(now):
                 yield self._silent(gone, now)
             if now >= self._look:
                 self._look = now + TICK
                 self._tick(now)
 
     def _until(self) -> float:
-        oldest = self.queue.deadline()
+        oldest = self.queue.deadline(1)
         return self._look if oldest is None else min(oldest, self._look)
 
     def _open(self) -> None:
@@ -210,11 +209,9 @@ class SealedLane:
         outcome.kind = answers.kind_of(data, keys)
         outcome.length = outcome.received = len(data)
         outcome.seconds = now - waiting.since
-        self.queue.answered(outcome.seconds)
+        self.queue.answered(waiting, outcome.seconds)
         outcome.seen += self.judge(member, data, outcome)
         number = int.from_bytes(data[20:24], "big")
-        waiting.answered = True
-        self._newest = max(self._newest, waiting.number)
         member.case = None
         if number == member.asked and keys is not None and answers.plain(data, keys) is not None:
             member.next_id = member.asked + 1

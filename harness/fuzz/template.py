@@ -1,166 +1,33 @@
-"""Honest messages made ready: a case changes a copy, or only the octets of its one field.
+"""Honest messages made ready: a case changes a copy of the octets wherever that can be done.
 
-A field that stands at a fixed place is found by trying: the message is built with two values, and
-where nothing but the field's octets differ the next case writes there. Everything else goes
-through the tree as any plan does, so both give the same octets.
+`patches` knows where the fields stand. What moves payloads about is made once by the tree and kept,
+with patches of its own. The rest goes through the tree as any plan does: the same octets.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ikelab.harness import apply, sk
 from ikelab.harness.crypto.auth import nat_detection
+from ikelab.harness.crypto.cipher import cipher
 from ikelab.harness.edits import Edit, Plan, Stage
-from ikelab.harness.errors import ConfigError
 from ikelab.harness.exchange import outbox
 from ikelab.harness.exchange.sa import NON_ESP_MARKER
+from ikelab.harness.fuzz.patches import Patches, Splice, put
 from ikelab.harness.model import Address, Datagram, encapsulated
 from ikelab.harness.paths import Name, parse
 from ikelab.layers.iana import Notify, Payload
 from ikelab.layers.message import IKEv2, message, parse_payloads
 from ikelab.layers.wire import Wire
 
-Make = Callable[[Edit], bytes]
+MOVES = ("drop", "duplicate", "swap")
+MOST_VARIANTS = 256
 
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Where a field stands and how long it is; `payload` is where its payload begins if it ends it.
-
-    Octets of another length then change two lengths, the payload's and the message's.
-    """
-
-    start: int
-    size: int
-    payload: int | None = None
-
-
-class Patches:
-    """Where the fields of a message stand, learnt as they are asked for.
-
-    `head` is how many octets stand before the first payload: 28, or 0 for a chain alone.
-    """
-
-    def __init__(self, honest: bytes, sizes: dict[str, int], make: Make, head: int) -> None:
-        self._honest, self._sizes, self._make, self._head = honest, sizes, make, head
-        self._known: dict[str, Patch | None] = {}
-
-    def apply(self, data: bytes, edits: Sequence[Edit]) -> bytes | None:
-        """`data` with one or more fields changed; None where the tree has to be edited.
-
-        Only octets that stand in their own places before and after are changed here.
-        """
-        found: list[tuple[Patch, bytes]] = []
-        for edit in edits:
-            if edit.stage is Stage.WIRE:
-                continue
-            one = self._one(edit)
-            if one is None or (len(edits) > 1 and len(one[1]) != one[0].size):
-                return None
-            found.append(one)
-        if not found:
-            return None
-        for patch, octets in found:
-            data = self._put(data, patch, octets)
-        return data
-
-    def _one(self, edit: Edit) -> tuple[Patch, bytes] | None:
-        if edit.op != "set" or edit.stage is not Stage.MESSAGE:
-            return None
-        path, value = edit.args
-        size = self._sizes.get(path, 0)
-        if value.__class__ is int and size and 0 <= value < 256**size:
-            octets = value.to_bytes(size, "big")
-        elif value.__class__ is bytes and not size:
-            octets = value
-        else:
-            return None
-        if path not in self._known:
-            self._known[path] = self._learn(path, size)
-        patch = self._known[path]
-        if patch is None or (len(octets) != patch.size and patch.payload is None):
-            return None
-        return patch, octets
-
-    def _put(self, data: bytes, patch: Patch, octets: bytes) -> bytes:
-        changed = data[: patch.start] + octets + data[patch.start + patch.size :]
-        more = len(octets) - patch.size
-        if not more:
-            return changed
-        assert patch.payload is not None
-        changed = _counted(changed, patch.payload + 2, 2, more)
-        return _counted(changed, 24, 4, more) if self._head else changed
-
-    def _learn(self, path: str, size: int) -> Patch | None:
-        """Found by trying; what does not come out as the tree makes it is left to the tree."""
-        place = self._found(path, size)
-        if place is None:
-            return None
-        start, length = place
-        fixed = Patch(start, length)
-        if size:
-            return fixed
-        whole = Patch(start, length, self._payload_of(start, start + length))
-        if whole.payload is not None and all(
-            self._put(self._honest, whole, trial) == self._made(path, trial)
-            for trial in (b"", b"\xaa" * (length + 3))
-        ):
-            return whole
-        return fixed
-
-    def _made(self, path: str, value: object) -> bytes:
-        try:
-            return self._make(Edit(Stage.MESSAGE, "set", (path, value)))
-        except ConfigError:
-            return b""
-
-    def _found(self, path: str, size: int) -> tuple[int, int] | None:
-        """The one place where all zeros and all ones differ, and nothing else does."""
-        length = size or self._length(path)
-        if not length:
-            return None
-        zeros, ones = bytes(length), b"\xff" * length
-        low = self._made(path, 0 if size else zeros)
-        high = self._made(path, 256**size - 1 if size else ones)
-        if not len(low) == len(high) == len(self._honest):
-            return None
-        differ = [i for i, (a, b) in enumerate(zip(low, high, strict=True)) if a != b]
-        if not differ or differ != list(range(differ[0], differ[0] + length)):
-            return None
-        start, end = differ[0], differ[0] + length
-        whole = low[start:end] == zeros and high[start:end] == ones
-        rest = low[:start] + self._honest[start:end] + low[end:]
-        return (start, length) if whole and rest == self._honest else None
-
-    def _length(self, path: str) -> int:
-        """How many octets a field has: what the message loses when it is empty."""
-        empty = self._made(path, b"")
-        return max(0, len(self._honest) - len(empty)) if empty else 0
-
-    def _payload_of(self, start: int, end: int) -> int | None:
-        """Where the payload begins that ends with these octets."""
-        here = self._head
-        while here + 4 <= len(self._honest):
-            size = int.from_bytes(self._honest[here + 2 : here + 4], "big")
-            if size < 4:
-                return None
-            if here < start and here + size == end:
-                return here
-            here += size
-        return None
-
-
-def _counted(data: bytes, at: int, octets: int, more: int) -> bytes:
-    """The message with a length that counts so many octets more."""
-    length = int.from_bytes(data[at : at + octets], "big") + more
-    return data[:at] + length.to_bytes(octets, "big") + data[at + octets :]
-
-
-STRUCTURE = ("drop", "duplicate", "swap", "move", "insert")
+STRUCTURE = (*MOVES, "move", "insert")
 
 
 def loosened(payloads: list[Any], edits: Sequence[Edit]) -> list[Any]:
@@ -195,12 +62,44 @@ def _recompute(packet: Any) -> None:
                 _recompute(item)
 
 
+class Variants:
+    """A ready message and those in which payloads were moved: each has its own patches.
+
+    `ready` makes one by the edits that move. The maker of cases puts these behind the others, so
+    what is changed before is changed in its own place.
+    """
+
+    def __init__(self, ready: Callable[[tuple[Edit, ...]], Patches]) -> None:
+        self._ready = ready
+        self._made: dict[tuple[Edit, ...], Patches] = {}
+
+    def split(self, edits: Sequence[Edit]) -> tuple[Patches | None, Sequence[Edit]]:
+        """The message that edits begin with, and those that are left; None for neither."""
+        first = next((n for n, edit in enumerate(edits) if edit.op in MOVES), len(edits))
+        moves = tuple(edits[first:])
+        # Who moves a payload that was put in, or by its type, has to look at the tree.
+        if any(edit.op not in MOVES for edit in moves):
+            return None, edits
+        if any("(" in path for edit in moves for path in edit.args):
+            return None, edits
+        if moves and any(edit.op == "insert" for edit in edits):
+            return None, edits
+        if moves not in self._made:
+            if len(self._made) >= MOST_VARIANTS:
+                del self._made[next(iter(self._made))]
+            self._made[moves] = self._ready(moves)
+        return self._made[moves], edits[:first]
+
+
+def _of_message(plan: Plan) -> list[Edit]:
+    return [b.edit for b in plan.bindings if b.edit.stage is Stage.MESSAGE]
+
+
 class Clear:
     """An IKE_SA_INIT request; each case has its own SPI, nonce and NAT detection hashes."""
 
     def __init__(self, data: bytes, sizes: dict[str, int], local: Address, remote: Address) -> None:
-        self._data, self._local, self._remote = data, local, remote
-        self._natted = encapsulated(local, remote)
+        self._data, self._sizes, self._local, self._remote = data, sizes, local, remote
         self._spi = data[:8]
         self._hashes: list[tuple[bytes, Address]] = []
         self._nonce = b""
@@ -211,7 +110,11 @@ class Clear:
                 self._hashes.append((bytes(payload.notify), local))
             elif payload.kind == Payload.N and payload.type == Notify.NAT_DETECTION_DESTINATION_IP:
                 self._hashes.append((bytes(payload.notify), remote))
-        self._patches = Patches(data, sizes, lambda edit: self._edited([edit]), 28)
+        self._variants = Variants(self._ready)
+
+    def _ready(self, moves: tuple[Edit, ...]) -> Patches:
+        honest = self._edited(moves) if moves else self._data
+        return Patches(honest, self._sizes, lambda edit: self._edited([edit, *moves]), 28)
 
     def _edited(self, edits: Sequence[Edit]) -> bytes:
         tree = IKEv2(self._data)
@@ -222,13 +125,19 @@ class Clear:
         with apply.sense(*edits):
             return bytes(tree)
 
+    def patched(self, edits: Sequence[Edit], spi: bytes, entropy: sk.Entropy) -> bytes | None:
+        """The message with these edits where octets can be written; None where they cannot."""
+        ready, rest = self._variants.split(edits)
+        if ready is None:
+            return None
+        # The patches come last: they may be of the very octets that are exchanged here.
+        return ready.apply(self._fresh(ready.honest, spi, entropy), rest)
+
     def message(self, plan: Plan, spi: bytes, entropy: sk.Entropy) -> bytes:
         """The message that a plan makes, before the wire stage."""
-        edits = [binding.edit for binding in plan.bindings]
-        # The patches come last: they may be of the very octets that are exchanged here.
-        data = self._fresh(self._data, spi, entropy)
-        patched = self._patches.apply(data, edits)
-        return self._fresh(self._edited(edits), spi, entropy) if patched is None else patched
+        edits = _of_message(plan)
+        data = self.patched(edits, spi, entropy)
+        return self._fresh(self._edited(edits), spi, entropy) if data is None else data
 
     def _fresh(self, data: bytes, spi: bytes, entropy: sk.Entropy) -> bytes:
         """The message with an SPI and a nonce of its own, and the hashes that go with them."""
@@ -245,24 +154,42 @@ class Clear:
         return wired(data, plan, self._local, self._remote, now)
 
 
+_OUTER = {
+    "header.init_SPI": (0, 8), "header.resp_SPI": (8, 8), "header.next_payload": (16, 1),
+    "header.version": (17, 1), "header.exch_type": (18, 1), "header.flags": (19, 1),
+    "header.id": (20, 4), "header.length": (24, 4),
+    "SK.next_payload": (28, 1), "SK.flags": (29, 1), "SK.length": (30, 2),
+    "SK.iv": (32, 0), "SK.padding": (32, 0), "SK.pad_length": (32, 0), "SK.icv": (32, 0),
+}  # fmt: skip
+"""What is around the chain of a protected message: where it stands before the IV, or no octets."""
+_HEAD = struct.Struct("!8s8sBBBBIIBBH")
+
+
 class Protected:
     """A request of an established IKE SA, sealed anew for each of them."""
 
     def __init__(self, exchange: int, first: int, chain: bytes, sizes: dict[str, int]) -> None:
         self._exchange, self._first, self._chain = exchange, first, chain
         self._changing = tuple(_changing(first, chain))
-        inside = {path: size for path, size in sizes.items() if path.startswith("SK.")}
-        self._patches = Patches(chain, inside, self._chain_with, 0)
+        self._sizes = {path: size for path, size in sizes.items() if path.startswith("SK.")}
+        self._variants = Variants(self._ready)
+
+    def _ready(self, moves: tuple[Edit, ...]) -> Patches:
+        first, honest = self._inner(moves) if moves else (self._first, self._chain)
+        return Patches(
+            honest, self._sizes, lambda edit: self._inner([edit, *moves])[1], first=first
+        )
 
     def _payloads(self, chain: bytes, edits: Sequence[Edit]) -> list[Any]:
         return loosened(parse_payloads(self._first, chain), edits)
 
-    def _chain_with(self, edit: Edit) -> bytes:
-        """The chain inside SK with one edit; empty where the edit is of what is around it."""
-        tree = message([sk.decrypted(self._payloads(self._chain, [edit]))])
-        tree = apply.on_message(tree, [edit], lambda m: m, lenient=True)
-        with apply.sense(edit):
-            return bytes(tree.payloads[-1])[4:-1]
+    def _inner(self, edits: Sequence[Edit]) -> tuple[int, bytes]:
+        """The first type and the chain inside SK with edits, by the tree."""
+        tree = message([sk.decrypted(self._payloads(self._chain, edits))])
+        tree = apply.on_message(tree, edits, lambda m: m, lenient=True)
+        inner = tree.payloads[-1]
+        with apply.sense(*edits):
+            return sk.first_inner(inner), bytes(inner)[4:-1]
 
     def datagrams(
         self,
@@ -276,35 +203,73 @@ class Protected:
     ) -> list[Datagram]:
         """What leaves for a plan in the IKE SA of these SPIs, under this message ID."""
         edits = [binding.edit for binding in plan.bindings]
-        chain = self._chain
-        for octets in self._changing:
-            chain = chain.replace(octets, entropy(len(octets)), 1)
-        patched = self._patches.apply(chain, edits) if len(chain) == len(self._chain) else None
-        if patched is not None:
-            data = self._sealed(patched, spis, number, keys, entropy)
-        else:
-            data = self._edited(chain, edits, spis, number, keys, entropy)
+        fresh = [(octets, entropy(len(octets))) for octets in self._changing]
+        data = self.patched(edits, fresh, (*spis, number), keys, entropy)
+        if data is None:
+            data = self._edited(_freshened(self._chain, fresh), edits, spis, number, keys, entropy)
         return wired(data, plan, *way, now)
+
+    def patched(
+        self,
+        edits: Sequence[Edit],
+        fresh: Sequence[tuple[bytes, bytes]],
+        header: tuple[bytes, bytes, int],
+        keys: sk.SkKeys,
+        entropy: sk.Entropy,
+    ) -> bytes | None:
+        """The message with these edits where octets can be written; None where they cannot.
+
+        `header` is both SPIs and the message ID.
+        """
+        outer: dict[str, Splice] = {}
+        inner: list[Edit] = []
+        for edit in edits:
+            if edit.stage is Stage.MESSAGE:
+                path = edit.args[0] if edit.args else ""
+                if path not in _OUTER:
+                    inner.append(edit)
+                elif path in outer or (one := _around(edit, header[2])) is None:
+                    return None
+                else:
+                    outer[path] = one
+        ready, rest = self._variants.split(inner)
+        if ready is None:
+            return None
+        chain = ready.apply(_freshened(ready.honest, fresh), rest)
+        if chain is None:
+            return None
+        around = tuple(outer.values())
+        return self._sealed(ready.first, chain, edits, around, header, keys, entropy)
 
     def _sealed(
         self,
+        first: int,
         chain: bytes,
-        spis: tuple[bytes, bytes],
-        number: int,
+        edits: Sequence[Edit],
+        outer: Sequence[Splice],
+        header: tuple[bytes, bytes, int],
         keys: sk.SkKeys,
         entropy: sk.Entropy,
-    ) -> bytes:
-        tree = message(
-            [sk.decrypted([])], init_SPI=spis[0], resp_SPI=spis[1], exch_type=self._exchange,
-            flags=0x08, id=number,
+    ) -> bytes | None:
+        """The chain under SK, with what edits do to padding, header and protected parts."""
+        box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
+        plain = sk.Plain(chain, b"", 0, 1 if box.aead else box.block)
+        plain.pad()
+        apply.on_plain(plain, edits)
+        text = bytes(plain)
+        length = 4 + box.iv_length + len(text) + sk.icv_octets_of(keys)
+        if length > 0xFFFF:
+            return None
+        clear: bytes | None = _HEAD.pack(
+            header[0], header[1], Payload.SK, 0x20, self._exchange, 0x08, header[2],
+            28 + length, first, 0, length,
         )  # fmt: skip
-        tree.payloads[-1].next_payload = self._first
-
-        def whole(plain: sk.Plain) -> None:
-            plain.chain = chain
-            plain.pad()
-
-        return sk.seal(tree, keys, entropy, whole)
+        clear = put(clear, outer) if outer else clear
+        if clear is None:
+            return None
+        sealed = sk.protect(keys, clear, entropy(box.iv_length), text)
+        apply.on_sealed(sealed, edits)
+        return bytes(sealed)
 
     def _edited(
         self,
@@ -322,6 +287,31 @@ class Protected:
         measure = partial(outbox.measured, keys=keys)
         tree = apply.on_message(tree, edits, measure, lenient=True)
         return outbox.build(tree, keys, entropy, edits, lenient=True).messages[0]
+
+
+def _around(edit: Edit, number: int) -> Splice | None:
+    """What an edit writes before the IV; None where it takes the tree to tell."""
+    path, value = edit.args
+    start, size = _OUTER[path]
+    if size == 8 and value.__class__ is bytes:  # an SPI: nothing counts what is too many
+        match edit.op:
+            case "set":
+                return Splice(start, size, value)
+            case "append":
+                return Splice(start + size, 0, value)
+    if edit.op == "add" and path == "header.id" and value.__class__ is int:
+        value += number
+    elif edit.op != "set":
+        return None
+    if size == 8 or value.__class__ is not int or not 0 <= value < 256**size:
+        return None
+    return Splice(start, size, value.to_bytes(size, "big"))
+
+
+def _freshened(chain: bytes, fresh: Sequence[tuple[bytes, bytes]]) -> bytes:
+    for octets, new in fresh:
+        chain = chain.replace(octets, new, 1)
+    return chain
 
 
 def _changing(first: int, chain: bytes) -> list[bytes]:
