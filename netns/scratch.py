@@ -10,26 +10,31 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 PREFIX = "ikelab-"
-_LOCK = "lock"
+_LOCK, _FRESH = "lock", "lock.new"
+_MADE = re.compile(PREFIX + r"[a-z]+-[a-z0-9_]{8}")  # as mkdtemp() names it
+PATIENCE, MOMENT = 5.0, 0.02  # seconds
 
 
 class Scratch:
     """A folder of this process, removed at the end of the block; `path` is where it is."""
 
     def __init__(self, kind: str = "run") -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-"))
-        fresh = self.path / f"{_LOCK}.new"  # nobody may find the lock before it is locked
-        self._lock = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        fresh.rename(self.path / _LOCK)
+        while True:
+            self.path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-"))
+            # Who sweeps meanwhile takes a folder without a lock for a dead run's: make another.
+            with contextlib.suppress(FileNotFoundError):
+                self._lock = _locked(self.path)
+                return
 
     def close(self) -> None:
         """Remove the folder. Twice is fine."""
@@ -43,6 +48,19 @@ class Scratch:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _locked(path: Path) -> int:
+    """Put the lock into a new folder; nobody may find it before it is locked."""
+    fresh = path / _FRESH
+    lock = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fresh.rename(path / _LOCK)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
 
 
 def folders(kind: str = "") -> Iterator[Path]:
@@ -73,8 +91,47 @@ def sweep() -> list[Path]:
     found = [path for path in folders() if abandoned(path)]
     for path in found:
         _end_guest(path)
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if _MADE.fullmatch(path.name):
+            _unfinished(path)
     return found
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, its lock at the end: what is left at the first try is found at the next.
+
+    The processes of a killed run may be on their way out still, and write.
+    """
+    until = time.monotonic() + PATIENCE
+    while path.exists():
+        for entry in path.iterdir():
+            if entry.name != _LOCK:
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        with contextlib.suppress(OSError):
+            if {entry.name for entry in path.iterdir()} <= {_LOCK}:
+                shutil.rmtree(path)
+                return
+        if time.monotonic() > until:
+            return
+        time.sleep(MOMENT)
+
+
+def _unfinished(path: Path) -> None:
+    """Remove what a process left that was killed before its lock was there: next to nothing."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_uid != os.getuid() or not {e.name for e in path.iterdir()} <= {_FRESH}:
+            return
+        fresh = path / _FRESH
+        if fresh.exists():
+            lock = os.open(fresh, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fresh.unlink()
+            finally:
+                os.close(lock)
+        path.rmdir()
 
 
 def _end_guest(path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ikelab.netns import scratch
 
 HOLDER = """
 import sys
+import tempfile
 from ikelab.netns.scratch import Scratch
 with Scratch("run") as made:
     print(made.path, flush=True)
@@ -71,6 +73,50 @@ def test_folders_of_others_are_left_alone(place: Path) -> None:
 
     assert scratch.sweep() == []
     assert (place / "ikelab-of-old").exists()
+
+
+def test_a_run_killed_before_it_had_its_lock_leaves_nothing(place: Path) -> None:
+    (place / "ikelab-run-a1b2c3d4").mkdir()
+    (place / "ikelab-lab-a1b2c3d4").mkdir()
+    (place / "ikelab-lab-a1b2c3d4" / "lock.new").touch()
+    (place / "ikelab-run-a1b2c3_4").mkdir()
+    (place / "ikelab-run-a1b2c3_4" / "run.json").touch()
+
+    assert scratch.sweep() == []
+
+    assert [path.name for path in place.iterdir()] == ["ikelab-run-a1b2c3_4"]
+
+
+def test_a_folder_that_is_swept_while_it_is_made_is_made_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, made = tempfile.mkdtemp, []
+
+    def mkdtemp(**words: str) -> str:
+        made.append(real(**words))
+        if len(made) == 1:
+            scratch.sweep()
+        return made[-1]
+
+    monkeypatch.setattr("tempfile.mkdtemp", mkdtemp)
+    with scratch.Scratch() as kept:
+        assert [str(path) for path in place.iterdir()] == [str(kept.path)] == made[1:]
+
+
+def test_what_is_still_written_to_is_removed_all_the_same(place: Path) -> None:
+    killed, left = holder(place)
+    writer = (
+        "import sys, pathlib\nfor n in range(300): (pathlib.Path(sys.argv[1]) / f'{n}').mkdir()"
+    )
+    killed.kill()
+    killed.communicate()
+    late = subprocess.Popen([sys.executable, "-c", writer, str(left)], stderr=-1)
+
+    assert scratch.sweep() == [left]
+
+    late.communicate()
+    scratch.sweep()  # the writer may have had the last word
+    assert list(place.iterdir()) == []
 
 
 def test_the_helpers_of_a_dead_guest_are_ended(place: Path) -> None:
