@@ -22,6 +22,7 @@ _CHILD = re.compile(
 )
 _FLOW = re.compile(r"^ {2}sa_flows: \S+ \w+ (in|out) (\S+)(?:\((\d+)\))? -> (\S+)(?:\((\d+)\))?")
 _FLOWS = re.compile(r"(ESP|AH)-(\S+?)=(\S+?)\((\d+)\)")
+_OVER = ("CLOSING", "CLOSED")  # what iked has ended stands in its list for a few seconds more
 
 
 def view(listed: str, log: str, *, transport: bool = False) -> PeerView:
@@ -34,7 +35,7 @@ def view(listed: str, log: str, *, transport: bool = False) -> PeerView:
         if line.startswith("  "):
             rows.append(line)
             continue
-        if head is not None:
+        if head is not None and head[5] not in _OVER:
             sas.append(_ike(head, rows, known, transport))
         head, rows = _SA.match(line), []
     return PeerView(tuple(sas))

@@ -11,6 +11,7 @@ from ikelab.harness.peer.openiked import credentials, names
 from ikelab.layers.iana import CfgAttr, IdType
 
 POLICY = "ikelab"
+DYNAMIC = "dynamic"  # the address that is given away
 NO_CHECKS = (
     "OpenIKED looks after a silent peer only when it sends ESP and gets none, or after 300 s; "
     "how often it looks cannot be told apart from that"
@@ -61,7 +62,9 @@ def _selectors(config: PeerConfig) -> list[str]:
     if len(local) > 1 and len(remote) > 1:
         raise Unsupported("OpenIKED's policy pairs selectors: several on one side only")
     words = [f"proto {number}" for number in protocols if number]
-    return words + [f"from {selector(a)} to {selector(b)}" for a in local for b in remote]
+    # RFC 7296 2.19: who is given an address has its selectors narrowed to that one.
+    there = [DYNAMIC] if config.pool else [selector(ts) for ts in remote]
+    return words + [f"from {selector(a)} to {b}" for a in local for b in there]
 
 
 def selector(ts: TS) -> str:

@@ -138,3 +138,9 @@ def test_a_rekeyed_ike_sa_has_the_children_of_the_one_before_it():
 
     assert (new.children, new.flows) == (old.children, old.flows)
     assert len(new.children) == 4
+
+
+@pytest.mark.parametrize("state", ["CLOSING", "CLOSED"])
+def test_what_it_has_ended_is_no_sa_of_its(state):
+    assert parse.view(INITIATOR, "").sas
+    assert parse.view(INITIATOR.replace("SA_INIT", state), "").sas == ()
