@@ -6,27 +6,22 @@ leaves them out; tests/harness/test_networks.py has both.
 
 from __future__ import annotations
 
-from ikelab.harness.peer.manners import Row
-
-
-def _conduct(name: str, cases: str, text: str, *conduct: str) -> Row:
-    return name, cases, text, "", conduct
-
+from ikelab.harness.peer.fault_rows import Row, conduct
 
 ROWS: list[Row] = [
-    _conduct(
+    conduct(
         "keeps-the-old-mapping",
         "NAT-09",
         "what it sends by itself goes to where the SA began, wherever fresh messages come from",
         "follow_mapping",
     ),
-    _conduct(
+    conduct(
         "follows-behind-a-nat",
         "NAT-09",
         "although behind a NAT it sends everything to where the last message came from",
         "stay_behind_nat",
     ),
-    _conduct(
+    conduct(
         "knows-one-client-an-address",
         "NAT-10",
         "a new IKE SA takes the place of the one that came from the same address",

@@ -5,7 +5,7 @@ Rows as `manners` has them.
 
 from __future__ import annotations
 
-from ikelab.harness.peer.manners import Row
+from ikelab.harness.peer.fault_rows import Row, conduct, wire
 
 ALSO: dict[str, str] = {
     "accepts-any-key": "PQ-14 PQ-15",
@@ -15,66 +15,83 @@ ALSO: dict[str, str] = {
 }
 
 
-def _wire(name: str, cases: str, text: str, plan: str) -> Row:
-    return name, cases, text, plan, ()
-
-
-def _conduct(name: str, cases: str, text: str, *conduct: str) -> Row:
-    return name, cases, text, "", conduct
-
-
 ROWS: list[Row] = [
+    # Rekeys that it begins
+    conduct(
+        "keeps-what-it-rekeyed",
+        "CHD-07 CHD-10",
+        "what it has rekeyed stays beside its successor",
+        "delete_rekeyed",
+    ),
+    wire(
+        "names-a-child-that-is-none",
+        "CHD-07",
+        "REKEY_SA of a rekey that it begins names another SPI",
+        "CREATE_CHILD_SA/request: SK.N(REKEY_SA).SPI ^= b'\\x01'",
+    ),
+    conduct(
+        "ends-with-its-rekey",
+        "CHD-12",
+        "a rekey of its own that is refused or put off ends the IKE SA",
+        "outlive_refusals",
+    ),
+    conduct(
+        "asks-again-at-once",
+        "CHD-12",
+        "a rekey of its own that is put off is asked for again right away",
+        "bide_time",
+    ),
     # Ciphertexts
-    _conduct(
+    conduct(
         "tells-of-changed-ciphertexts",
         "PQ-09",
         "as initiator it says that a ciphertext of ML-KEM was changed",
         "reject_implicitly",
     ),
-    _conduct(
+    conduct(
         "answers-what-it-cannot-open",
         "INF-12 PQ-09",
         "a request that does not verify is answered in clear",
         "drop_in_silence",
     ),
     # Post-quantum preshared keys
-    _conduct(
+    conduct(
         "agrees-to-keys-unasked",
         "PQ-15",
         "USE_PPK answers an initiator that did not say it",
         "agree_on_ppk",
     ),
-    _conduct(
+    conduct(
         "insists-on-no-key",
         "PQ-15",
         "it goes on without a PPK although it was told to insist on one",
         "insist_on_ppk",
     ),
-    _conduct(
+    conduct(
         "leaves-the-key-out-of-children",
         "PQ-15",
         "the PPK is in AUTH, and not in SK_d",
         "mix_sk_d",
     ),
-    _conduct(
+    conduct(
         "cannot-do-without-a-key",
         "PQ-15",
         "an unknown PPK is the end of it, although NO_PPK_AUTH is there",
         "do_without_ppk",
     ),
-    _conduct(
+    conduct(
         "confirms-keys-that-it-does-not-use",
         "PQ-15",
         "PPK_IDENTITY comes back although it goes on without the PPK",
         "confirm_used_ppk",
     ),
-    _wire(
+    wire(
         "says-nothing-of-the-key",
         "PQ-15",
         "PPK_IDENTITY is not in the response, although the PPK is in use",
         'IKE_AUTH/response: drop("SK.N(PPK_IDENTITY)")',
     ),
-    _wire(
+    wire(
         "spoils-its-way-out",
         "PQ-15",
         "as initiator its NO_PPK_AUTH does not verify",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ikelab.harness.peer.manners import Row
+from ikelab.harness.peer.fault_rows import Row, conduct, wire
 
 ALSO: dict[str, str] = {
     "accepts-any-key": "AUT-21 AUT-22",
@@ -17,136 +17,128 @@ ALSO: dict[str, str] = {
 }
 
 
-def _wire(name: str, cases: str, text: str, plan: str) -> Row:
-    return name, cases, text, plan, ()
-
-
-def _conduct(name: str, cases: str, text: str, *conduct: str) -> Row:
-    return name, cases, text, "", conduct
-
-
 ROWS: list[Row] = [
     # EAP and further proofs
-    _wire(
+    wire(
         "proves-no-key",
         "AUT-21 AUT-23 CHL-01",
         "as initiator its AUTH does not verify",
         "IKE_AUTH/request: SK.AUTH.load ^= b'\\x01'",
     ),
-    _wire(
+    wire(
         "announces-proofs-unasked",
         "AUT-21",
         "as initiator it says ANOTHER_AUTH_FOLLOWS to a responder that does not know it",
         'IKE_AUTH/request: insert("SK", payload=notify("ANOTHER_AUTH_FOLLOWS"))',
     ),
-    _conduct(
+    conduct(
         "lets-anybody-in-by-eap",
         "AUT-23",
         "EAP succeeds whatever the user knows",
         "verify_eap",
     ),
-    _conduct(
+    conduct(
         "believes-an-early-success",
         "AUT-24",
         "as initiator it takes EAP Success before the method has come to its end",
         "await_eap",
     ),
     # Announced methods
-    _wire(
+    wire(
         "announces-no-methods",
         "AUT-25",
         "it does not say by which methods it takes a proof",
         'IKE_SA_INIT/response: drop("N(SUPPORTED_AUTH_METHODS)")',
     ),
-    _conduct(
+    conduct(
         "proves-itself-as-it-likes",
         "AUT-25",
         "its AUTH is of a method that was not announced to it",
         "heed_methods",
     ),
     # Childless IKE SAs
-    _wire(
+    wire(
         "announces-no-childless-sas",
         "CHL-01",
         "it does not say that it can do without a child",
         'IKE_SA_INIT/response: drop("N(CHILDLESS_IKEV2_SUPPORTED)")',
     ),
-    _conduct(
+    conduct(
         "asks-for-no-child-of-anybody",
         "CHL-01",
         "as initiator it leaves the child out where the responder did not announce that",
         "heed_childless",
     ),
     # Lifetimes of proofs
-    _wire(
+    wire(
         "tells-no-lifetime",
         "CHD-23",
         "AUTH_LIFETIME is left out",
         'IKE_AUTH/response: drop("SK.N(AUTH_LIFETIME)")',
     ),
-    _conduct(
+    conduct(
         "proves-itself-once",
         "CHD-23",
         "as initiator it lets the time of its proof go by",
         "prove_anew",
     ),
     # Crashes and failovers
-    _conduct(
+    conduct(
         "tells-of-crashes-without-a-token",
         "INF-15",
         "INVALID_IKE_SPI comes without the token that proves it",
         "tell_token",
     ),
-    _conduct("believes-any-token", "INF-15", "any token ends an IKE SA", "check_token"),
-    _conduct("keeps-the-nonce", "INF-15", "the nonce of a synchronisation is lost", "echo_sync"),
-    _conduct(
+    conduct("believes-any-token", "INF-15", "any token ends an IKE SA", "check_token"),
+    conduct("keeps-the-nonce", "INF-15", "the nonce of a synchronisation is lost", "echo_sync"),
+    conduct(
         "counts-anew-for-anybody",
         "INF-15",
         "message IDs are set anew where that was not agreed on",
         "agree_first",
     ),
     # Mobility
-    _wire(
+    wire(
         "forgets-the-hashes-of-an-update",
         "MOB-01",
         "an update is answered without NAT detection",
         'INFORMATIONAL/response: drop("SK.N(NAT_DETECTION_SOURCE_IP)")',
     ),
-    _wire(
+    wire(
         "moves-without-a-word",
         "MOB-01",
         "as initiator it tells nobody that its address has changed",
         'INFORMATIONAL/request: drop("SK.N(UPDATE_SA_ADDRESSES)")',
     ),
-    _conduct("takes-no-updates", "MOB-01", "updates move nothing", "take_updates"),
-    _conduct("keeps-cookie2", "MOB-01", "COOKIE2 is not given back", "return_cookie2"),
-    _conduct(
+    conduct("takes-no-updates", "MOB-01", "updates move nothing", "take_updates"),
+    conduct("keeps-cookie2", "MOB-01", "COOKIE2 is not given back", "return_cookie2"),
+    conduct(
         "allows-every-nat",
         "MOB-02",
         "NO_NATS_ALLOWED is not held against the addresses",
         "heed_no_nats",
     ),
     # Redirects
-    _conduct("stays-where-it-is", "RED-01", "as initiator it goes nowhere else", "go_elsewhere"),
-    _conduct(
+    conduct("stays-where-it-is", "RED-01", "as initiator it goes nowhere else", "go_elsewhere"),
+    conduct(
         "goes-wherever-it-is-sent",
         "RED-02",
         "as initiator it follows a REDIRECT of whoever has not seen its request",
         "check_redirect",
     ),
-    _conduct(
+    conduct(
         "goes-without-end",
         "RED-01",
         "as initiator it follows every REDIRECT, however many there were",
         "bound_redirects",
     ),
-    _wire(
+    wire(
         "sends-another-nonce-away",
         "RED-01",
         "REDIRECT does not repeat the nonce",
         "IKE_SA_INIT/response: N(REDIRECT).notify ^= b'\\x01'",
     ),
-    _wire(
+    wire(
         "sends-nobody-away",
         "RED-01",
         "REDIRECT is left out",
@@ -155,103 +147,103 @@ ROWS: list[Row] = [
         INFORMATIONAL/request: drop("SK.N(REDIRECT)")
         """,
     ),
-    _conduct(
+    conduct(
         "sends-everybody-away",
         "RED-01",
         "who did not announce it is redirected too",
         "redirect_who_asks",
     ),
     # Tickets
-    _wire(
+    wire(
         "answers-tickets-without-a-nonce",
         "RES-01",
         "the answer to a ticket has no nonce",
         'IKE_SESSION_RESUME/response: drop("Nonce")',
     ),
-    _wire(
+    wire(
         "says-nothing-of-bad-tickets",
         "RES-01",
         "TICKET_NACK is left out",
         'IKE_SESSION_RESUME/response: drop("N(TICKET_NACK)")',
     ),
     # TCP
-    _conduct(
+    conduct(
         "takes-any-prefix", "TCP-02", "a TCP stream may begin with anything", "check_tcp_prefix"
     ),
-    _conduct(
+    conduct(
         "takes-segments-for-messages",
         "TCP-01",
         "of a TCP stream it reads segments that are one frame each",
         "join_segments",
     ),
-    _conduct(
+    conduct(
         "chokes-on-streams",
         "TCP-02",
         "after a TCP stream that breaks, no other one is served",
         "survive_streams",
     ),
     # Puzzles
-    _conduct("asks-for-no-work", "COO-09", "no puzzle goes beside the cookie", "ask_puzzles"),
-    _conduct("takes-any-solution", "COO-09", "keys that solve nothing are taken", "check_puzzles"),
+    conduct("asks-for-no-work", "COO-09", "no puzzle goes beside the cookie", "ask_puzzles"),
+    conduct("takes-any-solution", "COO-09", "keys that solve nothing are taken", "check_puzzles"),
     # Additional key exchanges
-    _conduct(
+    conduct(
         "announces-intermediate-to-all",
         "PQ-03",
         "INTERMEDIATE_EXCHANGE_SUPPORTED answers an initiator that did not announce it",
         "announce_in_turn",
     ),
-    _conduct(
+    conduct(
         "leaves-intermediate-uncovered",
         "PQ-04",
         "AUTH does not cover IKE_INTERMEDIATE, ours or its own",
         "cover_intermediate",
     ),
-    _conduct(
+    conduct(
         "keeps-the-first-keys",
         "PQ-01 PQ-05 PQ-11 PQ-13",
         "after an additional key exchange it goes on with the keys it had",
         "change_keys",
     ),
-    _conduct(
+    conduct(
         "takes-skipped-exchanges",
         "PQ-06",
         "IKE_AUTH is taken before the key exchanges that were negotiated",
         "insist_on_rounds",
     ),
-    _conduct(
+    conduct(
         "chooses-a-method-twice",
         "PQ-07",
         "one key exchange method is chosen in two slots",
         "distinct_methods",
     ),
-    _conduct(
+    conduct(
         "gives-a-link-to-nothing",
         "PQ-11",
         "the last response of IKE_FOLLOWUP_KE has a link",
         "end_links",
     ),
-    _conduct(
+    conduct(
         "forgets-what-a-link-is",
         "PQ-12",
         "an unknown link gets another error than STATE_NOT_FOUND",
         "know_links",
     ),
     # Children
-    _wire(
+    wire(
         "grants-no-aggfrag",
         "AGG-01",
         "USE_AGGFRAG is not answered",
         'IKE_AUTH/response: drop("SK.N(USE_AGGFRAG)")',
     ),
-    _wire(
+    wire(
         "grants-aggfrag-unasked",
         "AGG-01",
         "USE_AGGFRAG comes without being asked for",
         'IKE_AUTH/response: insert("SK", payload=notify("USE_AGGFRAG", data=b"\\0"))',
     ),
-    _conduct("counts-no-queues", "AGG-01", "there is no end of children for CPUs", "count_queues"),
-    _conduct("takes-any-label", "TS-14", "a child of another label comes up", "match_labels"),
-    _wire(
+    conduct("counts-no-queues", "AGG-01", "there is no end of children for CPUs", "count_queues"),
+    conduct("takes-any-label", "TS-14", "a child of another label comes up", "match_labels"),
+    wire(
         "drops-labels",
         "TS-14",
         "the label does not come back",
