@@ -8,16 +8,18 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ikelab.harness.crypto import sign
 from ikelab.harness.crypto.auth import null_auth, psk_auth, signed_octets
-from ikelab.harness.crypto.certs import Certificate, CertRefused
 from ikelab.harness.crypto.errors import BadSignature
 from ikelab.harness.errors import UnsupportedAlgorithm
 from ikelab.harness.inspect import facts
 from ikelab.harness.inspect.session import Half, Session
 from ikelab.layers.iana import AuthMethod, CertEncoding, Payload
 from ikelab.layers.iana import Exchange as Type
+
+if TYPE_CHECKING:
+    from ikelab.harness.crypto.certs import Certificate
 
 _PSK, _NULL = AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE, AuthMethod.NULL_AUTHENTICATION
 
@@ -73,8 +75,12 @@ def leaf_of(half: Half | None) -> Certificate | None:
 
 def certificates(half: Half | None) -> list[Certificate]:
     """The X.509 certificates that a message carries, in order."""
+    if half is None or not half.may_hold(Payload.CERT):
+        return []
+    from ikelab.harness.crypto.certs import Certificate, CertRefused
+
     found = []
-    for payload in facts.of_kind(half, Payload.CERT) if half else ():
+    for payload in facts.of_kind(half, Payload.CERT):
         if payload.cert_encoding == CertEncoding.X_509_CERTIFICATE_SIGNATURE:
             try:
                 found.append(Certificate.load(bytes(payload.cert_data)))
@@ -121,6 +127,9 @@ def _check(
         return right, "made with the shared key" if right else "made with another shared key"
     if leaf is None:
         return None, "not checked: no certificate was sent"
+    from ikelab.harness.crypto import sign
+    from ikelab.harness.crypto.certs import CertRefused
+
     try:
         scheme = sign.verify(method, leaf.key, data, octets)
     except (BadSignature, CertRefused) as error:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 
-from ikelab.harness.crypto import ke
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import derive_child, expand_ike, skeyseed
 from ikelab.harness.crypto.prf import prf
@@ -133,6 +132,15 @@ def secrets(exchange: Exchange, ring: KeyRing) -> Iterator[bytes]:
     if mine is None or theirs is None:
         return
     ours, other, group = bytes(mine.ke), bytes(theirs.ke), int(theirs.group)
+    if ring.privates:
+        yield from _own(ours, other, group, ring)
+    yield from ring.shared
+
+
+def _own(ours: bytes, other: bytes, group: int, ring: KeyRing) -> Iterator[bytes]:
+    """What the private values make that belong to one of the two public ones."""
+    from ikelab.harness.crypto import ke
+
     for private in ring.privates:
         try:
             pair = ke.from_private(group, private)
@@ -144,7 +152,6 @@ def secrets(exchange: Exchange, ring: KeyRing) -> Iterator[bytes]:
                     yield pair.shared(peer)
                 except BadPublicValue as error:
                     ring.notes.append(f"--dh-private fits, and the other public value not: {error}")
-    yield from ring.shared
 
 
 def _generations(

@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ikelab.harness.inspect import espview, facts, lint, report
+from ikelab.harness.inspect import facts, lint, report
 from ikelab.harness.inspect.collector import patient_collector
-from ikelab.harness.inspect.configs.read import Configs
-from ikelab.harness.inspect.configs.side import addresses
+from ikelab.harness.inspect.configs.side import Configs, addresses
 from ikelab.harness.inspect.derive import open_all
 from ikelab.harness.inspect.espwatch import EspWatch
 from ikelab.harness.inspect.flow import Flow, Packet
@@ -147,6 +146,8 @@ class Inspection:
     @cached_property
     def esp_views(self) -> list[View]:
         """The packets of ESP and AH, SA by SA; those that a filter took out are not there."""
+        from ikelab.harness.inspect import espview
+
         shown = {(f.protocol, f.src, f.dst, f.spi) for f in self.esp}
         found = espview.views(self)
         keys = ((v.track.protocol, v.track.src, v.track.dst, v.track.spi) for v in found)

@@ -22,7 +22,7 @@ from typing import IO
 from ikelab.harness.errors import LabError
 from ikelab.harness.inspect import report
 from ikelab.harness.inspect.collector import leave_alone
-from ikelab.harness.inspect.configs.read import Configs
+from ikelab.harness.inspect.configs.side import Configs
 from ikelab.harness.inspect.flow import Packet
 from ikelab.harness.inspect.inspection import Inspection, Totals, inspect_capture
 from ikelab.harness.inspect.keys import KeyRing

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ikelab.harness.inspect import described, enrich, espview, facts, lint, sessionview
+from ikelab.harness.inspect import described, enrich, facts, lint, sessionview
 from ikelab.harness.inspect.collector import patient_collector
 from ikelab.harness.inspect.facts import Child, End, Proposal
 from ikelab.harness.inspect.rowtext import exchange_text
@@ -95,8 +95,14 @@ def head_json(it: Inspection) -> dict[str, Any]:
             "exchanges": dict(it.ikev1.exchanges),
             "cookies": {cookie.hex(): count for cookie, count in it.ikev1.cookies.items()},
         },
-        "esp": [espview.to_json(view) for view in it.esp_views],
+        "esp": _esp_json(it) if it.esp else [],
     }
+
+
+def _esp_json(it: Inspection) -> list[dict[str, Any]]:
+    from ikelab.harness.inspect import espview
+
+    return [espview.to_json(view) for view in it.esp_views]
 
 
 def _looked_at(session: Session, shown: T) -> Iterator[T]:
@@ -307,6 +313,8 @@ def below(it: Inspection) -> Iterator[str]:
         kinds = ", ".join(f"{n} {kind}" for kind, n in it.ikev1.exchanges.items())
         yield f"IKEv1: {_count(it.ikev1.messages, 'message')}, not decoded ({kinds})"
     if it.esp:
+        from ikelab.harness.inspect import espview
+
         yield "\n".join(line for view in it.esp_views for line in espview.lines(view))
     if it.notes:
         yield "\n".join(f"note: {note}" for note in it.notes)

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.inspect.configs import iked, ios, ipsec, swanctl
-from ikelab.harness.inspect.configs.side import Side
+from ikelab.harness.inspect.configs.side import Configs, Side
 
-
-@dataclass(slots=True)
-class Configs:
-    """The sides of each file, and shared keys of files that hold nothing else."""
-
-    files: list[list[Side]] = field(default_factory=list)
-    psks: list[bytes] = field(default_factory=list)
+__all__ = ["Configs", "load", "sides_of"]
 
 
 def load(paths: Iterable[Path]) -> Configs:
@@ -34,6 +27,8 @@ def load(paths: Iterable[Path]) -> Configs:
         if sides:
             found.files.append(sides)
             continue
+        from ikelab.harness.inspect.configs import ipsec
+
         keys = ipsec.parse(text)[1]
         if not keys:
             raise ConfigError(
@@ -50,6 +45,8 @@ def load(paths: Iterable[Path]) -> Configs:
 
 def sides_of(text: str, source: str) -> list[Side]:
     """The connections of a file, its format told by its first lines of substance."""
+    from ikelab.harness.inspect.configs import iked, ios, ipsec, swanctl
+
     if re.search(r"^\s*connections\s*\{", text, re.MULTILINE):
         return swanctl.read(text, source)
     if re.search(r"^conn\s+\S", text, re.MULTILINE):

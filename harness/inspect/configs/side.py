@@ -47,6 +47,14 @@ class Side:
         )
 
 
+@dataclass(slots=True)
+class Configs:
+    """The sides of each file, and shared keys of files that hold nothing else."""
+
+    files: list[list[Side]] = field(default_factory=list)
+    psks: list[bytes] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """The configurations of both ends of one IKE SA, as far as they were given."""

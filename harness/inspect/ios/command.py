@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.inspect.inspection import Inspection, inspect_capture
 from ikelab.harness.inspect.ios.records import looks_like_log
-from ikelab.harness.inspect.ios.report import LogInspection, inspect_log
 from ikelab.harness.inspect.keys import KeyRing, load
 from ikelab.harness.inspect.pcap import Capture
+
+if TYPE_CHECKING:
+    from ikelab.harness.inspect.ios.report import LogInspection
 
 HEAD = 1 << 20
 """Octets in which the first record of a log is looked for."""
@@ -23,6 +26,8 @@ def opened(path: Path, ring: KeyRing) -> list[Inspection]:
     if path.is_dir():
         return [_case(folder, ring) for folder in _cases(path)]
     if is_log(path):
+        from ikelab.harness.inspect.ios.report import inspect_log
+
         if not ring.empty:
             raise ConfigError(f"{path} is a router's log: it needs no keys, leave them out")
         return [inspect_log(path)]
@@ -44,6 +49,8 @@ def log_at(path: Path) -> LogInspection:
         raise ConfigError(f"no such log: {path}")
     if not is_log(path):
         raise ConfigError(f"{path} holds no record of 'debug crypto ikev2' (a line with IKEv2:)")
+    from ikelab.harness.inspect.ios.report import inspect_log
+
     return inspect_log(path)
 
 

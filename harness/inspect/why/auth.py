@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from ikelab.harness.inspect import facts
 from ikelab.harness.inspect.session import Exchange
 from ikelab.harness.inspect.why.case import MACS, Case, proof_of
-from ikelab.harness.inspect.why.certificates import certificate
 from ikelab.harness.inspect.why.story import Explanation, Story, errors, frames, listed
 from ikelab.harness.model import Identity
 from ikelab.layers.iana import AuthMethod, Notify, Payload, name
@@ -25,6 +24,8 @@ def refused(story: Story) -> Iterator[Explanation]:
     if case is None:
         yield from _unread(story)
         return
+    from ikelab.harness.inspect.why.certificates import certificate
+
     for judge in (_method, _identity, _wanted, _key, certificate, _eap):
         found = judge(case)
         if found is not None:
