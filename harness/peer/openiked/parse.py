@@ -47,8 +47,9 @@ def _ike(
     spis = Spis(bytes.fromhex(head[2]), bytes.fromhex(head[1]))
     told = known.get(spis.i, logs.Told())
     initiator = head[6] == "i"
-    encap = ":4500" in head[3]
     here, there = told.nat.get("DESTINATION"), told.nat.get("SOURCE")
+    # Who begins on port 4500 without a NAT has its ESP bare (RFC 7296 2.23).
+    encap = ":4500" in head[3] and bool(here or there)
     return IkeView(
         spis=spis,
         state=head[5],

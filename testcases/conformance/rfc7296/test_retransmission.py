@@ -21,11 +21,12 @@ def test_repeats_its_request_unchanged_and_less_often(peer: Tested, responder: R
     responder.listen(plan="IKE_AUTH/response: wire.drop()")
 
     peer.initiate()
-    responder.pump(lambda: len(responder.heard(Exchange.IKE_AUTH)) >= 4, 6.0)
+    # How long it waits at first is its own affair; OpenIKED takes two seconds.
+    responder.pump(lambda: len(responder.heard(Exchange.IKE_AUTH)) >= 3, 15.0)
 
     requests = responder.heard(Exchange.IKE_AUTH)
     talk = "\n".join(str(s) for s in responder.sessions)
-    assert len(requests) >= 3, f"{len(requests)} requests within 6 s\n{talk}"
+    assert len(requests) >= 3, f"{len(requests)} requests within 15 s\n{talk}"
     assert len({r.data for r in requests}) == 1, f"the repetitions differ\n{talk}"
     gaps = [after.now - before.now for before, after in pairwise(requests)]
     waited = " s, ".join(f"{gap:.2f}" for gap in gaps)

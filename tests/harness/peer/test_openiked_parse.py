@@ -144,3 +144,21 @@ def test_a_rekeyed_ike_sa_has_the_children_of_the_one_before_it():
 def test_what_it_has_ended_is_no_sa_of_its(state):
     assert parse.view(INITIATOR, "").sas
     assert parse.view(INITIATOR.replace("SA_INIT", state), "").sas == ()
+
+
+LISTED = (
+    "iked_sas: 0x1 rspi 0xe0000000000000e0 ispi 0x76027689d9dd5057 10.0.0.2:4500->10.0.0.1:4500"
+    "<IPV4/10.0.0.1>[] ESTABLISHED r natt udpecap nexti 0x0 pol 0x2\n"
+    "  sa_childsas: 0x3 ESP 0xaaaaaaaa in 10.0.0.1:4500 -> 10.0.0.2:4500 (L) B=0x0 P=0x4 @0x1\n"
+    "  sa_childsas: 0x4 ESP 0xbbbbbbbb out 10.0.0.2:4500 -> 10.0.0.1:4500 (L) B=0x0 P=0x3 @0x1\n"
+)
+FOUND = "spi=0x76027689d9dd5057: ikev2_enable_natt: type NAT_DETECTION_SOURCE_IP"
+
+
+@pytest.mark.parametrize("nat", [True, False])
+def test_port_4500_alone_does_not_put_esp_into_udp(nat):
+    log = f"{FOUND}\n" + (f"{FOUND} detected NAT\n" if nat else "")
+
+    [sa] = parse.view(LISTED, log).sas
+
+    assert (sa.child.encap, sa.nat.initiator) == (nat, nat)
