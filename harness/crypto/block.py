@@ -5,7 +5,7 @@ The weak ones come from `cryptography`'s decrepit module, in this file and in no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import (
     CAST5,
@@ -42,7 +42,9 @@ class _Transform:
             raise ValueError(f"{self.name} has an IV of {self.iv_length} octets, not {len(iv)}")
 
 
-class _Cbc(_Transform):
+class Cbc(_Transform):
+    """Cipher block chaining."""
+
     def __init__(self, row: Encr, key: bytes, salt: bytes) -> None:
         super().__init__(row, key, salt)
         self._algorithm = _ALGORITHMS[row.primitive or ""](key)
@@ -57,6 +59,20 @@ class _Cbc(_Transform):
         if len(iv) != self.iv_length or len(ciphertext) % self.block:
             raise BadIntegrity(f"{self.name}: {len(ciphertext)} octets are no whole blocks")
         return Cipher(self._algorithm, modes.CBC(iv)).decryptor().update(ciphertext)
+
+    def decrypt_all(self, runs: Sequence[bytes]) -> list[bytes]:
+        """The plaintexts of ciphertexts that each stand behind their IV, in whole blocks.
+
+        CBC needs the block before and nothing else: over all of them in a row one pass does, and
+        what it makes of an IV is left out.
+        """
+        size = self.iv_length
+        whole = self.decrypt(bytes(size), b"".join(runs))
+        texts, at = [], 0
+        for run in runs:
+            texts.append(whole[at + size : at + len(run)])
+            at += len(run)
+        return texts
 
 
 class _Counter(_Transform):
@@ -123,8 +139,8 @@ _ALGORITHMS: dict[str, Callable[[bytes], BlockCipherAlgorithm | CipherAlgorithm]
 # RFC 2451 2.2 and RFC 5996 3.3.5: what a missing Key Length attribute means; AES has no such rule.
 DEFAULT_BITS = {"blowfish": 128, "cast5": 128}
 
-BUILDERS: dict[str, Callable[[Encr, bytes, bytes], _Cbc | _Counter | _Null]] = {
-    **dict.fromkeys(_ALGORITHMS, _Cbc),
+BUILDERS: dict[str, Callable[[Encr, bytes, bytes], Cbc | _Counter | _Null]] = {
+    **dict.fromkeys(_ALGORITHMS, Cbc),
     "aes-ctr": _Counter,
     "camellia-ctr": _Counter,
     "null": _Null,

@@ -16,9 +16,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ikelab.harness.crypto.cipher import BadIntegrity, cipher
-from ikelab.harness.crypto.integ import icv_length, mac
-from ikelab.harness.errors import UnsupportedAlgorithm
+from ikelab.harness.inspect.bulk import decrypted
 from ikelab.harness.sk import HEADER
 from ikelab.harness.wireshark import IkeRow
 from ikelab.layers.iana import Encr, Payload
@@ -116,20 +114,11 @@ def _best(
 
 
 def _try(messages: Sequence[Sealed], row: IkeRow, by_initiator: bool) -> list[Opened]:
-    texts: list[bytes | None] = []
-    results: list[Opened] = []
-    for sealed in messages:
-        try:
-            text = _decrypt(sealed, row, by_initiator)
-        except (BadIntegrity, UnsupportedAlgorithm, ValueError) as error:
-            texts.append(None)
-            results.append(Opened(None, str(error)))
-            continue
-        texts.append(text)
-        results.append(_strip(text))
+    found = decrypted(messages, row, by_initiator)
+    texts = [None if isinstance(text, str) else text for text in found]
+    results = [Opened(None, text) if isinstance(text, str) else _strip(text) for text in found]
     if not (Encr(row.encr.id).aead or row.encr.id == Encr.ENCR_NULL):
-        evidence = _evidence(messages, texts)
-        if not convincing(evidence):
+        if not (_obvious(messages, texts) or convincing(_evidence(messages, texts))):
             wrong = Opened(None, "the plaintext is noise: SK_e is wrong")
             return [
                 wrong if text is not None else old for text, old in zip(texts, results, strict=True)
@@ -137,29 +126,6 @@ def _try(messages: Sequence[Sealed], row: IkeRow, by_initiator: bool) -> list[Op
         if row.unchecked:
             return _only_sound(messages, texts, results)
     return results
-
-
-def _decrypt(sealed: Sealed, row: IkeRow, by_initiator: bool) -> bytes:
-    """The plaintext with its padding. BadIntegrity where the ICV or the lengths are wrong."""
-    sk_e, sk_a = (row.sk_ei, row.sk_ai) if by_initiator else (row.sk_er, row.sk_ar)
-    box = cipher(row.encr.id, row.encr.key_bits, sk_e)
-    data, start, end = sealed.data, sealed.start, sealed.end
-    if box.aead:
-        if end - start < box.iv_length + box.icv_length + 1:
-            raise BadIntegrity(f"{end - start} octets cannot hold an IV, an ICV and a pad length")
-        # RFC 5282 5.1: what stands before the IV is the associated data.
-        body = start + box.iv_length
-        try:
-            return box.decrypt(data[start:body], data[body:end], data[:start])
-        except BadIntegrity:
-            raise BadIntegrity("the ICV does not match") from None
-    octets = icv_length(row.integ.id) if row.integ else row.unchecked
-    body, cut = start + box.iv_length, end - octets
-    if cut - body < box.block or (cut - body) % box.block:
-        raise BadIntegrity(f"{cut - body} octets of ciphertext are not whole cipher blocks")
-    if row.integ and mac(row.integ.id, sk_a, data[:cut]) != data[cut:end]:
-        raise BadIntegrity("the ICV does not match")
-    return box.decrypt(data[start:body], data[body:cut])
 
 
 def _strip(text: bytes) -> Opened:
@@ -181,6 +147,18 @@ def _only_sound(
         else result
         for sealed, text, result in zip(messages, texts, results, strict=True)
     ]
+
+
+def _obvious(messages: Sequence[Sealed], texts: Sequence[bytes | None]) -> bool:
+    """Whether one message alone is proof enough, whatever the others say: IKE_AUTH is."""
+    enough = CERTAIN + math.log2(len(messages) or 1)
+    return any(
+        text is not None
+        and sealed.first
+        and not sealed.fragments
+        and weigh(sealed.first, text)[0] >= enough
+        for sealed, text in zip(messages, texts, strict=True)
+    )
 
 
 def convincing(evidence: Sequence[tuple[float, bool]]) -> bool:
