@@ -36,6 +36,7 @@ from ikelab.harness.transport.base import Transport
 from ikelab.layers.iana import Exchange, Notify, Protocol
 from ikelab.layers.message import IKEv2
 
+ID_AT = slice(20, 24)  # where a header has its message ID (RFC 7296 3.1)
 RETRANSMIT_AFTER = 0.25  # seconds; what a quick initiator waits before it sends again
 RETRANSMISSIONS = 4
 
@@ -291,8 +292,12 @@ class Session:
         note: str = "raw",
         path: tuple[Address, Address] | None = None,
     ) -> list[bytes]:
-        """Send octets as they are on this session's path; the IKE messages that come back."""
+        """Send octets as they are on this session's path; the IKE messages that come back.
+
+        Answers to other requests that come once more, late, are none to this one.
+        """
         now = self._now()
+        late = self._answers_but(data[ID_AT])
         src, dst = path or (self.sa.local, self.sa.remote)
         octets = NON_ESP_MARKER + data if encapsulated(src, dst) else data
         self.raw = []
@@ -301,10 +306,17 @@ class Session:
         self.transcript.append(Step(now, SENT, src, dst, data, plain, first, note))
         self.endpoint.transport.send(Datagram(octets, src, dst, now))
         try:
-            self.endpoint.pump(lambda: len(self.raw or ()) >= count, patience)
-            return list(self.raw)
+            self.endpoint.pump(lambda: len(self._fresh(late)) >= count, patience)
+            return self._fresh(late)
         finally:
             self.raw = None
+
+    def _answers_but(self, message_id: bytes) -> set[bytes]:
+        """What came so far under other message IDs than this one."""
+        return {step.data for step in self.received() if step.data[ID_AT] != message_id}
+
+    def _fresh(self, late: set[bytes]) -> list[bytes]:
+        return [data for data in self.raw or () if data not in late]
 
     def send_as(
         self,
@@ -319,14 +331,17 @@ class Session:
         """Send a protected message under any message ID; what came back within the patience.
 
         It is no request of ours: nothing waits for its response and nothing sends it again.
+        Answers to other requests that come once more, late, are none to this one.
         """
         known = len(self.transcript.steps)
+        late = self._answers_but(message_id.to_bytes(4, "big"))
         body = list(payloads)
         self.sa.send(exchange, message_id, body, self._now(), response=response, edits=edits)
         found: list[Step] = []
 
         def answered() -> bool:
-            found[:] = [s for s in self.transcript.steps[known:] if s.direction == RECEIVED]
+            steps = self.transcript.steps[known:]
+            found[:] = [s for s in steps if s.direction == RECEIVED and s.data not in late]
             return bool(found)
 
         self.wait(answered, patience)

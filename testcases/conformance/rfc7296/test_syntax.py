@@ -22,6 +22,14 @@ def not_up(peer: Tested, sa: Session) -> bool:
     return all(v.state != "ESTABLISHED" for v in peer.view().sas if v.spis.i == sa.spis.i)
 
 
+def taken_at_once(sa: Session) -> bool:
+    """Whether the first answer takes the offer.
+
+    Who asks for another group by INVALID_KE_PAYLOAD has refused, and gets a whole request next.
+    """
+    return any(p.kind == Payload.SA for step in sa.received()[:1] for p in step.message.payloads)
+
+
 def with_payload(sa: Session, kind: int) -> list[Step]:
     """The messages of the peer that hold such a payload in clear."""
     return [s for s in sa.received() if any(p.kind == kind for p in s.message.payloads)]
@@ -39,7 +47,7 @@ def test_makes_no_ike_sa_without_its_payloads(
 
     reply = sa.init(edits=[drop(missing)], patience=WAIT)
 
-    assert not reply.has(Payload.SA), f"accepted without {missing}\n{sa}"
+    assert not taken_at_once(sa), f"accepted without {missing}\n{sa}"
     peer.observe(reply.outcome)
     assert initiator.probe()
 
@@ -120,7 +128,7 @@ def test_makes_no_sa_of_a_chain_that_breaks(peer: Tested, initiator: Initiator, 
 
     reply = sa.init(edits=[edit], patience=WAIT)
 
-    assert not reply.has(Payload.SA), f"a malformed message was accepted\n{sa}"
+    assert not taken_at_once(sa), f"a malformed message was accepted\n{sa}"
     peer.observe(reply.outcome)
     assert initiator.probe()
 
@@ -136,9 +144,9 @@ def test_checks_the_lengths_inside_an_sa_payload(
     peer.start()
     sa = initiator.session()
 
-    reply = sa.init(edits=[at(f"SA.{field}").add(delta)], patience=WAIT)
+    sa.init(edits=[at(f"SA.{field}").add(delta)], patience=WAIT)
 
-    assert not reply.has(Payload.SA), f"a malformed SA payload was accepted\n{sa}"
+    assert not taken_at_once(sa), f"a malformed SA payload was accepted\n{sa}"
     assert initiator.probe()
 
 
