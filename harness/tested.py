@@ -106,6 +106,20 @@ class Tested:
             raise Unsupported(f"{self.name}'s driver cannot have it redirect an IKE SA")
         tell(where)
 
+    def rekey_child(self) -> None:
+        """Have the peer begin a rekey of its child; it does so by itself, in a moment."""
+        self._told_to("rekey_child")
+
+    def rekey_ike(self) -> None:
+        """Have the peer begin a rekey of its IKE SA; it does so by itself, in a moment."""
+        self._told_to("rekey_ike")
+
+    def _told_to(self, what: str) -> None:
+        tell = getattr(self.driver, what, None)
+        if tell is None:
+            raise Unsupported(f"{self.name}'s driver cannot have it begin a rekey")
+        tell()
+
     def needs(self, *capabilities: str) -> None:
         """Unsupported where the peer lacks one of these."""
         for capability in capabilities:

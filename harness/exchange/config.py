@@ -52,6 +52,9 @@ class Conduct:
     know_children: bool = True  # 2.25: a rekey of an unknown child gets CHILD_SA_NOT_FOUND
     fresh_keys: bool = True  # 2.17: keys come from the new nonces and, with KE, from g^ir
     allow_rekeys: bool = True  # 2.8: rekeys are answered as any other child
+    rekey_now: bool = True  # 2.25: a rekey is not put off by TEMPORARY_FAILURE without need
+    outlive_refusals: bool = True  # 2.25: a rekey that is refused or put off ends nothing
+    bide_time: bool = True  # 2.25: after TEMPORARY_FAILURE it does not ask again at once
     restart_ids: bool = True  # 2.2: message IDs begin at 0 in a rekeyed IKE SA
     authenticate_first: bool = True  # 1.2: no child before IKE_AUTH
     delete_once: bool = True  # 1.4.1: what is not there is not deleted

@@ -183,6 +183,18 @@ def _refused(sa: IkeSa, it: Inbound, context: Asked, now: float) -> None:
         rekey.inherit(sa)
     elif context.old is not None:
         sa.collisions.theirs.pop(context.old.spi_in, None)
+    if context.kind != "child" and not sa.conduct.outlive_refusals:
+        sa.close(now)
+    elif not sa.conduct.bide_time and not context.retried:
+        _at_once(sa, context, now)
+
+
+def _at_once(sa: IkeSa, context: Asked, now: float) -> None:
+    """A fault: ask for the same again, right after it was put off."""
+    if context.kind == "rekey ike":
+        rekey.start(sa, now, (), retried=True)
+    else:
+        start(sa, now, (), retried=True, **context.wanted)
 
 
 def _accepted(sa: IkeSa, it: Inbound, seen: Step, waiting: Outstanding, now: float) -> None:
@@ -252,6 +264,8 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
     """Answer a CREATE_CHILD_SA request."""
     if not sa.conduct.allow_rekeys and (it.notify(Notify.REKEY_SA) or rekey.is_rekey(it)):
         return notify(Notify.NO_ADDITIONAL_SAS)
+    if not sa.conduct.rekey_now and (it.notify(Notify.REKEY_SA) or rekey.is_rekey(it)):
+        return notify(Notify.TEMPORARY_FAILURE)
     nonce = it.one(Payload.NONCE)
     if nonce is None or not it.has(Payload.SA):
         return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", "no SA or no nonce")

@@ -36,6 +36,12 @@ ROWS: list[Row] = [
         "outlive_refusals",
     ),
     conduct(
+        "gives-back-another-link",
+        "PQ-11",
+        "as initiator of IKE_FOLLOWUP_KE it does not give the link back as it came",
+        "return_link",
+    ),
+    conduct(
         "asks-again-at-once",
         "CHD-12",
         "a rekey of its own that is put off is asked for again right away",

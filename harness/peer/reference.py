@@ -190,6 +190,21 @@ class ReferencePeer:
                 if not sa.initiator and sa.state is State.ESTABLISHED:
                     redirect.send(sa, where, self._clock())
 
+    def rekey_child(self) -> None:
+        """Begin a rekey of the first child (RFC 7296 1.3.3)."""
+        self._rekey(lambda sa: sa.rekey_child(next(iter(sa.children.values())), self._clock()))
+
+    def rekey_ike(self) -> None:
+        """Begin a rekey of the IKE SA (RFC 7296 1.3.2)."""
+        self._rekey(lambda sa: sa.rekey(self._clock()))
+
+    def _rekey(self, begin: Callable[[IkeSa], None]) -> None:
+        assert self.station is not None, "rekey before start"
+        with self._guard():
+            up = [sa for sa in self.station.listener.sas if sa.state is State.ESTABLISHED]
+            for sa in [sa for sa in up if sa.children]:
+                begin(sa)
+
     def view(self) -> PeerView:
         """The station's SAs that are up."""
         with self._guard():

@@ -90,6 +90,15 @@ class Libreswan(DaemonDriver):
         """Have pluto start IKE_SA_INIT to the configured remote; returns at once."""
         self._whack("--name", CONNECTION, "--initiate", "--asynchronous")
 
+    def rekey_child(self) -> None:
+        """Have pluto begin a rekey of the child; returns at once."""
+        word = "--rekey-child" if self._build.modern else "--rekey-ipsec"
+        self._whack("--name", CONNECTION, word, "--asynchronous")
+
+    def rekey_ike(self) -> None:
+        """Have pluto begin a rekey of the IKE SA; returns at once."""
+        self._whack("--name", CONNECTION, "--rekey-ike", "--asynchronous")
+
     def view(self) -> PeerView:
         """pluto's list of states, and what its log tells of them."""
         listed = self.listed()

@@ -109,6 +109,20 @@ class StrongSwan(DaemonDriver):
         """Have charon send its initiators to another gateway (RFC 5685 7)."""
         self._ask(lambda session: session.redirect({"ike": CONNECTION, "gateway": where}))
 
+    def rekey_child(self) -> None:
+        """Have charon begin a rekey of the child; returns at once."""
+        self._rekey({"child": CHILD})
+
+    def rekey_ike(self) -> None:
+        """Have charon begin a rekey of the IKE SA; returns at once."""
+        self._rekey({"ike": CONNECTION})
+
+    def _rekey(self, which: dict[str, str]) -> None:
+        try:
+            self._ask(lambda session: session.rekey(which))
+        except CommandException as error:
+            raise LabError(f"{self.name}: charon begins no rekey: {error}") from None
+
     def view(self) -> PeerView:
         """charon's list of SAs."""
         return parse.view(self.listed(), hidden=LOOPBACK)

@@ -13,6 +13,7 @@ from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Ke, Notify, Payload
 from ikelab.layers.notify import IKEv2_Notify
 from ikelab.layers.payloads import IKEv2_KE
+from ikelab.testcases.rekeys import child_rekeyed, ike_rekeyed
 
 PLAIN = "aes128-sha256-x25519"
 HYBRID = f"{PLAIN}-ke1_mlkem768"
@@ -127,6 +128,21 @@ def test_rekeys_with_following_exchanges(peer: Tested, initiator: Initiator) -> 
     assert all(-Notify.ADDITIONAL_KEY_EXCHANGE not in kinds for kinds in last), f"a link\n{sa}"
     assert sa.violations == following.violations == []
     assert peer.disagreements(following) == []
+
+
+@case("PQ-11", "feature")
+@rfc(9370, "2.2.4")
+def test_begins_rekeys_with_following_exchanges(peer: Tested, initiator: Initiator) -> None:
+    """The peer rekeys child and IKE SA by IKE_FOLLOWUP_KE, with the link that it was given."""
+    peer.start(ike=[HYBRID], esp=[CHILD])
+    sa = initiator.establish(ike=[HYBRID], esp=[CHILD])
+
+    child_rekeyed(peer, sa)
+    following = ike_rekeyed(peer, sa)
+
+    asked = [s for s in sa.received() if s.message.exch_type == FOLLOWUP]
+    assert {int(s.message.id) for s in asked}, f"no IKE_FOLLOWUP_KE\n{sa}"
+    assert not following.inform().silent, f"the new IKE SA does not work\n{following}"
 
 
 @case("PQ-12")
