@@ -15,7 +15,11 @@ Function = Callable[[bytes, bytes], bytes]
 """mac(key, data) -> ICV."""
 
 _UNSPECIFIED = "no document specifies it for IKEv2"
-_GMAC = "AH alone has a place for its IV, in the ICV field (RFC 4543 4)"
+# Nothing would tell that it is right: no vector, no daemon with a word for it, no kernel here.
+_GMAC = (
+    "of AH alone, whose ICV field has its IV too (RFC 4543 4): there is no published vector, and "
+    "Linux's AH takes no MAC that has an IV"
+)
 _REASONS = {
     Integ.AUTH_DES_MAC: _UNSPECIFIED,
     Integ.AUTH_KPDK_MD5: _UNSPECIFIED,
