@@ -16,7 +16,7 @@ from ikelab.harness.crypto.auth import nat_detection
 from ikelab.harness.crypto.cipher import cipher
 from ikelab.harness.edits import Edit, Plan, Stage
 from ikelab.harness.exchange import outbox
-from ikelab.harness.exchange.sa import NON_ESP_MARKER
+from ikelab.harness.exchange.ports import NON_ESP_MARKER
 from ikelab.harness.fuzz.patches import Patches, Splice, put
 from ikelab.harness.model import Address, Datagram, encapsulated
 from ikelab.harness.paths import Name, parse
