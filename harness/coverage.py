@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from ikelab.harness.crypto.support import computable
-from ikelab.harness.errors import ConfigError
+from ikelab.harness.errors import ConfigError, plain
 from ikelab.harness.model import Transform
 from ikelab.layers import iana
 from ikelab.layers.iana import TRANSFORMS, Algorithm, Code, Encr, TransformType
@@ -78,8 +78,8 @@ def read_vectors(path: Path) -> Vectors:
     """The list that `pytest --vectors FILE` wrote."""
     try:
         rows = objects({"rows": parse(path.read_text(encoding="utf-8"))}, "rows")
-    except ValueError as error:
-        raise ConfigError(f"{path} is no list of vectors: {error}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is no list of vectors: {plain(error)}") from None
     found: Vectors = defaultdict(list)
     for row in rows:
         number, bits = row.get("number"), row.get("bits")

@@ -45,6 +45,15 @@ class UnsupportedAlgorithm(IkelabError):
     exit_status = 2
 
 
+def plain(error: Exception) -> str:
+    """What is wrong with a file, without numbers of errors and names of codecs."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not text (UTF-8): octet {error.object[error.start]:#04x} at {error.start}"
+    return str(error)
+
+
 def nearest(word: str, words: Iterable[str], count: int = 3) -> str:
     """Return `; did you mean 'a', 'b'?` for the known words closest to `word`, or nothing.
 

@@ -50,6 +50,8 @@ class Wanted:
         topology(self.topology)
         if not _NAME.fullmatch(self.name):
             raise ConfigError(f"{self.name!r} is no name for a lab: letters, digits, . _ - only")
+        if self.capture and Path(self.capture).is_dir():
+            raise ConfigError(f"--capture: {self.capture} is a folder: give a file")
         if self.name in {lab.name for lab in labs()}:
             raise ConfigError(f"lab {self.name} is up: 'ikelab lab down {self.name}' ends it")
 

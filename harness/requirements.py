@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ikelab.harness.errors import ConfigError
+from ikelab.harness.errors import ConfigError, plain
 
 CASES = Path(__file__).resolve().parent.parent / "testcases"
 LEVELS = ("MUST", "MUST NOT", "SHOULD", "SHOULD NOT")
@@ -61,7 +61,7 @@ def _read(path: Path) -> Iterator[Requirement]:
         number = int(path.stem.removeprefix("rfc"))
         tables = tomllib.loads(path.read_text(encoding="utf-8"))["requirement"]
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {plain(error)}") from None
     for table in tables:
         yield _row(path, number, table)
 

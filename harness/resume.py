@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ikelab.harness.errors import ConfigError
+from ikelab.harness.errors import ConfigError, plain
 
 
 def command_of(place: Path) -> list[str]:
@@ -16,8 +16,12 @@ def command_of(place: Path) -> list[str]:
     try:
         facts = json.loads((place / "run.json").read_text(encoding="utf-8"))
         words = [str(word) for word in facts["command"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{place} cannot be gone on with, its run.json: {error}") from None
+    except FileNotFoundError:
+        raise ConfigError(f"{place} is no run folder: it has no run.json") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{place}/run.json cannot be read: {plain(error)}") from None
+    except (KeyError, TypeError):
+        raise ConfigError(f"{place}/run.json does not say by what command it was made") from None
     if words[:2] != ["ikelab", "run"]:
         raise ConfigError(f"{place} was not made by 'ikelab run': start it anew as it was started")
     return words[2:]

@@ -23,6 +23,7 @@ from ikelab.harness.entropy import entropy
 from ikelab.harness.errors import ConfigError, nearest
 from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.model import Datagram, Suite, selectors
+from ikelab.harness.peer import external
 from ikelab.harness.peer.addresses import V4, Side
 from ikelab.harness.peer.base import Peer, Unsupported
 from ikelab.harness.peer.external import Entry
@@ -118,6 +119,8 @@ def check(peer: str, settings: Settings) -> None:
         raise ConfigError(f"unknown topology {topology!r}{hint}")
     if peer == REFERENCE:
         return
+    if not registry.daemon(peer):
+        raise ConfigError(external.absent(peer, settings.outside))
     registry.driver(peer)
     if topology == "memory":
         raise ConfigError(f"{peer} is a process: it needs a topology other than 'memory'")

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ikelab.harness.errors import ConfigError, IkelabError
+from ikelab.harness.errors import ConfigError, IkelabError, plain
 from ikelab.harness.model import Verdict
 from ikelab.harness.peer.base import Unsupported
 
@@ -83,7 +83,7 @@ def _read(path: Path) -> tuple[Deviation, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from None
+        raise ConfigError(f"cannot read {path}: {plain(error)}") from None
     try:
         rows = tomllib.loads(text).get("deviation", [])
         return tuple(

@@ -30,7 +30,7 @@ def summary(runs: Sequence[Run]) -> str:
     lines += [line for run in runs for line in _flaky(run)]
     lines += [f"incomplete: {run.path}: {p}" for run in runs for p in run.problems]
     total = sum(len(run.results) for run in runs)
-    lines.append(f"{total} results, {len(unexpected)} unexpected")
+    lines.append(f"{total} result{'s' * (total != 1)}, {len(unexpected)} unexpected")
     return printable("\n".join(lines))
 
 

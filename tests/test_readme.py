@@ -29,7 +29,7 @@ def test_the_case_of_your_own_runs(tmp_path: Path) -> None:
     done = ikelab("run", "test_mine.py", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr + done.stdout
-    assert "1 results, 0 unexpected" in done.stdout
+    assert "1 result, 0 unexpected" in done.stdout
 
 
 def test_every_command_and_option_shown_exists(tmp_path: Path) -> None:

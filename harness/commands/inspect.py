@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ikelab.harness.commands.output import folder_for
 from ikelab.harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,8 +17,17 @@ if TYPE_CHECKING:
     from ikelab.harness.inspect.inspection import Inspection
     from ikelab.harness.inspect.keys import KeyRing
 
+LONGEST = 1e8
+"""Seconds to listen for: some years, and what select() takes."""
 MANY = 5_000
 """Frames beyond which looking for garbage among them costs more than it finds."""
+
+
+def _seconds(_context: click.Context, _option: click.Parameter, value: float | None) -> Any:
+    """A time to listen; click's own ranges let nan through."""
+    if value is not None and not 0 < value <= LONGEST:
+        raise click.BadParameter(f"{value:g} is no time to listen: give seconds above 0")
+    return value
 
 
 @click.command()
@@ -25,8 +35,10 @@ MANY = 5_000
 @click.option("--live", metavar="DEVICE", help="Listen on a network interface instead of FILE.")
 @click.option("--namespace", default="", metavar="NAME",
               help="The namespace of --live: a name, a process number or a path.")  # fmt: skip
-@click.option("--for", "seconds", type=float, metavar="SECONDS", help="Listen that long.")
-@click.option("--count", "frames", type=int, metavar="N", help="Listen for so many frames.")
+@click.option("--for", "seconds", type=float, callback=_seconds, metavar="SECONDS",
+              help="Listen that long.")  # fmt: skip
+@click.option("--count", "frames", type=click.IntRange(1), metavar="N",
+              help="Listen for so many frames.")  # fmt: skip
 @click.option(
     "--keys", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
     help="Key table, profile or run folder, log of charon or pluto, ip xfrm state; repeatable.",
@@ -56,8 +68,7 @@ MANY = 5_000
         ["transcript", "summary", "why", "tree", "ladder", "svg", "mermaid", "html",
          "json", "jsonl", "csv", "ios"]
     ),
-    default="summary",
-    help="What to print; ios is the style of 'debug crypto ikev2'.",
+    help="What to print, summary by default; ios is the style of 'debug crypto ikev2'.",
 )  # fmt: skip
 @click.option("--frame", "number", type=int, metavar="N", help="The message of --format tree.")
 @click.option(
@@ -96,7 +107,7 @@ def inspect(
     psks: tuple[str, ...],
     why: bool,
     as_json: bool,
-    form: str,
+    form: str | None,
     number: int | None,
     spi: str,
     peer: str,
@@ -112,7 +123,11 @@ def inspect(
     """
     from ikelab.harness.inspect.ios import command
 
-    form = "json" if as_json else "why" if why else "tree" if number is not None else form
+    form = _form(form, json=as_json, why=why, tree=number is not None)
+    if live is not None:
+        _only_live(file=file, log=log, exports=exports)
+    elif namespace or seconds is not None or frames is not None:
+        raise ConfigError("--namespace, --for and --count go with --live and an interface")
     choose = _chooser(spi, peer, exchange, where, form)
     known, ring = _known(configs), _ring(keys, shared, privates)
 
@@ -155,6 +170,22 @@ def inspect(
     if lost is not None:
         raise ConfigError(f"{lost.file}: {lost.lost}; what was read is shown")
     return 1 if strict and any(it.totals.violations for it in found) else 0
+
+
+def _form(form: str | None, **asked: bool) -> str:
+    """The view, which has several names; ConfigError where two of them do not agree."""
+    names = {name for name, given in asked.items() if given} | ({form} if form else set())
+    if len(names) > 1:
+        raise ConfigError(f"one view at a time: {' or '.join(sorted(names))}")
+    return names.pop() if names else "summary"
+
+
+def _only_live(**others: object) -> None:
+    """ConfigError for what takes a file and not an interface."""
+    for name, value in others.items():
+        if value:
+            words = {"file": "FILE", "log": "--log", "exports": "--export"}
+            raise ConfigError(f"{words[name]} or --live, not both: an interface is heard once")
 
 
 def _heard(
@@ -221,7 +252,7 @@ def _export(
 
     if len(found) != 1 or not file.is_file():
         raise ConfigError("--export takes one capture file: a run has several, a pipe is read once")
-    export(found[0], exports, file)
+    export(found[0], [(kind, folder_for(path)) for kind, path in exports], file)
 
 
 def _known(configs: tuple[Path, ...]) -> Configs:
@@ -233,6 +264,11 @@ def _known(configs: tuple[Path, ...]) -> Configs:
 def _psks(texts: tuple[str, ...]) -> list[bytes]:
     from ikelab.harness.inspect.configs import words
 
+    for text in texts:
+        if not text or (text[:2].lower() in ("0x", "0s") and not words.coded(text)):
+            raise ConfigError(
+                f"--psk {text!r} is no key: behind 0x comes hexadecimal, behind 0s Base64"
+            )
     return [words.key(text) for text in texts]
 
 

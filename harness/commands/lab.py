@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ikelab.harness.commands.lab_remote import doctor, record
+from ikelab.harness.commands.output import folder_for
 from ikelab.harness.commands.provision import provision
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def lab_up(name: str, topology: str, peer: str, capture: str) -> int:
     place = str(Path(capture).absolute()) if capture else ""
     wanted = holding.Wanted(name, topology, peer, place)
     wanted.check()
+    if capture:
+        folder_for(Path(place))
     if peer:
         provision(peer)
     held = holding.up(wanted)

@@ -1,9 +1,14 @@
-"""What every command says in the same way."""
+"""What every command says, and does with the files that it writes, in the same way."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
+
+import click
+
+from ikelab.harness.errors import ConfigError
 
 
 def fail(line: str, status: int) -> int:
@@ -11,3 +16,32 @@ def fail(line: str, status: int) -> int:
     with contextlib.suppress(BrokenPipeError):
         print("ikelab: " + " ".join(line.split()), file=sys.stderr)
     return status
+
+
+def folder_for(file: Path) -> Path:
+    """The file, whose folder is made and told of where there was none; ConfigError if neither."""
+    if file.parent.is_dir():
+        return file
+    try:
+        file.parent.mkdir(parents=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ConfigError(f"cannot write {file}: {file.parent} is not a folder") from None
+    except OSError as error:
+        raise ConfigError(f"cannot write {file}: {error.strerror}") from None
+    click.echo(f"made the folder {file.parent}", err=True)
+    return file
+
+
+def save(text: str, file: Path) -> None:
+    """A text into a file, and a line that says so."""
+    try:
+        folder_for(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {file}: {error.strerror}") from None
+    wrote(file)
+
+
+def wrote(file: Path) -> None:
+    """A line that says where to look; none where that is this very output (/dev/stdout)."""
+    if file.is_file():
+        click.echo(f"wrote {file}")

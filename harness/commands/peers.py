@@ -8,18 +8,27 @@ import click
 
 from ikelab.harness.commands.provision import provision
 
+_no_probe = click.option(
+    "--no-probe", is_flag=True, help="Start no daemon; tell what is known already."
+)
+
 
 @click.group(invoke_without_command=True)
+@_no_probe
 @click.pass_context
-def peers(context: click.Context) -> None:
-    """List, add and remove the peers that tests run against."""
-    if context.invoked_subcommand is None:
-        context.invoke(peers_list)
+def peers(context: click.Context, no_probe: bool) -> None:
+    """List, add and remove the peers that tests run against; the list where nothing is named."""
+    asked, context.obj = context.invoked_subcommand, no_probe
+    if asked is None:
+        context.invoke(peers_list, no_probe=no_probe)
+    elif no_probe and asked != "list":
+        raise click.UsageError(f"Say --no-probe of the list: 'peers {asked}' has no such option.")
 
 
 @peers.command("list")
-@click.option("--no-probe", is_flag=True, help="Start no daemon; tell what is known already.")
-def peers_list(no_probe: bool) -> int:
+@_no_probe
+@click.pass_context
+def peers_list(context: click.Context, no_probe: bool) -> int:
     """List the peers: version, size, and what they can do on this kernel."""
     from ikelab.harness.peer import installed, registry
 
@@ -28,7 +37,7 @@ def peers_list(no_probe: bool) -> int:
     for name in (*registry.names(), *here):
         entry = registry.find(name)
         if entry is not None:
-            _show(name, entry, probe=not no_probe)
+            _show(name, entry, probe=not (no_probe or context.obj))
         elif name in here:
             click.echo(f"{name:<24} not installed on this machine")
         else:

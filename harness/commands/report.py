@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ikelab.harness.commands.output import folder_for, save, wrote
 from ikelab.harness.errors import ConfigError
 
 PATH = click.Path(path_type=Path)
@@ -45,12 +46,28 @@ def report(
         (write_markdown, markdown),
         (write_json, as_json),
     ]
+    for _, path in wanted:
+        if path:
+            _apart(path, loaded, whole=path is site)
     for write, path in wanted:
         if path:
-            write(loaded, path)
+            write(loaded, folder_for(path))
+            wrote(path / "index.html" if path is site else path)
     if not any(path for _, path in wanted):
         click.echo(summary(loaded).rstrip())
     return 0
+
+
+def _apart(path: Path, runs: list[Any], *, whole: bool) -> None:
+    """ConfigError where writing would spoil a run: its own files; for a `whole` folder, the run."""
+    here = path.resolve()
+    for run in runs:
+        own = run.path.resolve()
+        kept = (own / "run.json", own / "results.jsonl", own / "cases")
+        if any(here == one or one in here.parents for one in kept) or (whole and here == own):
+            raise ConfigError(f"{path} is part of the run {run.path}: write to another place")
+    if whole and any((path / name).exists() for name in ("run.json", "results.jsonl")):
+        raise ConfigError(f"{path} holds a run: give --site another folder")
 
 
 @click.command()
@@ -65,10 +82,13 @@ def diff(run_a: Path, run_b: Path, keys: tuple[Path, ...]) -> int:
 
     Exit 1 on a regression; of captures, when they differ.
     """
-    files = [path for path in (run_a, run_b) if path.is_file()]
+    files = [path for path in (run_a, run_b) if path.exists() and not path.is_dir()]
     if len(files) == 2:
         return _captures(run_a, run_b, keys)
     if files:
+        for path in (run_a, run_b):
+            if not path.exists():
+                raise ConfigError(f"no such capture: {path}")
         raise ConfigError(f"{files[0]} is a file: compare two captures, or two run folders")
     if keys:
         raise ConfigError("--keys are for two captures; run folders have their own")
@@ -101,7 +121,7 @@ def coverage(runs: tuple[Path, ...], vectors: Path | None, out: Path | None) -> 
 
     text = page([load_run(path) for path in runs], vectors)
     if out:
-        out.write_text(text, encoding="utf-8")
+        save(text, out)
     else:
         click.echo(text.rstrip())
     return 0

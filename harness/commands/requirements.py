@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ikelab.harness.commands.output import save
 from ikelab.harness.errors import ConfigError
 
 
@@ -32,11 +33,8 @@ def requirements(
     loaded = [load_run(path) for path in runs]
     if out is None:
         click.echo(page.text(rows, loaded).rstrip())
-        return 0
-    try:
-        out.write_text(page.markdown(rows, loaded), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {out}: {error.strerror}") from None
+    else:
+        save(page.markdown(rows, loaded), out)
     return 0
 
 

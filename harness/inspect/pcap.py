@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from ikelab.harness.errors import ConfigError
+from ikelab.harness.errors import ConfigError, plain
 
 BUFFER = 1 << 20
 # A length beyond this is damage, not a frame: no link layer has a frame of that size.
@@ -178,7 +178,7 @@ def _open(source: Path | BinaryIO, name: str) -> tuple[BinaryIO, bytes]:
             stream = cast(BinaryIO, io.BufferedReader(packed, BUFFER))
             magic = stream.read(4)
     except (EOFError, zlib.error, OSError) as error:
-        raise ConfigError(f"cannot read {name}: {error}") from None
+        raise ConfigError(f"cannot read {name}: {plain(error)}") from None
     if magic in _PCAP or magic == b"\x0a\x0d\x0d\x0a":
         return stream, magic
     stream.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -53,7 +52,7 @@ def _tree(it: Inspection, frame: int | None) -> str:
     if frame is None:
         return "\n\n".join(tree.tree(it, number) for number in there)
     if frame not in there:
-        near = difflib.get_close_matches(str(frame), list(map(str, there)), 3, 0.0)
-        hint = f"; frames {', '.join(near)} do" if near else ""
-        raise ConfigError(f"frame {frame} holds no IKEv2 message{hint}")
+        near = min(there, key=lambda number: abs(number - frame), default=None)
+        hint = "no frame does" if near is None else f"the nearest that does is frame {near}"
+        raise ConfigError(f"frame {frame} holds no IKEv2 message; {hint}")
     return tree.tree(it, frame)

@@ -19,17 +19,19 @@ import ipaddress
 import shlex
 import subprocess
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ikelab.harness.errors import ConfigError, LabError, nearest
+from ikelab.harness.errors import ConfigError, LabError, nearest, plain
 from ikelab.harness.model import Address, Identity, Transform, selectors, suites
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.ios import entry as ios
 from ikelab.layers.iana import Protocol
 
 FILE = "ikelab.toml"
+LEAST_FRAGMENT = 128  # octets of an IP datagram; less has no room for headers and a payload
 COMMAND_TIME = 20.0  # seconds that a user's command may take
 _KEYS: dict[str, type | tuple[type, ...]] = {
     "address": str, "local_address": str, "port": int, "local_port": int, "psk": str, "id": str,
@@ -58,6 +60,18 @@ def find(file: str = "") -> dict[str, Entry]:
     return read(path) if file or path.is_file() else {}
 
 
+def absent(name: str, there: Mapping[str, Entry]) -> str:
+    """What to say of a name that is neither a daemon's nor in the user's file."""
+    if there:
+        return f"unknown peer {name!r}{nearest(name, there)}; your gateways are {', '.join(there)}"
+    if Path(FILE).is_file():
+        return f"unknown peer {name!r}: {FILE} describes no gateway, which takes [peers.NAME]"
+    return (
+        f"unknown peer {name!r}: 'ikelab peers' lists those there are; a gateway of yours is "
+        f"described in {FILE}, and there is no {FILE} in this folder"
+    )
+
+
 def read(path: Path) -> dict[str, Entry]:
     """Every entry of a file; ConfigError names the entry and the key that is wrong."""
     try:
@@ -65,7 +79,7 @@ def read(path: Path) -> dict[str, Entry]:
     except FileNotFoundError:
         raise ConfigError(f"no such file: {path}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"cannot read {path}: {plain(error)}") from None
     peers = tables.get("peers", {})
     if not isinstance(peers, dict):
         raise ConfigError(f"{path}: write [peers] with one entry a gateway")
@@ -85,8 +99,10 @@ def _entry(path: Path, name: str, table: Any) -> Entry:
     for key, value in table.items():
         if key not in _KEYS:
             raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, _KEYS)}")
-        if not isinstance(value, _KEYS[key]):
-            raise ConfigError(f"{where}: {key} is of the wrong type")
+        if not isinstance(value, _KEYS[key]) or (isinstance(value, bool) and _KEYS[key] is int):
+            raise ConfigError(f"{where}: {key} is of the wrong type, not {_kind(_KEYS[key])}")
+        if value in ("", []) or (isinstance(value, list) and "" in value):
+            raise ConfigError(f"{where}: {key} is empty: leave it out, or say what it is")
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
             raise ConfigError(f"{where}: {key} is a list of texts")
         if isinstance(value, int) and key.endswith("port") and not 0 < value < 1 << 16:
@@ -94,11 +110,11 @@ def _entry(path: Path, name: str, table: Any) -> Entry:
     missing = [key for key in _NEEDED if key not in table]
     if missing:
         raise ConfigError(f"{where}: {', '.join(missing)} missing")
-    try:
-        version = ipaddress.ip_address(table["address"]).version
-    except ValueError:
-        raise ConfigError(f"{where}: address {table['address']!r} is no IP address") from None
+    version = _version(where, "address", table["address"])
     ours = table.get("local_address", "0.0.0.0" if version == 4 else "::")
+    if _version(where, "local_address", ours) != version:
+        raise ConfigError(f"{where}: address and local_address are of two families")
+    _check_values(where, table)
     try:
         config = _config(table, ours)
     except ConfigError as error:
@@ -113,6 +129,31 @@ def _entry(path: Path, name: str, table: Any) -> Entry:
         version=table.get("version", ""),
         router=router,
     )
+
+
+def _kind(kinds: type | tuple[type, ...]) -> str:
+    words = {str: "a text in quotes", int: "a whole number", bool: "true or false", list: "a list"}
+    return " or ".join(words[kind] for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
+
+
+def _version(where: str, key: str, text: str) -> int:
+    try:
+        return ipaddress.ip_address(text).version
+    except ValueError:
+        raise ConfigError(f"{where}: {key} {text!r} is no IP address") from None
+
+
+def _check_values(where: str, table: dict[str, Any]) -> None:
+    """ConfigError for a command that no shell would take, and for fragments of an odd size."""
+    try:
+        shlex.split(table.get("initiate", ""))
+    except ValueError as error:
+        raise ConfigError(
+            f"{where}: initiate {table['initiate']!r} is no command: {str(error).lower()}"
+        ) from None
+    octets = table.get("fragment")
+    if octets is not None and not LEAST_FRAGMENT <= octets < 1 << 16:
+        raise ConfigError(f"{where}: fragment {octets} is no size of an IP datagram in octets")
 
 
 def _router(where: str, name: str, table: dict[str, Any]) -> tuple[ios.RouterEntry, dict[str, Any]]:

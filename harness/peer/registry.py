@@ -111,6 +111,11 @@ def names() -> tuple[str, ...]:
     return tuple(name for driver in DRIVERS.values() for name in driver.names)
 
 
+def daemon(peer: str) -> bool:
+    """Whether a name is meant for a daemon, and not for a gateway that a user describes."""
+    return "@" in peer or peer in DRIVERS
+
+
 def driver(peer: str) -> tuple[Driver, str]:
     """The driver and the release of `NAME@RELEASE`; ConfigError names what there is."""
     name, _, release = peer.partition("@")

@@ -105,6 +105,9 @@ def test_nothing_is_sent_but_to_the_address_of_the_entry(gateway: Path) -> None:
         ("[peers]\na = { ike = [3] }\n", "ike is a list of texts"),
         ("[peers]\na = { port = 99999 }\n", "port 99999 is no port: 1 to 65535 are"),
         ("[peers]\na = { local_port = -1 }\n", "local_port -1 is no port"),
+        ("[peers]\na = { port = true }\n", "port is of the wrong type, not a whole number"),
+        ("[peers]\na = { ike = [] }\n", "ike is empty: leave it out"),
+        ('[peers]\na = { psk = "" }\n', "psk is empty"),
         ("peers = 3\n", r"write \[peers\]"),
         ("[peers\n", "ikelab.toml: "),
     ],
@@ -114,6 +117,40 @@ def test_a_wrong_entry_is_one_line(tmp_path: Path, text: str, words: str) -> Non
     file.write_text(text)
 
     with pytest.raises(ConfigError, match=words):
+        external.read(file)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('local_address = "here"', "peer 'branch': local_address 'here' is no IP address"),
+        ('local_address = "::1"', "address and local_address are of two families"),
+        ('initiate = "ip netns exec \'gw"', "initiate .* is no command: no closing quotation"),
+        ("fragment = 0", "fragment 0 is no size of an IP datagram"),
+    ],
+)
+def test_a_wrong_value_in_a_whole_entry_is_one_line(tmp_path: Path, line: str, words: str) -> None:
+    file = tmp_path / "ikelab.toml"
+    whole = ENTRY.format(port=500, ours=500)
+    if (key := line.split(" = ", maxsplit=1)[0]) in whole:
+        whole = "\n".join(row for row in whole.splitlines() if not row.startswith(key))
+    file.write_text(f"{whole}\n{line}\n")
+
+    with pytest.raises(ConfigError, match=words):
+        external.read(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\x89PNG", "it is not text .UTF-8.: octet 0x89 at 0"), (None, "Is a dir")],
+)
+def test_a_file_that_is_none_is_said_in_words(
+    tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    file = tmp_path / "ikelab.toml"
+    file.mkdir() if content is None else file.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=f"cannot read .*{words}"):
         external.read(file)
 
 

@@ -36,7 +36,7 @@ def assert_readable(folder: Path, *, evidence: bool) -> None:
     assert "finished" not in json.loads((folder / "run.json").read_text())
     report = ikelab("report", folder, cwd=folder.parent)
     assert (report.status, report.err) == (0, "")
-    assert "1 results, 0 unexpected" in report.out
+    assert "1 result, 0 unexpected" in report.out
     assert "the run did not finish" in report.out
     page = ikelab("report", folder, "--html", "page.html", cwd=folder.parent)
     assert (page.status, page.err) == (0, "")

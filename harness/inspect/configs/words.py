@@ -78,11 +78,17 @@ def key(text: str) -> bytes:
     quoted = len(words_) > 1 and words_[0] in "\"'" and words_[-1] == words_[0]
     if quoted:
         words_ = words_[1:-1]
+    octets = coded(words_)
+    return words_.encode() if octets is None else octets
+
+
+def coded(text: str) -> bytes | None:
+    """The octets of a key in hexadecimal (0x) or Base64 (0s); None where it is neither."""
     try:
-        if words_[:2].lower() == "0x":
-            return bytes.fromhex(words_[2:].replace("_", ""))
-        if words_[:2].lower() == "0s":
-            return base64.b64decode(words_[2:], validate=True)
+        if text[:2].lower() == "0x":
+            return bytes.fromhex(text[2:].replace("_", ""))
+        if text[:2].lower() == "0s":
+            return base64.b64decode(text[2:], validate=True)
     except (ValueError, binascii.Error):
         pass
-    return words_.encode()
+    return None

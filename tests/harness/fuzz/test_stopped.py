@@ -112,7 +112,7 @@ def test_a_campaign_that_found_nothing_has_a_result(tmp_path: Path) -> None:
 
     report = ikelab("report", "run", cwd=tmp_path)
 
-    assert "1 results, 0 unexpected" in report.out
+    assert "1 result, 0 unexpected" in report.out
     assert "incomplete" not in report.out
 
 
