@@ -193,8 +193,8 @@ def cookie_is_1_to_64_octets(seen: Seen) -> str | None:
 @rule("1.2", AUTH_RESPONSE)
 def auth_answer_is_protected(seen: Seen) -> str | None:
     """Whatever answers IKE_AUTH within the IKE SA, errors included, is protected."""
-    if seen.it.opened or _outside(seen.it):
-        return None
+    if seen.it.opened or _outside(seen.it) or seen.it.has(Payload.SKF):
+        return None  # one fragment alone opens to no payload (RFC 7383 2.6)
     return "the response has no SK payload that opens"
 
 

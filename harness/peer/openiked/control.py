@@ -21,7 +21,7 @@ from ikelab.harness.peer.daemon import FOLDER, OUTPUT, Daemon, abilities
 from ikelab.harness.peer.driver import DaemonDriver
 from ikelab.harness.peer.openiked import credentials, logs, parse
 from ikelab.harness.peer.openiked.render import NO_CHECKS, render
-from ikelab.layers.iana import Encr, Protocol, Sn, TransformType
+from ikelab.layers.iana import Encr, Integ, Protocol, Sn, TransformType
 from ikelab.netns.host import Host
 
 _ETC = "/etc/iked"
@@ -30,6 +30,12 @@ _SOCKET = "/run/iked.sock"
 _PASSWD = "root:x:0:0:root:/:/bin/false\n_iked:x:0:0:OpenIKED:/var/empty:/bin/false\n"
 _GROUP = "root:x:0:\n_iked:x:0:\n"
 _READY = re.compile(r"received socket fd(?:.*\n)+?config_getstatic: (?:no )?stickyaddress\n")
+# Its PF_KEY code has no word for the one ("unsupported integrity algorithm"), Linux takes the other
+# one's empty key for an error; both look fine until the child is to be installed.
+_UNLOADED = (
+    (TransformType.INTEG, Integ.AUTH_HMAC_SHA2_256_128),
+    (TransformType.ENCR, Encr.ENCR_NULL),
+)
 _NOBODY = Identity.parse("127.0.0.1")
 _ANY = selectors("0.0.0.0/0")
 _PLAIN = PeerConfig("127.0.0.1", "127.0.0.2", _NOBODY, _NOBODY, b"x", (), (), _ANY, _ANY)
@@ -63,6 +69,9 @@ class OpenIked(DaemonDriver):
         files = render(config)
         if any(t.id == Sn.ESN for s in config.esp for t in s.of(TransformType.SN)):
             raise Unsupported("OpenIKED has no ESN over PF_KEY")
+        for transform in (t for suite in config.esp for t in suite.transforms):
+            if (transform.type, transform.id) in _UNLOADED:
+                raise Unsupported(f"OpenIKED cannot hand {transform.name} to Linux over PF_KEY")
         if "responder" in self.lacks:
             raise Unsupported(f"{self.name} cannot run: {self.lacks['responder']}")
         self._daemon.kill()
@@ -95,6 +104,8 @@ class OpenIked(DaemonDriver):
         """Whether iked keeps a proposal with this transform."""
         if transform.type == TransformType.SN:
             return protocol != Protocol.IKE and transform.id == Sn.NO_ESN
+        if protocol != Protocol.IKE and (transform.type, transform.id) in _UNLOADED:
+            return False
         return self._accepts(transform, protocol)
 
     def child_keys(self) -> frozenset[Keys]:
