@@ -269,6 +269,21 @@ def _ssh() -> Any:
             super().__init__(**words)
             self.timeout = self.watchdog_interval = WAKE
 
+        def connection_function(self, client: socket.socket, is_running: Any) -> None:
+            try:
+                super().connection_function(client, is_running)
+            except AttributeError:  # of a channel that was never opened
+                if is_running.is_set():
+                    raise
+
+        def _close_active_connections(self) -> None:
+            """Wake who still waits for the channel of a client that was not let in."""
+            waiting = list(self._active_sessions)
+            super()._close_active_connections()
+            for session in waiting:
+                with session.lock:
+                    session.server_accept_cv.notify_all()
+
     return Server
 
 
