@@ -28,6 +28,7 @@ COMMANDS = {
     "fuzz": "fuzz",
     "replay": "fuzz",
     "corpus": "fuzz",
+    "scan": "scan",
     "peers": "peers",
     "matrix": "matrix",
     "lab": "lab",
