@@ -105,6 +105,7 @@ class Conduct:
     take_any_iv: bool = True  # 3.14: recipients accept any IV
     fresh_iv: bool = True  # 3.14: each message has an IV of its own
     follow_mapping: bool = True  # 2.23: a NAT's new mapping is followed
+    await_updates: bool = True  # RFC 4555 3.8: but with MOBIKE UPDATE_SA_ADDRESSES alone
     stay_behind_nat: bool = True  # 2.23: who is behind a NAT follows nobody
     tell_clients_apart: bool = True  # 2.23: one address may be many clients
     match_any_hash: bool = True  # 2.23: one source hash of several is enough

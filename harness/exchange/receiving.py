@@ -214,7 +214,7 @@ def _request(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram, now: float)
 
 def _follows(sa: IkeSa) -> bool:
     """Whether all that we send goes to where a fresh message came from (RFC 7296 2.23)."""
-    if sa.mobility.agreed:
+    if sa.mobility.agreed and sa.conduct.await_updates:
         return mobike.adopts(sa)  # RFC 4555 3.5: nothing else moves such an IKE SA
     if sa.behind_nat:
         return not sa.conduct.stay_behind_nat

@@ -56,6 +56,13 @@ ROWS: list[Row] = [
         "its AUTH is of a method that was not announced to it",
         "heed_methods",
     ),
+    # MOBIKE
+    conduct(
+        "follows-without-an-update",
+        "MOB-03",
+        "with MOBIKE its own requests go to where the last one of ours came from",
+        "await_updates",
+    ),
     # Childless IKE SAs
     wire(
         "announces-no-childless-sas",

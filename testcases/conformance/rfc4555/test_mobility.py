@@ -110,7 +110,7 @@ def test_its_children_move_with_itself(peer: Tested, responder: Responder) -> No
 
 
 @case("MOB-01")
-@rfc(4555, "3.7", "4.2.4")
+@rfc(4555, "3.7", "4.2.5")
 @pytest.mark.parametrize("octets", [8, 16, 64])
 def test_gives_cookie2_back_unchanged(peer: Tested, initiator: Initiator, octets: int) -> None:
     """A COOKIE2 in a request stands in its response as it came."""

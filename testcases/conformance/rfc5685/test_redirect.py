@@ -232,7 +232,7 @@ def test_sends_an_initiator_away_later(peer: Tested, initiator: Initiator) -> No
 @case("RED-01")
 @rfc(5685, "3")
 def test_sends_nobody_away_who_does_not_follow(peer: Tested, initiator: Initiator) -> None:
-    """Without REDIRECT_SUPPORTED there is no REDIRECT; whether it has room for us is its affair."""
+    """Without REDIRECT_SUPPORTED there is no REDIRECT; what else it says, or nothing, is told."""
     peer.start(features=Features(redirect=Redirect(ELSEWHERE)))
     sa = initiator.session()
 
@@ -243,6 +243,5 @@ def test_sends_nobody_away_who_does_not_follow(peer: Tested, initiator: Initiato
     peer.observe(sa.reply.outcome)
     received = [p for step in sa.received() for p in step.inner() or step.message.payloads]
     sent_away = [p for p in received if p.kind == Payload.N and p.type == Notify.REDIRECT]
-    assert received, f"no answer\n{sa}"
     assert not sent_away, f"REDIRECT, unasked\n{sa}"
     assert peer.alive()
