@@ -117,6 +117,8 @@ class Conduct:
     check_exchange: bool = True  # 3.1: only IKE_SA_INIT starts an IKE SA
     end_on_syntax_error: bool = True  # 2.21.3: INVALID_SYNTAX is fatal
     survive_oddities: bool = True  # what no honest peer sends does no harm
+    survive_strangers: bool = True  # nor does what comes in place of IKE_AUTH
+    survive_short_eap: bool = True  # nor does an EAP method's message that is cut short
     survive_many: bool = True  # many half-open SAs do no harm
     ignore_keepalives: bool = True  # RFC 3948 2.3: they are no sign of life and get no answer
     order_keymat: bool = True  # 2.17: the initiator's keys are taken first

@@ -57,6 +57,11 @@ class Listener:
         self._stuck = False  # by a planted fault
         self._received = 0
 
+    @property
+    def dead(self) -> bool:
+        """Whether a planted fault has ended the peer."""
+        return any(sa.dead for sa in self.sas)
+
     def add(self, sa: IkeSa) -> None:
         """Take care of an SA, and of the one that succeeds it."""
         self.sas.append(sa)

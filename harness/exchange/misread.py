@@ -17,6 +17,7 @@ from ikelab.harness.exchange.negotiate import Offered
 from ikelab.harness.model import Suite, Transform
 from ikelab.harness.notation import suite_of
 from ikelab.layers.chain import IKEv2_Malformed
+from ikelab.layers.eap import EapCode, EapType
 from ikelab.layers.iana import TRANSFORMS, Encr, Exchange, Notify, Payload, TransformType, lookup
 from ikelab.layers.message import IKEv2
 
@@ -145,6 +146,8 @@ def _odd_payload(payload: Any) -> bool:
             numbers = [p.number for p in payload.proposal]
             many = any(len(p.transform) > 50 for p in payload.proposal)
             return many or len(numbers) > 20 or numbers != list(range(1, len(numbers) + 1))
+        case Payload.KE if not lookup(TRANSFORMS[TransformType.KE], payload.group):
+            return True
         case Payload.KE:
             return len(payload.ke) not in (32, 64, 256) or not any(payload.ke[:31])
         case Payload.EAP:
@@ -176,6 +179,14 @@ def _odd_payload(payload: Any) -> bool:
                 )
             )
     return False
+
+
+def short_eap(it: Inbound) -> bool:
+    """Whether a gateway's EAP-MSCHAPv2 lacks the four octets that all it says begins with."""
+    return any(
+        p.code == EapCode.REQUEST and p.type == EapType.MSCHAPV2 and len(p.load) < 4
+        for p in it.all(Payload.EAP)
+    )
 
 
 def _address(selector: Any, name: str) -> tuple[int, ...]:

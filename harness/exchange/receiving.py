@@ -72,6 +72,7 @@ def protected(sa: IkeSa, packet: IKEv2, seen: Step, datagram: Datagram, now: flo
         if response and refusal.kind == "absent" and _answers_auth(sa, packet):
             sa.judged(Inbound(packet), seen, sa.window.waiting.get(packet.id))
         sa.stuck = refusal.kind == "padding" and not sa.conduct.survive_oddities
+        sa.stuck |= sa.state is State.INIT_DONE and not sa.conduct.survive_strangers
         sa.ignore(seen, f"SK refused: {refusal}")
         if not (response or sa.conduct.drop_in_silence):
             word = [IKEv2_Notify(type=Notify.INVALID_SYNTAX)]
@@ -95,6 +96,9 @@ def opened(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram, now: float) -
     """Take a message that was opened: a response to ours, or a request."""
     if not sa.conduct.survive_oddities and misread.odd(it):
         sa.stuck = True
+        return
+    if not sa.conduct.survive_short_eap and misread.short_eap(it):
+        sa.stuck = sa.dead = True
         return
     if sa.doubtful:
         reason = it.malformed()
@@ -196,6 +200,7 @@ def _request(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram, now: float)
     happening = Happening("recv", known(it.exchange), "request")
     early = step(sa.state, happening) is None and sa.conduct.check_exchange
     if early and sa.conduct.authenticate_first:
+        sa.stuck |= not sa.conduct.survive_strangers
         sa.ignore(seen, f"{seen.text().split()[0]} in state {sa.state}")
         return
     sa.heard = now

@@ -103,6 +103,7 @@ class IkeSa:
         self.over = False
         self.doubtful = False  # whether the peer may have other keys, after what our edits did
         self.stuck = False  # by a planted fault
+        self.dead = False  # by one that ends the whole peer
         self.successor: IkeSa | None = None  # the IKE SA that inherited our children
         self.rekeyed_by_peer: tuple[bytes, IkeSa] | None = None  # lowest nonce, successor
         self.on_successor: Callable[[IkeSa], None] | None = None

@@ -225,7 +225,7 @@ class ReferencePeer:
         return frozenset((k.encr_i, k.integ_i, k.encr_r, k.integ_r) for k in found)
 
     def alive(self) -> bool:
-        return self.station is not None
+        return self.station is not None and not self.station.listener.dead
 
     def log(self) -> str:
         """Each SA's conversation as the peer saw it."""

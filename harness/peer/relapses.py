@@ -1,0 +1,28 @@
+"""Faults of the reference peer that the regression cases look for. Rows as `manners` has them."""
+
+from __future__ import annotations
+
+from ikelab.harness.peer.fault_rows import Row, conduct
+
+ALSO: dict[str, str] = {
+    "makes-children-for-strangers": "REG-02",
+    "accepts-any-key": "REG-05 REG-06 REG-07",
+    "dies-of-who-it-refuses": "REG-05 REG-06 REG-07",
+    "lets-anybody-in-by-eap": "REG-08",
+    "chokes-on-oddities": "REG-03 REG-04",
+}
+
+ROWS: list[Row] = [
+    conduct(
+        "chokes-before-authentication",
+        "REG-01",
+        "after a message in place of IKE_AUTH nothing is answered any more",
+        "survive_strangers",
+    ),
+    conduct(
+        "chokes-on-short-eap",
+        "REG-09",
+        "after an EAP-MSCHAPv2 message that is cut short nothing is sent any more",
+        "survive_short_eap",
+    ),
+]
