@@ -160,7 +160,7 @@ def test_pytest_and_the_run_folder_agree(project: Path) -> None:
     found = {row["title"]: (row["verdict"], row["reason"]) for row in rows}
     assert found["wrong"] == ("FAIL", "got 1, expected 2  [len(sa.children) == 2]")
     assert found["wrong words"][0] == "ERROR"
-    assert found["wrong words"][1].startswith("unknown word 'rot13' in proposal 'rot13'")
+    assert "test_mine.py:12: unknown word 'rot13' in proposal 'rot13'" in found["wrong words"][1]
     assert found["marked"] == ("XFAIL", "they said so")
     assert found["marked and well"][0] == "XPASS"
     assert found["skipped"] == ("UNSUPPORTED", "not today")
