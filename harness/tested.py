@@ -8,6 +8,7 @@ from typing import Any
 
 from ikelab.harness.exchange.child import Child
 from ikelab.harness.exchange.eap.credentials import EapCredential
+from ikelab.harness.exchange.features import PPK_NUMBERS
 from ikelab.harness.model import Identity, Suite, selectors, suites
 from ikelab.harness.options import several
 from ikelab.harness.peer.addresses import Side
@@ -119,6 +120,14 @@ class Tested:
         if tell is None:
             raise Unsupported(f"{self.name}'s driver cannot have it begin a rekey")
         tell()
+
+    @property
+    def ppk_numbers(self) -> tuple[int, int]:
+        """The notifies that it has for PPKs before IKE_AUTH: IANA's, unless it is older."""
+        found: tuple[int, int] = getattr(self.driver, "ppk_numbers", PPK_NUMBERS)
+        if found != PPK_NUMBERS:
+            self.observe("with the numbers {} and {} of before IANA's".format(*found))
+        return found
 
     def needs(self, *capabilities: str) -> None:
         """Unsupported where the peer lacks one of these."""

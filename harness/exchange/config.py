@@ -184,6 +184,8 @@ class Conduct:
     mix_sk_d: bool = True  # RFC 8784 3: the key is in SK_d, and so in those of children
     do_without_ppk: bool = True  # RFC 8784 3: NO_PPK_AUTH where the key is unknown
     confirm_used_ppk: bool = True  # RFC 8784 3: PPK_IDENTITY comes back where the key is used
+    confirm_ppk: bool = True  # RFC 9867 3.1: a name stands for a key that is confirmed
+    mix_early: bool = True  # RFC 9867 3.1.1: the key is in all keys of IKE_AUTH
     heed_hashes: bool = True  # RFC 7427 4: signs with a hash that was announced to it
 
     def but(self, *names: str) -> Conduct:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, fields
 
 from ikelab.harness.exchange.credentials import Credential, Trust
 from ikelab.harness.model import Identity, Suite
-from ikelab.layers.iana import PpkIdType
+from ikelab.layers.iana import Notify, PpkIdType
+
+PPK_NUMBERS: tuple[int, int] = (Notify.USE_PPK_INT, Notify.PPK_IDENTITY_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class Features:
     label: bytes = b""  # RFC 9478: the label that a child's selectors have
     ppks: tuple[Ppk, ...] = ()  # RFC 8784: keys to mix in; an initiator takes the first one
     ppk_required: bool = False  # RFC 8784: nobody gets in without such a key
+    ppk_early: bool = False  # RFC 9867: and such keys are named before IKE_AUTH
+    ppk_numbers: tuple[int, int] = PPK_NUMBERS  # or those of who is older than IANA's
     solve_puzzles: bool = False  # RFC 8019: an initiator works for its cookie
     puzzle: int = 0  # RFC 8019: zero bits that a responder asks for; it needs `cookies` too
     insist_on_puzzles: bool = False  # RFC 8019: no way in with the cookie alone

@@ -1,7 +1,7 @@
 """IKE_INTERMEDIATE (RFC 9242): exchanges before IKE_AUTH, which AUTH covers, and what goes in them.
 
-Today these are the additional key exchanges of RFC 9370. Each one ends with new keys; it is itself
-protected, and authenticated, with those before it.
+These are the additional key exchanges of RFC 9370, and preshared keys by name (RFC 9867). Each one
+ends with new keys; it is itself protected, and authenticated, with those before it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ikelab.harness.crypto.keys import IkeKeys, rekey_ike
 from ikelab.harness.crypto.prf import prf
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import UnsupportedAlgorithm
-from ikelab.harness.exchange import addke
+from ikelab.harness.exchange import addke, ppk_early
 from ikelab.harness.exchange.inbound import RESPONSE, Inbound
 from ikelab.harness.exchange.negotiate import Offered
 from ikelab.harness.exchange.window import Reply
@@ -61,7 +61,8 @@ class Between:
 def announce(sa: IkeSa, request: Inbound | None = None) -> list[Any]:
     """INTERMEDIATE_EXCHANGE_SUPPORTED, of a responder only where the initiator says it too."""
     heard = request is None or request.notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED) is not None
-    if not addke.wanted(sa.config.ike) or not (heard or not sa.conduct.announce_in_turn):
+    wanted = addke.wanted(sa.config.ike) or ppk_early.wanted(sa)
+    if not wanted or not (heard or not sa.conduct.announce_in_turn):
         return []
     return [IKEv2_Notify(type=Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)]
 
@@ -76,7 +77,8 @@ def offered(it: Inbound, proposals: list[Offered]) -> list[Offered]:
 def begin(sa: IkeSa, it: Inbound, suite: Suite) -> None:
     """IKE_SA_INIT is over: see what is to be done. `it` is the peer's message."""
     announced = it.notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED) is not None
-    sa.between = Between(announced and addke.wanted(sa.config.ike), addke.methods(suite))
+    agreed = announced and (addke.wanted(sa.config.ike) or ppk_early.wanted(sa))
+    sa.between = Between(agreed, addke.methods(suite))
 
 
 # -- initiator -------------------------------------------------------------------------------
@@ -84,55 +86,66 @@ def begin(sa: IkeSa, it: Inbound, suite: Suite) -> None:
 
 def start(sa: IkeSa, now: float, edits: Sequence[Edit]) -> bool:
     """Do what comes before IKE_AUTH; False where there is nothing (more) to do."""
-    state = sa.between
-    if not sa.initiator or not state.left or not sa.conduct.complete_rounds:
+    state, naming = sa.between, ppk_early.due(sa)
+    if not sa.initiator or not (state.left or naming) or not sa.conduct.complete_rounds:
         return False
     if not state.agreed:
         sa.end("additional key exchanges were chosen without INTERMEDIATE_EXCHANGE_SUPPORTED")
         return True
-    state.edits = edits
-    try:
-        state.pair = ke.generate(state.left[0], sa.entropy)
-    except UnsupportedAlgorithm as error:
-        sa.end(str(error))
-        return True
-    payload = IKEv2_KE(group=state.left[0], ke=state.pair.public)
-    sa.request(Exchange.IKE_INTERMEDIATE, [payload], now)
+    state.edits, state.pair = edits, None
+    payloads: list[Any] = []
+    if state.left:
+        try:
+            state.pair = ke.generate(state.left[0], sa.entropy)
+        except UnsupportedAlgorithm as error:
+            sa.end(str(error))
+            return True
+        payloads.append(IKEv2_KE(group=state.left[0], ke=state.pair.public))
+    if naming and len(state.left) <= 1:
+        payloads += ppk_early.ask(sa)
+    sa.request(Exchange.IKE_INTERMEDIATE, payloads, now)
     return True
 
 
 def receive(sa: IkeSa, it: Inbound, seen: Step, now: float) -> None:
     """A response: new keys, and on to the next exchange."""
-    state, key = sa.between, it.one(Payload.KE)
-    if it.errors() or key is None or not state.left or key.group != state.left[0]:
-        names = ", ".join(Notify(e).name if e in set(Notify) else str(e) for e in it.errors())
-        _fail(sa, it, f"IKE_INTERMEDIATE refused: {names or 'no KE of the method asked for'}")
-        return
-    assert state.pair is not None
-    data = bytes(key.ke)
-    if not sa.conduct.whole_ciphertext:
-        data = bytes([data[0] ^ 1]) + data[1:]
+    state, keys = sa.between, sa.keys
+    assert keys is not None
     try:
-        shared = state.pair.shared(data)
+        if it.errors():
+            names = (Notify(e).name if e in set(Notify) else str(e) for e in it.errors())
+            raise BadPublicValue(f"IKE_INTERMEDIATE refused: {', '.join(names)}")
+        if state.pair is not None:
+            keys = _next_keys(sa, _agreed(sa, it, state.pair, now))
+            state.left = state.left[1:]
+        key = ppk_early.chosen(sa, it) if sa.mixing.named else None
+        if sa.mixing.named and ppk_early.lacks(sa, key):
+            raise BadPublicValue("the responder has none of our PPKs, and we insist on one")
     except BadPublicValue as error:
-        _fail(sa, it, f"the value of KE is invalid: {error}")
-        return
-    if not sa.conduct.reject_implicitly and mlkem.rejected(state.pair.private, data, shared):
-        sa.inform([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], now)
-        _fail(sa, it, "the ciphertext was changed")
+        sa.move("recv", it.exchange, "response", "refused")
+        sa.end(str(error))
         return
     cover(sa, seen.data, seen.plain or b"", seen.first_inner)
     sa.move("recv", it.exchange, "response")
-    state.left = state.left[1:]
     if sa.conduct.change_keys:
-        sa.take_keys(_next_keys(sa, shared))
+        sa.take_keys(ppk_early.mixed(sa, keys, key))
     sa.last_response = None  # who asked for IKE_AUTH waits for its answer
     sa.start_auth(now, state.edits)
 
 
-def _fail(sa: IkeSa, it: Inbound, reason: str) -> None:
-    sa.move("recv", it.exchange, "response", "refused")
-    sa.end(reason)
+def _agreed(sa: IkeSa, it: Inbound, pair: ke.KeyPair, now: float) -> bytes:
+    """The shared secret of a response's KE; BadPublicValue where there is none."""
+    key = it.one(Payload.KE)
+    if key is None or key.group != pair.group:
+        raise BadPublicValue("no KE of the method that was asked for")
+    data = bytes(key.ke)
+    if not sa.conduct.whole_ciphertext:
+        data = bytes([data[0] ^ 1]) + data[1:]
+    shared = pair.shared(data)
+    if not sa.conduct.reject_implicitly and mlkem.rejected(pair.private, data, shared):
+        sa.inform([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], now)
+        raise BadPublicValue("the ciphertext was changed")
+    return shared
 
 
 # -- responder -------------------------------------------------------------------------------
@@ -144,29 +157,43 @@ def serve(sa: IkeSa, it: Inbound) -> Reply:
     if not state.agreed:
         return _refused("IKE_INTERMEDIATE was not negotiated")
     cover(sa, seen.data, seen.plain or b"", seen.first_inner)
-    key = it.one(Payload.KE)
-    if not state.left:
-        # RFC 9242 3.2: what an exchange is for is in its payloads, and these say nothing.
-        return Reply([])
-    if key is None or key.group != state.left[0]:
-        return _refused("no KE of the method whose turn it is")
-    try:
-        pair = ke.respond(state.left[0], sa.entropy, bytes(key.ke))
-        shared = pair.shared(bytes(key.ke))
-    except BadPublicValue as error:
-        if sa.conduct.check_public_values:
+    assert sa.keys is not None
+    # RFC 9242 3.2: what an exchange is for is in its payloads; without any it is for nothing.
+    payloads, keys = [], sa.keys
+    if state.left:
+        try:
+            payload, shared = _answered(sa, it)
+        except (BadPublicValue, UnsupportedAlgorithm) as error:
             return _refused(str(error))
-        pair, shared = ke.generate(state.left[0], sa.entropy), bytes(32)
-    except UnsupportedAlgorithm as error:
-        return _refused(str(error))
-    group, state.left = state.left[0], state.left[1:]
-    if sa.conduct.change_keys:
-        state.following = _next_keys(sa, shared)
-    return Reply([IKEv2_KE(group=group, ke=pair.public)])
+        payloads, state.left = [payload], state.left[1:]
+        keys = _next_keys(sa, shared)
+    if ppk_early.due(sa) and not state.left:
+        found, used = ppk_early.choose(sa, it)
+        if ppk_early.lacks(sa, used):
+            return _refused("none of the PPKs is ours", Notify.AUTHENTICATION_FAILED)
+        payloads, keys = [*payloads, *found], ppk_early.mixed(sa, keys, used)
+    if sa.conduct.change_keys and keys is not sa.keys:
+        state.following = keys
+    return Reply(payloads)
 
 
-def _refused(reason: str) -> Reply:
-    return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", reason)
+def _answered(sa: IkeSa, it: Inbound) -> tuple[IKEv2_KE, bytes]:
+    """Our KE for the one that came, and the shared secret."""
+    group, key = sa.between.left[0], it.one(Payload.KE)
+    if key is None or key.group != group:
+        raise BadPublicValue("no KE of the method whose turn it is")
+    try:
+        pair = ke.respond(group, sa.entropy, bytes(key.ke))
+        shared = pair.shared(bytes(key.ke))
+    except BadPublicValue:
+        if sa.conduct.check_public_values:
+            raise
+        pair, shared = ke.generate(group, sa.entropy), bytes(32)
+    return IKEv2_KE(group=group, ke=pair.public), shared
+
+
+def _refused(reason: str, kind: Notify = Notify.INVALID_SYNTAX) -> Reply:
+    return Reply([IKEv2_Notify(type=kind)], "refused", reason)
 
 
 def answered(sa: IkeSa, message_id: int, keys: sk.SkKeys | None) -> None:
@@ -190,6 +217,8 @@ def unfinished(sa: IkeSa) -> str | None:
     """RFC 9370 2.2.2: why an IKE_AUTH request comes too early."""
     if sa.between.left and sa.conduct.insist_on_rounds:
         return "key exchanges that were negotiated have not been done"
+    if ppk_early.due(sa) and ppk_early.lacks(sa, None):
+        return "no PPK was named"
     return None
 
 

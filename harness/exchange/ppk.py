@@ -1,7 +1,7 @@
 """Post-quantum preshared keys: given to both sides beforehand, mixed into the keys of the IKE SA.
 
 RFC 8784: agreed on in IKE_SA_INIT, named in IKE_AUTH, in SK_d, SK_pi and SK_pr from there on.
-RFC 9867: named in the last IKE_INTERMEDIATE, in all keys from IKE_AUTH on. Both roles.
+Both roles. RFC 9867, with keys that are named before IKE_AUTH, is `ppk_early`'s.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.crypto.keys import IkeKeys, mix_ppk
+from ikelab.harness.exchange import ppk_early
 from ikelab.harness.exchange.features import Ppk
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.peer_certs import AuthFailure, NotProven
@@ -28,6 +29,8 @@ class Mixing:
     """How far an IKE SA has come with its key. `bare` are the keys without it, once it is mixed."""
 
     agreed: bool = False
+    early: bool = False  # RFC 9867: it is named in IKE_INTERMEDIATE
+    named: bool = False  # and has been, by the initiator
     used: Ppk | None = None
     bare: IkeKeys | None = None
     fallback: bytes | None = None  # as responder: what NO_PPK_AUTH has in place of AUTH's data
@@ -48,26 +51,35 @@ def _said(notify: Any) -> typed.PpkId | None:
 
 
 def announce(sa: IkeSa, request: Inbound | None = None) -> list[Any]:
-    """USE_PPK, of a responder only where the initiator says it too (RFC 8784 3)."""
-    told = sa.config.features
+    """USE_PPK or USE_PPK_INT, of a responder one that the initiator says too (RFC 8784 3).
+
+    RFC 9867 3.1: an initiator may say both.
+    """
+    told, state = sa.config.features, sa.mixing
+    if request is not None and ppk_early.heard(sa, request):
+        state.early = True
+        return [ppk_early.announce(sa)]
+    also = [ppk_early.announce(sa)] if ppk_early.wanted(sa) else []
     heard = request is None or request.notify(Notify.USE_PPK) is not None
     if not told.ppks or not (heard or not sa.conduct.agree_on_ppk):
         return []
-    sa.mixing.agreed = request is not None and heard
-    return [IKEv2_Notify(type=Notify.USE_PPK)]
+    state.agreed = request is not None and heard
+    return [IKEv2_Notify(type=Notify.USE_PPK), *(also if request is None else ())]
 
 
 def refuses(sa: IkeSa, it: Inbound) -> bool:
     """Whether a responder that insists on a key sends this initiator away (RFC 8784 3)."""
     insists = sa.config.features.ppk_required and sa.conduct.insist_on_ppk
-    return insists and it.notify(Notify.USE_PPK) is None
+    return insists and it.notify(Notify.USE_PPK) is None and not ppk_early.heard(sa, it)
 
 
 def begin(sa: IkeSa, it: Inbound) -> str | None:
     """As initiator: whether the responder can; why there is nothing to go on with."""
     told = sa.config.features
-    sa.mixing = Mixing(agreed=bool(told.ppks) and it.notify(Notify.USE_PPK) is not None)
-    if told.ppk_required and not sa.mixing.agreed and sa.conduct.insist_on_ppk:
+    early = ppk_early.heard(sa, it)
+    late = bool(told.ppks) and it.notify(Notify.USE_PPK) is not None and not early
+    sa.mixing = Mixing(agreed=late, early=early)
+    if told.ppk_required and not (early or late) and sa.conduct.insist_on_ppk:
         return "the responder does not agree to a PPK, and we insist on one"
     return None
 
@@ -96,7 +108,7 @@ def named(sa: IkeSa, make: Callable[[], Any]) -> list[Any]:
     RFC 8784 3: its method is that of the AUTH beside it.
     """
     key = sa.mixing.used
-    if key is None:
+    if key is None or not sa.mixing.agreed:
         return []
     found = [IKEv2_Notify(type=Notify.PPK_IDENTITY, notify=_written(key))]
     if not sa.config.features.ppk_required:
@@ -124,7 +136,7 @@ def take(sa: IkeSa, it: Inbound) -> None:
     told, state = sa.config.features, sa.mixing
     if state.used is not None:
         return
-    insists = told.ppk_required and sa.conduct.insist_on_ppk
+    insists = told.ppk_required and sa.conduct.insist_on_ppk and not state.early
     said = _said(it.notify(Notify.PPK_IDENTITY)) if state.agreed else None
     if said is None:
         if insists:
@@ -161,7 +173,7 @@ def settle(sa: IkeSa, it: Inbound) -> None:
     NotProven where it does not, and we insist on it.
     """
     state = sa.mixing
-    if state.used is None or it.notify(Notify.PPK_IDENTITY) is not None:
+    if not state.agreed or state.used is None or it.notify(Notify.PPK_IDENTITY) is not None:
         return
     if sa.config.features.ppk_required and sa.conduct.insist_on_ppk:
         raise NotProven(AuthFailure.METHOD, "the responder goes on without the PPK, and we insist")

@@ -12,6 +12,7 @@ ALSO: dict[str, str] = {
     "never-begins": "PQ-09 PQ-14",
     "keeps-the-first-keys": "PQ-10",
     "refuses-rekeys": "PQ-15",
+    "proves-nothing": "PQ-16",
 }
 
 
@@ -69,13 +70,13 @@ ROWS: list[Row] = [
     ),
     conduct(
         "insists-on-no-key",
-        "PQ-15",
+        "PQ-15 PQ-16",
         "it goes on without a PPK although it was told to insist on one",
         "insist_on_ppk",
     ),
     conduct(
         "leaves-the-key-out-of-children",
-        "PQ-15",
+        "PQ-15 PQ-16",
         "the PPK is in AUTH, and not in SK_d",
         "mix_sk_d",
     ),
@@ -102,5 +103,23 @@ ROWS: list[Row] = [
         "PQ-15",
         "as initiator its NO_PPK_AUTH does not verify",
         "IKE_AUTH/request: SK.N(NO_PPK_AUTH).notify ^= b'\\x01'",
+    ),
+    conduct(
+        "leaves-the-key-out-of-ike-auth",
+        "PQ-16",
+        "the PPK is named in IKE_INTERMEDIATE, and IKE_AUTH is under the keys without it",
+        "mix_early",
+    ),
+    conduct(
+        "takes-every-key-of-a-name",
+        "PQ-16",
+        "a PPK is taken by its name, whatever confirms it",
+        "confirm_ppk",
+    ),
+    wire(
+        "keeps-the-name-of-the-key",
+        "PQ-16",
+        "IKE_INTERMEDIATE is answered without the name of the PPK that is used",
+        'IKE_INTERMEDIATE/response: drop("SK.N(PPK_IDENTITY)")',
     ),
 ]

@@ -55,6 +55,7 @@ class Libreswan(DaemonDriver):
     """
 
     speaks = further.SPEAKS
+    ppk_numbers = (50209, 50208)  # of RFC 9867, as its draft was before IANA had given any
 
     def __init__(self, entry: cache.Entry, host: Host, folder: Path) -> None:
         daemon = Daemon(entry.manifest.peer, "pluto", host, folder, entry.root)

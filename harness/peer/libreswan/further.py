@@ -8,7 +8,9 @@ from __future__ import annotations
 from ikelab.harness.peer.base import PeerConfig, Unsupported
 from ikelab.layers.iana import PpkIdType
 
-SPEAKS = frozenset({"mobike", "redirect", "follow_redirects", "tickets", "ppks", "ppk_required"})
+SPEAKS = frozenset(
+    {"mobike", "redirect", "follow_redirects", "tickets", "ppks", "ppk_required", "ppk_early"}
+)
 
 
 def connection(config: PeerConfig, *, modern: bool) -> dict[str, str]:
@@ -24,6 +26,10 @@ def connection(config: PeerConfig, *, modern: bool) -> dict[str, str]:
         found |= {"send-redirect": "yes", "redirect-to": told.redirect.to}
     if told.ppks or told.ppk_required:
         found["ppk"] = "insist" if told.ppk_required else "yes"
+    if told.ppk_early:
+        if not modern:
+            raise Unsupported("Libreswan has PPKs in IKE_INTERMEDIATE from 5.0 on")
+        found["intermediate"] = "yes"
     if told.tickets is not None:
         if not modern:
             raise Unsupported("Libreswan has session resumption from 5.1 on")

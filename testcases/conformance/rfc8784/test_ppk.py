@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 from ikelab.harness.endpoint import Initiator, Responder
-from ikelab.harness.exchange.features import Features, Ppk
-from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
-from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Notify, Payload
+from ikelab.testcases.conformance.ppk import KEY, UNKNOWN, WRONG, same_keys, told, turned_away
 from ikelab.testcases.conformance.refusals import refused
 
-KEY = Ppk(b"ikelab-ppk", bytes(range(32)))
-WRONG = Ppk(KEY.id, bytes(range(1, 33)))
-UNKNOWN = Ppk(b"nobody-has-it", bytes(range(32)))
-
-
-def told(key: Ppk, *, must: bool = False) -> Features:
-    """A side with this key, which it may insist on."""
-    return Features(ppks=(key,), ppk_required=must)
-
-
-def same_keys(peer: Tested, sa: Session) -> None:
-    """The peer's own word for the child, and for its keys where it tells them."""
-    assert sa.violations == []
-    assert peer.disagreements(sa) == []
-    if {"keys", "child"} <= peer.capabilities:
-        keys = sa.child.keys
-        assert keys is not None
-        ours = (keys.encr_i, keys.integ_i, keys.encr_r, keys.integ_r)
-        assert ours in peer.driver.child_keys(), f"the peer derived other keys\n{sa}"
-
-
-def turned_away(peer: Tested, sa: Session) -> None:
-    """No IKE SA comes of it, be it that IKE_SA_INIT or IKE_AUTH is refused."""
-    if sa.state is State.INIT_DONE:
-        refused(peer, sa, sa.auth())
-    assert not sa.established, f"the peer lets it in\n{sa}"
+HYBRID = "aes128-sha256-x25519-ke1_mlkem768"
 
 
 @case("PQ-15")
@@ -49,6 +22,18 @@ def test_mixes_the_key_in(peer: Tested, initiator: Initiator) -> None:
 
     said = sa.reply.notify(Notify.PPK_IDENTITY)
     assert said is not None and said.data == b"", f"PPK_IDENTITY is not confirmed\n{sa}"
+    same_keys(peer, sa)
+
+
+@case("PQ-16", "feature")
+@rfc(8784, "3")
+@rfc(9370, "2.2.2")
+def test_mixes_the_key_in_after_key_exchanges(peer: Tested, initiator: Initiator) -> None:
+    """An additional key exchange and a PPK: the PPK is mixed into the keys of the last exchange."""
+    peer.start(ike=[HYBRID], features=told(KEY, must=True))
+
+    sa = initiator.establish(ike=[HYBRID], features=told(KEY, must=True))
+
     same_keys(peer, sa)
 
 
