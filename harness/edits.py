@@ -13,6 +13,7 @@ import ast
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from ikelab.harness.errors import ConfigError, nearest
@@ -223,9 +224,14 @@ def _checked(edit: Edit, text: str) -> Edit:
 def _path(value: Any, text: str) -> str:
     """A path in the form that Python writes, so that equal paths are equal texts."""
     try:
-        return ast.unparse(ast.parse(value.strip(), mode="eval"))
+        return _written(value.strip())
     except (AttributeError, SyntaxError, ValueError):
         raise ConfigError(f"not a path: {value!r} in {text!r}") from None
+
+
+@lru_cache(maxsize=1024)
+def _written(path: str) -> str:
+    return ast.unparse(ast.parse(path, mode="eval"))
 
 
 def _value(node: ast.expr, text: str) -> Any:

@@ -32,8 +32,9 @@ BAD_LOG = re.compile(
     re.I,
 )
 _MARKS = (
-    "sanitizer", "runtime error:", " failed", "passert", "sigsegv", "segmentation", "smashing",
-    "double free", "free(): ", "malloc(): ", "killed by", "abort", "panic", "traceback",
+    "sanitizer", "runtime error:", "expectation failed", "assertion failed", "passert", "sigsegv",
+    "segmentation", "smashing", "double free", "free(): ", "malloc(): ", "killed by", "abort",
+    "panic", "traceback",
 )  # fmt: skip
 """Of each way that BAD_LOG has, what it cannot do without."""
 

@@ -21,6 +21,7 @@ from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.lane import InitLane, Lane
 from ikelab.harness.fuzz.respond import AnswerLane
 from ikelab.harness.fuzz.sealed import MEMBERS, SealedLane
+from ikelab.harness.fuzz.shortcut import Shortcut
 from ikelab.harness.fuzz.talk import Play, TalkLane
 from ikelab.harness.fuzz.target import Target, target
 from ikelab.harness.fuzz.template import Clear, Protected
@@ -52,6 +53,7 @@ class Ground:
         self._targets: dict[str, Target] = {}
         self._clear: dict[tuple[str, Address, Address], Clear] = {}
         self._protected: dict[str, Protected] = {}
+        self._shortcuts: dict[str, Shortcut | None] = {}
 
     @property
     def initiator(self) -> Initiator:
@@ -98,6 +100,8 @@ class Ground:
         """The quickest way to put cases of this campaign; `single` is one at a time."""
         if campaign.response:
             return AnswerLane(self.rig, campaign, self.restart)
+        if not single:
+            self.target(campaign)
         talk = self.talk(campaign, single=single)
         if not single and campaign.way == "init" and not campaign.number:
             ends = self.initiator
@@ -109,8 +113,9 @@ class Ground:
             template = self._ready_protected(campaign)
             members = 2 if self.rig.topology == "memory" else MEMBERS
             return SealedLane(
-                self.initiator.transport, template, talk.sa, oracles.of_member, members=members
-            )
+                self.initiator.transport, template, talk.sa, oracles.of_member, members=members,
+                shortcut=talk.shortcut,
+            )  # fmt: skip
         return talk
 
     def _ready_in_clear(self, campaign: Campaign) -> Clear:
@@ -135,6 +140,8 @@ class Ground:
         ends = self.initiator
         config = replace(ends.base, **_ours(campaign.ours))
         lane = TalkLane(ends.transport, config, ends.entropy, campaign, judge=self._judge)
+        if not single:
+            lane.shortcut = self._shortcuts.get(campaign.name)
         # In memory everything is answered at once, and a window only costs IKE SAs.
         if single or self.rig.topology == "memory":
             lane.window = 1
@@ -166,6 +173,7 @@ class Ground:
                 f"{self.rig.name}: no honest conversation reaches what {campaign.name} changes "
                 f"({outcome.kind})\n{talk}"
             )
+        self._shortcuts[campaign.name] = Shortcut.of(outcome.sa)
         return target(campaign.exchange, steps[campaign.number], response=campaign.response)
 
     @staticmethod

@@ -19,6 +19,7 @@ from ikelab.harness.fuzz import answers
 from ikelab.harness.fuzz.answers import IMPOSSIBLE, Outcome
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.lane import PATIENCE, Queue, Waiting
+from ikelab.harness.fuzz.shortcut import Shortcut
 from ikelab.harness.fuzz.template import Protected
 from ikelab.harness.model import Datagram
 from ikelab.harness.transport.base import Transport
@@ -84,9 +85,11 @@ class SealedLane:
         *,
         members: int = MEMBERS,
         patience: float = PATIENCE,
+        shortcut: Shortcut | None = None,
     ) -> None:
         self.transport, self.template, self.make, self.judge = transport, template, make, judge
         self.size = members
+        self.shortcut = shortcut if shortcut is not None and shortcut.proof is not None else None
         self.queue = Queue(patience, OVERTAKEN)
         self.failures = 0  # honest IKE SAs that did not come up, one after the other
         self.lost = 0  # SAs that were gone after a case
@@ -131,7 +134,10 @@ class SealedLane:
             now = self.transport.clock()
             member = Member(self.make(), since=now)
             self._members[member.sa.spi_i] = member
-            member.sa.start_init(now)
+            if self.shortcut is not None and self.shortcut.leads(member.sa):
+                self.shortcut.begin(member.sa, now)
+            else:
+                member.sa.start_init(now)
             self._send(member, now)
             if self._opening(member, now):
                 return
@@ -139,6 +145,17 @@ class SealedLane:
     def _send(self, member: Member, now: float) -> None:
         for datagram in member.sa.datagrams(now):
             self.transport.send(datagram)
+
+    def _hear(self, member: Member, datagram: Datagram, now: float) -> None:
+        """Take what is no answer to a case."""
+        sa, shortcut = member.sa, self.shortcut
+        if member.phase == "opening" and shortcut is not None:
+            if shortcut.take(sa, datagram, now):
+                shortcut.prove(sa, now)
+                return
+            if shortcut.proven(sa, datagram, now):
+                return
+        sa.receive(datagram, now)
 
     def _opening(self, member: Member, now: float) -> bool:
         """Let a new IKE SA go on; whether it can be used."""
@@ -193,7 +210,7 @@ class SealedLane:
         response = bool(data[19] & 0x20)
         if member.phase == "busy" and response:
             return self._answered(member, data, now)
-        member.sa.receive(datagram, now)
+        self._hear(member, datagram, now)
         if member.phase == "opening":
             self._opening(member, now)
         elif member.phase == "probing":

@@ -20,6 +20,7 @@ from ikelab.harness.fuzz.answers import IMPOSSIBLE, SILENCE, Outcome
 from ikelab.harness.fuzz.campaigns import Campaign
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.lane import OVERTAKEN, PATIENCE
+from ikelab.harness.fuzz.shortcut import Shortcut
 from ikelab.harness.model import Datagram
 from ikelab.harness.transcript import RECEIVED, SENT, Step
 from ikelab.harness.transport.base import Transport
@@ -45,8 +46,10 @@ def informational() -> list[object]:
 class Play:
     """One case by the engine. `over` once the message was answered, or there was no way to it."""
 
-    def __init__(self, sa: IkeSa, campaign: Campaign, case: Case) -> None:
-        self.sa, self.campaign = sa, campaign
+    def __init__(
+        self, sa: IkeSa, campaign: Campaign, case: Case, shortcut: Shortcut | None = None
+    ) -> None:
+        self.sa, self.campaign, self._shortcut = sa, campaign, shortcut
         self.outcome = Outcome(case, sa=sa)
         self.sas = [sa]
         self.aimed = False  # whether the message in question has left
@@ -65,7 +68,10 @@ class Play:
         if sa.state is State.IDLE and not sa.window.waiting and self._opening:
             self._opening = False
             self._aim(self.campaign.way == "init", now)
-            sa.start_init(now)
+            if self._shortcut is not None:
+                self._shortcut.begin(sa, now)
+            else:
+                sa.start_init(now)
         elif sa.state is State.INIT_DONE and self.campaign.way != "init":
             if not sa.window.waiting:
                 self._aim(self.campaign.way == "auth", now)
@@ -75,6 +81,11 @@ class Play:
             self._ask(now)
         # An SA that is over may have closed because of the very answer that is looked for.
         return sa.over or (sa.state is State.CLOSED and not sa.window.waiting)
+
+    def receive(self, datagram: Datagram, now: float) -> None:
+        """Take a datagram of this conversation."""
+        if self._shortcut is None or not self._shortcut.take(self.sa, datagram, now):
+            self.sa.receive(datagram, now)
 
     def _aim(self, now_it_is: bool, now: float) -> None:
         self.since = now
@@ -192,10 +203,12 @@ class TalkLane:
         window: int = WINDOW,
         patience: float = PATIENCE,
         judge: Callable[[Play], list[str]] = lambda _: [],
+        shortcut: Shortcut | None = None,
     ) -> None:
         self.transport, self.entropy, self.campaign = transport, entropy, campaign
         self.config = replace(config, lenient=True, retransmit=(), give_up=HONEST * 2)
         self.window, self.patience, self.judge = window, patience, judge
+        self.shortcut = shortcut
         self.keys = Keys(entropy)
         self.failures = 0  # conversations that did not come to their message, one after the other
         self.strays = 0
@@ -233,7 +246,9 @@ class TalkLane:
         self._live.clear()
 
     def _begin(self, case: Case) -> Iterator[Outcome]:
-        play = Play(self.sa(case.plan), self.campaign, case)
+        sa, shortcut = self.sa(case.plan), self.shortcut
+        leads = shortcut is not None and self.campaign.way != "init" and shortcut.leads(sa)
+        play = Play(sa, self.campaign, case, shortcut if leads else None)
         play.number = self._count = self._count + 1
         self._live[play.sa.spi_i] = play
         yield from self._go_on(play, self.transport.clock())
@@ -249,7 +264,7 @@ class TalkLane:
     def _go_on(self, play: Play, now: float, datagram: Datagram | None = None) -> Iterator[Outcome]:
         try:
             if datagram is not None:
-                play.sa.receive(datagram, now)
+                play.receive(datagram, now)
             over = play.advance(now)
         except ConfigError:
             # Edits of one plan can contradict each other; no message comes of them.

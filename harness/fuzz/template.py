@@ -139,6 +139,11 @@ class Clear:
         data = self.patched(edits, spi, entropy)
         return self._fresh(self._edited(edits), spi, entropy) if data is None else data
 
+    def honest(self, spi: bytes, entropy: sk.Entropy) -> tuple[bytes, bytes]:
+        """The message with nothing changed, and its nonce."""
+        nonce = entropy(len(self._nonce))
+        return self._fresh(self._data, spi, lambda _: nonce), nonce
+
     def _fresh(self, data: bytes, spi: bytes, entropy: sk.Entropy) -> bytes:
         """The message with an SPI and a nonce of its own, and the hashes that go with them."""
         data = data.replace(self._spi, spi, 1)
@@ -239,37 +244,9 @@ class Protected:
         if chain is None:
             return None
         around = tuple(outer.values())
-        return self._sealed(ready.first, chain, edits, around, header, keys, entropy)
-
-    def _sealed(
-        self,
-        first: int,
-        chain: bytes,
-        edits: Sequence[Edit],
-        outer: Sequence[Splice],
-        header: tuple[bytes, bytes, int],
-        keys: sk.SkKeys,
-        entropy: sk.Entropy,
-    ) -> bytes | None:
-        """The chain under SK, with what edits do to padding, header and protected parts."""
-        box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
-        plain = sk.Plain(chain, b"", 0, 1 if box.aead else box.block)
-        plain.pad()
-        apply.on_plain(plain, edits)
-        text = bytes(plain)
-        length = 4 + box.iv_length + len(text) + sk.icv_octets_of(keys)
-        if length > 0xFFFF:
-            return None
-        clear: bytes | None = _HEAD.pack(
-            header[0], header[1], Payload.SK, 0x20, self._exchange, 0x08, header[2],
-            28 + length, first, 0, length,
-        )  # fmt: skip
-        clear = put(clear, outer) if outer else clear
-        if clear is None:
-            return None
-        sealed = sk.protect(keys, clear, entropy(box.iv_length), text)
-        apply.on_sealed(sealed, edits)
-        return bytes(sealed)
+        return under_sk(
+            self._exchange, ready.first, chain, header, keys, entropy, edits=edits, around=around
+        )
 
     def _edited(
         self,
@@ -287,6 +264,41 @@ class Protected:
         measure = partial(outbox.measured, keys=keys)
         tree = apply.on_message(tree, edits, measure, lenient=True)
         return outbox.build(tree, keys, entropy, edits, lenient=True).messages[0]
+
+
+def under_sk(
+    exchange: int,
+    first: int,
+    chain: bytes,
+    header: tuple[bytes, bytes, int],
+    keys: sk.SkKeys,
+    entropy: sk.Entropy,
+    *,
+    edits: Sequence[Edit] = (),
+    around: Sequence[Splice] = (),
+) -> bytes | None:
+    """A request of ours with a chain under SK, and what edits do to padding and protected parts.
+
+    `around` changes what stands before the IV; None where it takes the tree to tell.
+    """
+    box = cipher(keys.encr.id, keys.encr.key_bits, keys.sk_e)
+    plain = sk.Plain(chain, b"", 0, 1 if box.aead else box.block)
+    plain.pad()
+    apply.on_plain(plain, edits)
+    text = bytes(plain)
+    length = 4 + box.iv_length + len(text) + sk.icv_octets_of(keys)
+    if length > 0xFFFF:
+        return None
+    clear: bytes | None = _HEAD.pack(
+        header[0], header[1], Payload.SK, 0x20, exchange, 0x08, header[2],
+        28 + length, first, 0, length,
+    )  # fmt: skip
+    clear = put(clear, around) if clear and around else clear
+    if clear is None:
+        return None
+    sealed = sk.protect(keys, clear, entropy(box.iv_length), text)
+    apply.on_sealed(sealed, edits)
+    return bytes(sealed)
 
 
 def _around(edit: Edit, number: int) -> Splice | None:
