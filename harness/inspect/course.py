@@ -89,7 +89,7 @@ class Course:
 
 def course(session: Session) -> Course:
     """How one IKE SA ran."""
-    times = [m.step.now for m in session.messages] or [0.0]
+    times = [m.now for m in session.messages] or [0.0]
     checks = [e for e in session.exchanges if _is_check(e)]
     return Course(
         min(times),
@@ -111,7 +111,7 @@ def _handshake(session: Session) -> float | None:
     for exchange in session.exchanges:
         response = exchange.response if exchange.type == Type.IKE_AUTH else None
         if response is not None and facts.first(response, Payload.AUTH) is not None:
-            return response.messages[-1].step.now - first.request.first.step.now
+            return response.messages[-1].now - first.request.first.now
     return None
 
 
@@ -119,12 +119,12 @@ def _trips(session: Session) -> Iterator[float]:
     """From the latest repetition of a request to its response."""
     for exchange in session.exchanges:
         if exchange.request is not None and exchange.response is not None:
-            answered = exchange.response.first.step.now
+            answered = exchange.response.first.now
             if len(exchange.request.messages) == 1:
-                if (once := exchange.request.first.step.now) <= answered:
+                if (once := exchange.request.first.now) <= answered:
                     yield answered - once
                 continue
-            asked = [m.step.now for m in exchange.request.messages if m.step.now <= answered]
+            asked = [m.now for m in exchange.request.messages if m.now <= answered]
             if asked:
                 yield answered - max(asked)
 
@@ -144,7 +144,7 @@ def _repeated(session: Session) -> Iterator[Repeated]:
         # Of fragments the first one speaks for all: they leave together.
         same = [m for m in half.messages if m.data == half.first.data]
         if len(same) > 1:
-            gaps = tuple(b.step.now - a.step.now for a, b in pairwise(same))
+            gaps = tuple(b.now - a.now for a, b in pairwise(same))
             frames = tuple(m.frame for m in same)
             yield Repeated(exchange_name(exchange.type), exchange.id, label, frames, gaps)
 

@@ -86,7 +86,7 @@ def _index(it: Inspection) -> dict[bytes, list[Joined]]:
 def _join(track: Track, index: dict[bytes, list[Joined]]) -> Joined | None:
     """By SPI, and by the addresses that the IKE SA was seen with: SPIs are the receiver's own."""
     for joined in index.get(track.spi, ()):
-        ends = {e[0] for m in joined.session.messages for e in (m.step.src, m.step.dst)}
+        ends = {e[0] for m in joined.session.messages for e in (m.src, m.dst)}
         if {track.src, track.dst} <= ends:
             return joined
     return None

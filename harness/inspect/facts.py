@@ -195,8 +195,8 @@ def nat(session: Session) -> Nat:
         spis = message.data[:8], message.data[8:16]
         from_initiator = message.initiator
         for kind, end, about_initiator in (
-            (Notify.NAT_DETECTION_SOURCE_IP, message.step.src, from_initiator),
-            (Notify.NAT_DETECTION_DESTINATION_IP, message.step.dst, not from_initiator),
+            (Notify.NAT_DETECTION_SOURCE_IP, message.src, from_initiator),
+            (Notify.NAT_DETECTION_DESTINATION_IP, message.dst, not from_initiator),
         ):
             hashes = {bytes(n.notify) for n in notifies(half, kind)}
             if hashes:

@@ -64,11 +64,11 @@ def _vendors(seen: Seen) -> Iterator[str]:
 
 FIELDS: dict[str, Callable[[Seen], Iterator[Any] | Sequence[Any]]] = {
     "frame": lambda s: [m.frame for m in s.half.messages],
-    "time": lambda s: [m.step.now for m in s.half.messages],
+    "time": lambda s: [m.now for m in s.half.messages],
     "length": lambda s: [len(m.data) for m in s.half.messages],
-    "src": lambda s: [s.half.first.step.src[0]],
-    "dst": lambda s: [s.half.first.step.dst[0]],
-    "port": lambda s: [s.half.first.step.src[1], s.half.first.step.dst[1]],
+    "src": lambda s: [s.half.first.src[0]],
+    "dst": lambda s: [s.half.first.dst[0]],
+    "port": lambda s: [s.half.first.src[1], s.half.first.dst[1]],
     "spi_i": lambda s: [s.half.first.data[:8].hex()],
     "spi_r": lambda s: [s.half.first.data[8:16].hex()],
     "exchange": lambda s: [exchange_name(s.exchange.type), s.exchange.type],
@@ -141,7 +141,7 @@ def _spis(session: Session) -> Iterator[str]:
 
 
 def _ends(session: Session) -> set[tuple[str, int]]:
-    return {end for m in session.messages for end in (m.step.src, m.step.dst)}
+    return {end for m in session.messages for end in (m.src, m.dst)}
 
 
 def _network(peer: str) -> tuple[Any, int | None]:

@@ -135,7 +135,7 @@ class Inspection:
     @cached_property
     def end(self) -> float:
         """The time of the last IKE message."""
-        last = [s.messages[-1].step.now for s in self.sessions if s.messages]
+        last = [s.messages[-1].now for s in self.sessions if s.messages]
         return max(last, default=0.0)
 
     @cached_property

@@ -38,7 +38,7 @@ class Arrow:
 def arrows(session: Session) -> list[Arrow]:
     """The messages of an IKE SA in the order they were captured."""
     lint.examine(session)
-    start = session.messages[0].step.now if session.messages else 0.0
+    start = session.messages[0].now if session.messages else 0.0
     found = []
     for exchange in session.exchanges:
         for half in exchange.halves():
@@ -54,7 +54,7 @@ def arrows(session: Session) -> list[Arrow]:
                 found.append(
                     Arrow(
                         message.frame,
-                        message.step.now - start,
+                        message.now - start,
                         message.initiator,
                         label,
                         words if first else "",

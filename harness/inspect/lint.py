@@ -83,5 +83,5 @@ def _by_initiator(session: Session, half: Half) -> bool | None:
     message = half.first
     if message.exchange == Type.IKE_SA_INIT:
         return not message.response
-    src, ends = message.step.src[0], (session.initiator[0], session.responder[0])
+    src, ends = message.src[0], (session.initiator[0], session.responder[0])
     return None if ends[0] == ends[1] or src not in ends else src == ends[0]

@@ -101,7 +101,7 @@ def view(session: Session, hints: Iterable[str] = (), *, thorough: bool = False)
     exchange = facts.beginning(session)
     for half in exchange.halves() if exchange else ():
         side = half.first.initiator
-        src, dst = half.first.step.src, half.first.step.dst
+        src, dst = half.first.src, half.first.dst
         if found := _hashes(half, Notify.NAT_DETECTION_SOURCE_IP, src):
             own[side] = found
         if found := _hashes(half, Notify.NAT_DETECTION_DESTINATION_IP, dst):
@@ -195,8 +195,8 @@ def _candidates(seen: Address, hints: list[str], thorough: bool) -> Iterator[tup
 def _own_hints(session: Session) -> Iterator[str]:
     """Addresses that the conversation itself tells: of its messages, of identities."""
     for message in session.messages[:32]:
-        yield message.step.src[0]
-        yield message.step.dst[0]
+        yield message.src[0]
+        yield message.dst[0]
     for end in facts.ends(session):
         if end.id and (end.id.type, len(end.id.data)) in _ADDRESS_IDS:
             yield str(end.id)

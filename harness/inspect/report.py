@@ -229,9 +229,9 @@ def _half(half: Half, exchange: int, response: bool) -> dict[str, Any]:
     message = half.first
     return {
         "frame": message.frame,
-        "time": round(message.step.now, 6),
-        "src": list(message.step.src),
-        "dst": list(message.step.dst),
+        "time": round(message.now, 6),
+        "src": list(message.src),
+        "dst": list(message.dst),
         "length": len(message.data),
         "frames": [m.frame for m in half.messages],
         "retransmissions": half.retransmissions,

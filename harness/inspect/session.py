@@ -31,7 +31,10 @@ class Message:
     """One IKE message as captured. `initiator`: its Initiator flag, so by the original one."""
 
     frame: int
-    step: Step
+    now: float
+    src: Address
+    dst: Address
+    data: bytes = field(repr=False)
     exchange: int
     id: int
     initiator: bool
@@ -42,27 +45,47 @@ class Message:
     refusal: str = ""
     repeated: bool = False
     hops: int = 0  # the time to live that was left
-    data: bytes = field(default=b"", repr=False)  # the step's, which is asked for all the time
-
-    def __post_init__(self) -> None:
-        self.data = self.step.data
+    _step: Step | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, packet: Packet) -> Message:
         """Read the header (28 octets have to be there)."""
         data = packet.data
         flags = data[19]
-        initiator = flags & INITIATOR != 0
         return cls(
             packet.number,
-            Step(packet.time, SENT if initiator else RECEIVED, packet.src, packet.dst, data),
+            packet.time,
+            packet.src,
+            packet.dst,
+            data,
             data[18],
             int.from_bytes(data[20:24], "big"),
-            initiator,
+            flags & INITIATOR != 0,
             flags & RESPONSE != 0,
             locate(data),
             hops=packet.hops,
         )
+
+    @property
+    def step(self) -> Step:
+        """The message as a step of a transcript: most messages of a big capture need none."""
+        if self._step is None:
+            direction = SENT if self.initiator else RECEIVED
+            self._step = Step(self.now, direction, self.src, self.dst, self.data)
+            self._tell()
+        return self._step
+
+    def take(self, result: Opened) -> None:
+        """What came of trying to open it."""
+        self.opened, self.refusal = result.chain is not None, result.refusal
+        self.plain = result.chain
+        if self._step is not None:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Let the step know what was inside; that of fragments is known when all are there."""
+        if self._step is not None and self.sealed is not None and not self.sealed.fragments:
+            self._step.plain, self._step.first_inner = self.plain, self.sealed.first
 
 
 @dataclass(slots=True)
@@ -137,15 +160,15 @@ class Half:
         """Let go of what was dissected; it comes back when it is looked at."""
         self._inner = self._shapes = self.offer = None
         for message in self.messages:
-            if message.step._message is not None:
-                message.step._message = None
+            if message._step is not None:
+                message._step._message = None
 
     def assemble(self) -> None:
         """After opening: find the inner chain, of SK or of a whole set of fragments."""
         self._inner = self._shapes = self.offer = None
         parts: dict[tuple[int, int], Message] = {}
         for message in self.messages:
-            sealed, step = message.sealed, message.step
+            sealed = message.sealed
             if message.plain is None or sealed is None:
                 continue
             if not sealed.fragments:
@@ -154,6 +177,7 @@ class Half:
             parts.setdefault((sealed.fragments, sealed.fragment), message)
             whole = [m for (total, _), m in sorted(parts.items()) if total == sealed.fragments]
             if len(whole) == sealed.fragments and whole[0].sealed:
+                step = message.step
                 self.first_inner = step.first_inner = whole[0].sealed.first
                 self.plain = step.plain = b"".join(m.plain or b"" for m in whole)
                 step.note = f"{len(whole)} fragments put together"
@@ -293,11 +317,7 @@ def _sealed(messages: list[Message]) -> list[Sealed]:
 
 def _apply(messages: list[Message], results: list[Opened]) -> None:
     for message, result in zip(messages, results, strict=True):
-        message.opened, message.refusal = result.chain is not None, result.refusal
-        message.plain = result.chain
-        if message.sealed is not None and not message.sealed.fragments:
-            message.step.plain = result.chain
-            message.step.first_inner = message.sealed.first
+        message.take(result)
 
 
 class Sessions:

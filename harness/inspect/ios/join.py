@@ -205,7 +205,7 @@ def _clocks(found: JoinedSa) -> None:
             or message.told.time is None
         ):
             continue
-        distances.append((pair, message.told.time - _of_year(pair.half.first.step.now)))
+        distances.append((pair, message.told.time - _of_year(pair.half.first.now)))
     if not distances:
         return
     found.offset = median(d for _, d in distances)

@@ -92,8 +92,8 @@ def _message(group: list[Sighting], session: ToldSession) -> ToldMessage:
     direction = SENT if told.initiator else RECEIVED
     step = Step(told.time or 0.0, direction, src, dst, data, chain, first)
     made = ToldMessage(
-        told.line, step, told.exchange, told.id, told.initiator, told.response, None,
-        told=told, seen=tuple(group),
+        told.line, step.now, src, dst, data, told.exchange, told.id, told.initiator, told.response,
+        None, _step=step, told=told, seen=tuple(group),
     )  # fmt: skip
     if chain is not None:
         from ikelab.harness.inspect.unseal import locate

@@ -228,9 +228,9 @@ def _unread(story: Story) -> Iterator[Explanation]:
 
 def _later(story: Story, exchange: Exchange) -> bool:
     """Whether the conversation goes on, as it does not after a refusal."""
-    end = exchange.response.first.step.now if exchange.response else 0.0
+    end = exchange.response.first.now if exchange.response else 0.0
     return any(
-        e.request is not None and e.request.first.step.now > end and e.type != Type.INFORMATIONAL
+        e.request is not None and e.request.first.now > end and e.type != Type.INFORMATIONAL
         for e in story.session.exchanges
     )
 

@@ -20,7 +20,7 @@ def certificate(case: Case) -> Explanation | None:
     found = [c for half in sent for c in authcheck.certificates(half)]
     if not found:
         return _unmet(case, proof)
-    at = sent[0].first.step.now
+    at = sent[0].first.now
     where = (*frames(*sent), case.frame)
     for certificate in found:
         try:

@@ -162,7 +162,7 @@ def _cookie(story: Story, exchange: Exchange) -> Explanation:
 
 def _so_far(story: Story, exchange: Exchange) -> str:
     """That the capture ends too soon to be sure; nothing where it goes on."""
-    answered = exchange.response.first.step.now if exchange.response else story.end
+    answered = exchange.response.first.now if exchange.response else story.end
     rest = story.end - answered
     return "" if rest >= PATIENCE else f" in the {rest:.1f} s until the capture ends"
 

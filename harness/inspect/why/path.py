@@ -30,13 +30,13 @@ def wrong_port(story: Story) -> Iterator[Explanation]:
         request, response = exchange.request, exchange.response
         if request is None or response is None:
             continue
-        asked, answered = request.messages[0].step.src, response.messages[0].step.dst
+        asked, answered = request.messages[0].src, response.messages[0].dst
         if asked == answered:
             continue
-        known = {m.step.src for m in request.messages}
-        if any(m.step.dst in known for m in response.messages) or _goes_on(story, exchange):
+        known = {m.src for m in request.messages}
+        if any(m.dst in known for m in response.messages) or _goes_on(story, exchange):
             continue
-        if not sent_again(request, since=response.first.step.now):
+        if not sent_again(request, since=response.first.now):
             continue
         side = exchange.by_initiator
         address = asked[0] != answered[0]
@@ -66,10 +66,10 @@ def wrong_port(story: Story) -> Iterator[Explanation]:
 
 def _goes_on(story: Story, exchange: Exchange) -> bool:
     """Whether whoever asked asked for more: so the answer did arrive."""
-    end = exchange.response.first.step.now if exchange.response else 0.0
+    end = exchange.response.first.now if exchange.response else 0.0
     return any(
         e.request is not None and e.by_initiator == exchange.by_initiator and e is not exchange
-        and e.request.first.step.now > end and (e.id > exchange.id or e.type != exchange.type)
+        and e.request.first.now > end and (e.id > exchange.id or e.type != exchange.type)
         for e in story.session.exchanges
     )  # fmt: skip
 
@@ -117,7 +117,7 @@ def _lost_answer(story: Story, exchange: Exchange) -> Explanation | None:
 
 
 def _over(story: Story) -> bool:
-    last = story.session.messages[-1].step.now
+    last = story.session.messages[-1].now
     return story.end - last >= 4.0 or bool(story.begun and _retransmitted(story.begun))
 
 
@@ -129,7 +129,7 @@ def _never(story: Story, exchange: Exchange) -> Explanation:
     request = exchange.request
     assert request is not None
     times = len(request.messages)
-    last = request.messages[-1].step.now - request.first.step.now
+    last = request.messages[-1].now - request.first.now
     where = frames(request)
     sent = f"{times} times within {last:.1f} s" if times > 1 else "once"
     sentence = (
@@ -151,7 +151,7 @@ def _auth_silent(story: Story, exchange: Exchange) -> Explanation:
     request = exchange.request
     assert request is not None
     where = frames(request)
-    if story.session.spis.i[:4] in story.bare and request.first.step.dst[1] == NATT_PORT:
+    if story.session.spis.i[:4] in story.bare and request.first.dst[1] == NATT_PORT:
         return Explanation(
             cause="marker",
             sentence="IKE_AUTH goes to port 4500 without the non-ESP marker and is taken for ESP",
@@ -172,12 +172,12 @@ def _auth_silent(story: Story, exchange: Exchange) -> Explanation:
             frames=where,
         )
     first = story.begun or next(reversed(story.inits), None)
-    moved = request.first.step.dst[1] == NATT_PORT and _port(first) == IKE_PORT
+    moved = request.first.dst[1] == NATT_PORT and _port(first) == IKE_PORT
     if request.fragmented or len(request.first.data) > LARGE:
         return _large(story, request, moved)
     if moved and first is not None:
         return _blocked(story, exchange, first)
-    if natview.view(story.session).floats and request.first.step.dst[1] == IKE_PORT:
+    if natview.view(story.session).floats and request.first.dst[1] == IKE_PORT:
         return Explanation(
             cause="port",
             sentence="IKE_AUTH stays on port 500 although a NAT was found, and is never answered",
@@ -266,7 +266,7 @@ def _nat(story: Story) -> Iterator[str]:
 
 
 def _port(exchange: Exchange | None) -> int:
-    return exchange.request.first.step.dst[1] if exchange and exchange.request else 0
+    return exchange.request.first.dst[1] if exchange and exchange.request else 0
 
 
 def _no_auth(story: Story, begun: Exchange) -> Explanation:
@@ -319,5 +319,5 @@ def silent_later(story: Story) -> Iterator[Explanation]:
 
 def _quiet(request: Half) -> Iterator[str]:
     if request.retransmissions:
-        first, last = request.first.step.now, request.messages[-1].step.now
+        first, last = request.first.now, request.messages[-1].now
         yield f"it was repeated for {last - first:.1f} s"

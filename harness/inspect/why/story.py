@@ -124,12 +124,12 @@ class Story:
         # A bystander may miss answers that the sender had: then the conversation goes on.
         later = [
             m for m in self.session.messages
-            if m.step.now > request.messages[-1].step.now and m.exchange != Type.IKE_SA_INIT
+            if m.now > request.messages[-1].now and m.exchange != Type.IKE_SA_INIT
             and m.initiator == exchange.by_initiator and not m.response and m.id > exchange.id
         ]  # fmt: skip
         if later:
             return False
-        return sent_again(request) > 0 or self.end - request.first.step.now >= PATIENCE
+        return sent_again(request) > 0 or self.end - request.first.now >= PATIENCE
 
 
 def sent_again(half: Half, since: float = 0.0) -> int:
@@ -141,7 +141,7 @@ def sent_again(half: Half, since: float = 0.0) -> int:
     last: dict[tuple[bytes, Address], float] = {}
     found = 0
     for message in half.messages:
-        key, now = (message.data, message.step.src), message.step.now
+        key, now = (message.data, message.src), message.now
         if key in last and now - last[key] >= AT_ONCE:
             found += now > since
         last[key] = now

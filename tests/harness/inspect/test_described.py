@@ -6,7 +6,7 @@ import json
 import random
 from pathlib import Path
 
-from ikelab.harness.inspect import described, report
+from ikelab.harness.inspect import described, report, rowtext
 from ikelab.harness.inspect.flow import Packet
 from ikelab.harness.inspect.inspection import inspect_file
 from ikelab.harness.inspect.rowtext import exchange_text
@@ -67,3 +67,18 @@ def test_an_exchange_is_the_same_text_either_way(shared: Path) -> None:
                     assert exchange_text(exchange) == json.dumps(report._exchange(exchange))
                     seen += 1
     assert seen > 500
+
+
+def test_a_time_is_written_as_json_writes_it() -> None:
+    noise = random.Random(8)
+    for turn in range(20_000):
+        seconds = noise.randrange(1 << 32) if turn % 2 else noise.randrange(4)
+        for time in (
+            float(seconds),
+            noise.uniform(0, 1 << 33),
+            seconds + noise.randrange(10**6) / 10**6,
+            seconds + noise.randrange(10**9) / 10**9,
+            -noise.random(),
+            noise.random() / 10**5,
+        ):
+            assert rowtext._time(time) == json.dumps(round(time, 6))
