@@ -1,8 +1,8 @@
 """ikelab's own forwarder: a router in user space, for kernels that cannot do what it does.
 
-A thread moves IPv4 packets between the devices of a router's namespace, whose kernel has neither
+A thread moves IP packets between the devices of a router's namespace, whose kernel has neither
 addresses nor forwarding there: through a NAT (`nat.Translator`), along bad lines (`impair.Line`).
-Neighbours find the router by permanent entries.
+Neighbours find the router by permanent entries. It translates IPv4 alone, and fragments no IPv6.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from ikelab.netns import calls
 from ikelab.netns.impair import Line
@@ -24,7 +24,8 @@ from ikelab.netns.nat import Plan, Translator
 from ikelab.netns.packets import Packet, fragments, hopped, parse
 from ikelab.netns.topology import Node
 
-_ETH_P_IP = 0x0800
+_ETHERTYPES = {4: 0x0800, 6: 0x86DD}
+_ETH_P_ALL = 0x0003
 _TO_US = 0  # PACKET_HOST: neither a broadcast nor what we sent ourselves
 _AT_ONCE = 64
 
@@ -33,7 +34,7 @@ _AT_ONCE = 64
 class Hop:
     """Where packets to a network leave: the device, the neighbour's MAC, what fits."""
 
-    network: IPv4Network
+    network: IPv4Network | IPv6Network
     device: str
     mac: bytes
     mtu: int = 1500
@@ -98,7 +99,8 @@ class Forwarder:
         with contextlib.suppress(OSError):  # nothing more, or the link went down
             for _ in range(_AT_ONCE):
                 data, sender = sock.recvfrom(65535)
-                packet = parse(data) if sender[2] == _TO_US else None
+                ip = sender[1] in _ETHERTYPES.values() and sender[2] == _TO_US
+                packet = parse(data) if ip else None
                 if packet is not None:
                     self._pass_on(device, packet)
 
@@ -134,14 +136,14 @@ class Forwarder:
         return next((hop for hop in self._hops if address in hop.network), None)
 
     def _send(self, hop: Hop, data: bytes) -> None:
-        sock = self._sockets[hop.device]
+        sock, kind = self._sockets[hop.device], _ETHERTYPES[data[0] >> 4]
         for piece in fragments(data, hop.mtu):
             with contextlib.suppress(OSError):  # a full queue, a link that is down: it is lost
-                sock.sendto(piece, (hop.device, _ETH_P_IP, 0, 0, hop.mac))
+                sock.sendto(piece, (hop.device, kind, 0, 0, hop.mac))
 
 
 def _bound(device: str) -> socket.socket:
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
     sock.setblocking(False)
-    sock.bind((device, _ETH_P_IP))
+    sock.bind((device, _ETH_P_ALL))
     return sock

@@ -15,7 +15,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from ipaddress import IPv4Network, ip_address, ip_interface
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Self
 
@@ -208,9 +208,9 @@ class Lab:
                     continue
                 mac = bytes.fromhex(self._mac(other).replace(":", ""))
                 networks = [address.network for address in end.addresses]
-                near = [IPv4Network(n) for n in dict.fromkeys(networks) if n.version == 4]
+                near = list(dict.fromkeys(networks))
                 far = [
-                    IPv4Network(route.to)
+                    ip_network(route.to)
                     for route in node.routes
                     if any(ip_address(route.via) in network for network in near)
                 ]

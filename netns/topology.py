@@ -7,6 +7,7 @@ code. A case of an IKE initiator and a responder finds its two ends at the nodes
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
 from ikelab.harness.errors import ConfigError, nearest
@@ -269,44 +270,75 @@ def _two_clients() -> Topology:
     return replace(one, name="two-clients", text=text, nodes=nodes, links=(*one.links, third))
 
 
-def _routed(name: str, text: str, impairment: Impairment | None = None) -> Topology:
+# Benchmarking networks (RFC 2544) are what is routed, and documentation ones (RFC 3849) in IPv6.
+_NETS = {4: "198.18.{}.{}/24", 6: "2001:db8:100:{}::{}/64"}
+_EVERYWHERE6 = "::/0"
+
+
+def _at(version: int, net: int, host: int) -> str:
+    """An address of a routed network: `198.18.1.2/24`, `2001:db8:100:1::2/64`."""
+    return _NETS[version].format(net, host)
+
+
+def _via(version: int, net: int, host: int) -> str:
+    return _at(version, net, host).partition("/")[0]
+
+
+def _whole(version: int, net: int) -> str:
+    return str(ip_interface(_at(version, net, 1)).network)
+
+
+def _routed(
+    name: str, text: str, impairment: Impairment | None = None, version: int = 4
+) -> Topology:
     """A router between the ends that changes no address."""
+    here = partial(_at, version)
+    to = _EVERYWHERE6 if version == 6 else _EVERYWHERE
     return Topology(
         name,
         text,
         nodes=(
-            _host(INITIATOR, "198.18.1.1"),
+            _host(INITIATOR, _via(version, 1, 1), to=to),
             Node(ROUTER, forward=True, impairment=impairment),
-            _host(RESPONDER, "198.18.2.1"),
+            _host(RESPONDER, _via(version, 2, 1), to=to),
         ),
         links=(
-            Link("near", _end(INITIATOR, "198.18.1.2/24"), _end(ROUTER, "198.18.1.1/24")),
-            Link("far", _end(RESPONDER, "198.18.2.2/24"), _end(ROUTER, "198.18.2.1/24", "eth1")),
+            Link("near", _end(INITIATOR, here(1, 2)), _end(ROUTER, here(1, 1))),
+            Link("far", _end(RESPONDER, here(2, 2)), _end(ROUTER, here(2, 1), "eth1")),
         ),
+        version=version,
+        inner_version=version,
     )
 
 
-def _narrow(mtu: int) -> Topology:
+def _narrow(mtu: int, version: int = 4) -> Topology:
     """Two routers with a narrow link between them, which neither end knows of."""
+    here = partial(_at, version)
+    to = _EVERYWHERE6 if version == 6 else _EVERYWHERE
+    there, back = (
+        Route(_whole(version, net), _via(version, 3, host)) for net, host in ((2, 2), (1, 1))
+    )
     return Topology(
-        f"mtu{mtu}",
-        f"a link of {mtu} octets in the middle",
+        f"mtu{mtu}" + ("-6" if version == 6 else ""),
+        f"a link of {mtu} octets in the middle" + (", over IPv6" if version == 6 else ""),
         nodes=(
-            _host(INITIATOR, "198.18.1.1"),
-            Node(ROUTER, forward=True, routes=(Route("198.18.2.0/24", "198.18.3.2"),)),
-            Node("router2", forward=True, routes=(Route("198.18.1.0/24", "198.18.3.1"),)),
-            _host(RESPONDER, "198.18.2.1"),
+            _host(INITIATOR, _via(version, 1, 1), to=to),
+            Node(ROUTER, forward=True, routes=(there,)),
+            Node("router2", forward=True, routes=(back,)),
+            _host(RESPONDER, _via(version, 2, 1), to=to),
         ),
         links=(
-            Link("near", _end(INITIATOR, "198.18.1.2/24"), _end(ROUTER, "198.18.1.1/24")),
+            Link("near", _end(INITIATOR, here(1, 2)), _end(ROUTER, here(1, 1))),
             Link(
                 "narrow",
-                _end(ROUTER, "198.18.3.1/24", "eth1"),
-                _end("router2", "198.18.3.2/24", "eth1"),
+                _end(ROUTER, here(3, 1), "eth1"),
+                _end("router2", here(3, 2), "eth1"),
                 mtu=mtu,
             ),
-            Link("far", _end(RESPONDER, "198.18.2.2/24"), _end("router2", "198.18.2.1/24")),
+            Link("far", _end(RESPONDER, here(2, 2)), _end("router2", here(2, 1))),
         ),
+        version=version,
+        inner_version=version,
     )
 
 
@@ -322,12 +354,20 @@ TOPOLOGIES = {
         _two_clients(),
         _narrow(576),
         _narrow(1280),
+        _narrow(1280, version=6),
         _routed(
             "drops-fragments",
             "a router that drops IP fragments",
             Impairment(drop_fragments=True),
         ),
+        _routed(
+            "drops-fragments-6",
+            "a router that drops IP fragments, over IPv6",
+            Impairment(drop_fragments=True),
+            version=6,
+        ),
         _routed("loss", "one packet in five is lost, each way", Impairment(loss=0.2)),
+        _routed("loss-6", "loss, over IPv6", Impairment(loss=0.2), version=6),
         _routed("delay", "every packet takes 50 ms, each way", Impairment(delay=0.05)),
         _routed("duplicate", "one packet in three comes twice", Impairment(duplicate=0.33)),
         _routed("reorder", "one packet in three is overtaken", Impairment(reorder=0.33)),

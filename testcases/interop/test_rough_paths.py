@@ -17,7 +17,7 @@ from ikelab.harness.transcript import Step
 from ikelab.layers.iana import Exchange, Notify, Payload
 from ikelab.testcases.tunnels import SILENCE
 
-ROUGH = topology("loss", "delay", "duplicate", "reorder", "corrupt")
+ROUGH = topology("loss", "loss-6", "delay", "duplicate", "reorder", "corrupt")
 # No router here loses or damages two packets of one direction in a row.
 OFTEN = (0.25,) * 12
 INIT = Exchange.IKE_SA_INIT
@@ -30,6 +30,12 @@ CHAIN = 4000  # octets of certificates, more than any path here takes at once
 def pki() -> Pki:
     """Certificates that make IKE_AUTH far larger than a packet."""
     return Pki(depth=2, bulk=1200, seed=7383)
+
+
+def reaches(peer: Tested, path: Crossing) -> None:
+    """Unsupported where the network is IPv6 and the peer has none."""
+    if path.topology.version == 6:
+        peer.needs("ipv6")
 
 
 def assert_lives(peer: Tested, sa: Session) -> None:
@@ -63,8 +69,9 @@ def assert_answered_alike(sa: Session) -> None:
 @case("PTH-01")
 @rfc(7296, "2", "2.1", "2.4")
 @ROUGH
-def test_gets_along_with_a_rough_path(peer: Tested, initiator: Initiator) -> None:
+def test_gets_along_with_a_rough_path(peer: Tested, initiator: Initiator, path: Crossing) -> None:
     """What is lost, doubled, late or damaged costs time and nothing else."""
+    reaches(peer, path)
     peer.start()
 
     sa = initiator.establish(retransmit=OFTEN)
@@ -75,8 +82,11 @@ def test_gets_along_with_a_rough_path(peer: Tested, initiator: Initiator) -> Non
 @case("PTH-01")
 @rfc(7296, "2", "2.1", "2.4")
 @ROUGH
-def test_makes_its_way_over_a_rough_path(peer: Tested, responder: Responder) -> None:
+def test_makes_its_way_over_a_rough_path(
+    peer: Tested, responder: Responder, path: Crossing
+) -> None:
     """As initiator it repeats what is not answered, and ends up with one IKE SA."""
+    reaches(peer, path)
     peer.start()
     responder.listen(retransmit=OFTEN)
 
@@ -108,11 +118,12 @@ def assert_fragmented(sa: Session, path: Crossing, link: str, mtu: int) -> None:
 
 @case("FRG-09", "feature")
 @rfc(7383, "1", "2.5")
-@topology("drops-fragments")
+@topology("drops-fragments", "drops-fragments-6")
 def test_fits_through_where_ip_fragments_do_not(
     peer: Tested, initiator: Initiator, path: Crossing
 ) -> None:
     """Long certificate chains cross a path that drops IP fragments, both ways."""
+    reaches(peer, path)
     both = Certificates(pki(), "initiator")
     peer.start(fragment=1280, **both.theirs())
 
@@ -128,11 +139,12 @@ def test_fits_through_where_ip_fragments_do_not(
 
 @case("FRG-09", "feature")
 @rfc(7383, "1", "2.5")
-@topology("drops-fragments")
+@topology("drops-fragments", "drops-fragments-6")
 def test_gets_through_where_ip_fragments_do_not(
     peer: Tested, responder: Responder, path: Crossing
 ) -> None:
     """The same with the peer as initiator."""
+    reaches(peer, path)
     both = Certificates(pki(), "responder")
     peer.start(fragment=1280, **both.theirs())
     responder.listen(fragment=1280, **both.ours())
@@ -148,9 +160,10 @@ def test_gets_through_where_ip_fragments_do_not(
 
 @case("PTH-02", "feature")
 @rfc(7383, "2.5", "2.5.1")
-@topology("mtu576", "mtu1280")
+@topology("mtu576", "mtu1280", "mtu1280-6")
 def test_fits_through_a_narrow_link(peer: Tested, initiator: Initiator, path: Crossing) -> None:
     """Told the size of the path, it leaves nothing to the fragments of IP."""
+    reaches(peer, path)
     peer.needs("fragment-size")
     mtu = next(link.mtu for link in path.topology.links if link.name == "narrow")
     both = Certificates(pki(), "initiator")
