@@ -59,6 +59,10 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float | N
     "--psk", "psks", multiple=True, metavar="KEY",
     help="A shared key to verify AUTH with, as text or 0x and hex; repeatable.",
 )  # fmt: skip
+@click.option(
+    "--ppk", "ppks", multiple=True, metavar="NAME=KEY",
+    help="A preshared key that is mixed into derived keys (RFC 8784), by its name; repeatable.",
+)  # fmt: skip
 @click.option("--why", is_flag=True, help="Say why each IKE SA failed. Same as --format why.")
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option(
@@ -105,6 +109,7 @@ def inspect(
     log: Path | None,
     configs: tuple[Path, ...],
     psks: tuple[str, ...],
+    ppks: tuple[str, ...],
     why: bool,
     as_json: bool,
     form: str | None,
@@ -130,6 +135,7 @@ def inspect(
         raise ConfigError("--namespace, --for and --count go with --live and an interface")
     choose = _chooser(spi, peer, exchange, where, form)
     known, ring = _known(configs), _ring(keys, shared, privates)
+    ring.ppks = _ppks(ppks)
 
     def prepare(it: Inspection) -> None:
         it.configs, it.patient = known, True
@@ -262,14 +268,27 @@ def _known(configs: tuple[Path, ...]) -> Configs:
 
 
 def _psks(texts: tuple[str, ...]) -> list[bytes]:
+    return [_key("--psk", text) for text in texts]
+
+
+def _ppks(texts: tuple[str, ...]) -> dict[bytes, bytes]:
+    found = {}
+    for text in texts:
+        name, _, key = text.partition("=")
+        if not name or not key:
+            raise ConfigError(f"--ppk {text!r} is no preshared key: give NAME=KEY, such as a=0x01")
+        found[name.encode()] = _key("--ppk", key)
+    return found
+
+
+def _key(option: str, text: str) -> bytes:
     from ikelab.harness.inspect.configs import words
 
-    for text in texts:
-        if not text or (text[:2].lower() in ("0x", "0s") and not words.coded(text)):
-            raise ConfigError(
-                f"--psk {text!r} is no key: behind 0x comes hexadecimal, behind 0s Base64"
-            )
-    return [words.key(text) for text in texts]
+    if not text or (text[:2].lower() in ("0x", "0s") and not words.coded(text)):
+        raise ConfigError(
+            f"{option} {text!r} is no key: behind 0x comes hexadecimal, behind 0s Base64"
+        )
+    return words.key(text)
 
 
 def _show(found: list[Inspection], form: str, frame: int | None = None) -> None:

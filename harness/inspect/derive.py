@@ -3,17 +3,18 @@
 A key row opens its IKE SA. Secrets from a log, a Diffie-Hellman private value or a shared secret
 make rows once the capture has told suite, nonces and SPIs (RFC 7296 2.14). SK_d of what was opened
 gives the keys of children without PFS (2.17); with a shared secret more, also those of a rekeyed
-IKE SA (2.18) and of each IKE_INTERMEDIATE with a key exchange (RFC 9370 2.2.2).
+IKE SA (2.18) and of each IKE_INTERMEDIATE with a key exchange (RFC 9370 2.2.2). Preshared keys are
+mixed in where the capture says so (RFC 8784, RFC 9867).
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import derive_child, expand_ike, skeyseed
-from ikelab.harness.crypto.prf import prf
+from ikelab.harness.crypto.prf import prf, prf_plus
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
 from ikelab.harness.inspect import facts
 from ikelab.harness.inspect.keys import KeyRing, checked
@@ -22,7 +23,7 @@ from ikelab.harness.inspect.unseal import open_direction
 from ikelab.harness.model import Spis, Suite
 from ikelab.harness.wireshark import EspRow, IkeRow, esp_rows
 from ikelab.layers.iana import Exchange as Type
-from ikelab.layers.iana import Payload
+from ikelab.layers.iana import Notify, Payload
 
 _DERIVED = "derived"
 
@@ -54,6 +55,7 @@ def open_all(sessions: Sessions, ring: KeyRing, esp: Container[bytes] = frozense
         session.open(rows)
         if any(row.sk_d for row in rows):
             rows = _generations(session, rows, birth or _first(session), ring)
+            rows = session.rows = _preshared(session, rows, ring)
         if len(rows) > 1:
             # Of several candidates only those that opened something are keys of this IKE SA.
             rows = session.rows = [row for row in rows if opens(session, row)]
@@ -163,20 +165,62 @@ def _generations(
     for exchange in session.exchanges:
         if exchange.type != Type.IKE_INTERMEDIATE or not any(h.plain for h in exchange.halves()):
             continue
-        found = list(secrets(exchange, ring))
-        fresh = []
-        for old in [r for r in rows if r.sk_d]:
-            for shared in found:
-                seed = prf(birth.suite.prf.id, old.sk_d, shared + birth.ni + birth.nr)
-                ends = (session.spis.i, session.spis.r)
-                keys = expand_ike(birth.suite, seed, birth.ni, birth.nr, *ends)
-                row = replace(IkeRow.of(session.spis, keys), source=_DERIVED)
-                if row not in rows:
-                    fresh.append(row)
+        number, ends = birth.suite.prf.id, (session.spis.i, session.spis.r)
+        nonces = birth.ni + birth.nr
+        old = [row.sk_d for row in rows if row.sk_d]
+        seeds = [prf(number, sk_d, s + nonces) for sk_d in old for s in secrets(exchange, ring)]
+        if key := ring.ppks.get(_in_use([exchange]) or b""):
+            # RFC 9867 3.1.1: the preshared key comes last, behind a key exchange or without one.
+            made = [expand_ike(birth.suite, s, birth.ni, birth.nr, *ends).sk_d for s in seeds]
+            seeds += [prf_plus(number, key, sk_d, len(sk_d)) for sk_d in (*old, *made)]
+        found = (expand_ike(birth.suite, s, birth.ni, birth.nr, *ends) for s in seeds)
+        fresh = [replace(IkeRow.of(session.spis, keys), source=_DERIVED) for keys in found]
+        fresh = [row for row in fresh if row not in rows]
         if fresh:
             rows = [*rows, *fresh]
             session.open(rows)
     return rows
+
+
+def _in_use(exchanges: Sequence[Exchange]) -> bytes | None:
+    """The name of the preshared key that a response says to be in use; None where none is.
+
+    The response may leave it to the request to name it (RFC 8784 3).
+    """
+    answers = [_identity(exchange.response) for exchange in exchanges]
+    if all(name is None for name in answers):
+        return None
+    asked = [_identity(exchange.request) for exchange in exchanges]
+    return next((name for name in (*answers, *asked) if name), b"")
+
+
+def _identity(half: Half | None) -> bytes | None:
+    """The name in a PPK_IDENTITY, less its type; empty where there is none in it."""
+    for notify in facts.of_kind(half, Payload.N) if half is not None else ():
+        if notify.type == Notify.PPK_IDENTITY:
+            return bytes(notify.notify)[1:]
+    return None
+
+
+def _preshared(session: Session, rows: list[IkeRow], ring: KeyRing) -> list[IkeRow]:
+    """RFC 8784 3: a key that IKE_AUTH agreed on is in SK_d, SK_pi and SK_pr.
+
+    Keys that were given are as whoever wrote them down had them in the end.
+    """
+    name = _in_use([e for e in session.exchanges if e.type == Type.IKE_AUTH])
+    if name is None:
+        return rows
+    key = ring.ppks.get(name, b"")
+    return [_mixed(row, key) if row.source == _DERIVED else row for row in rows]
+
+
+def _mixed(row: IkeRow, key: bytes) -> IkeRow:
+    if row.prf is None or not key:
+        return replace(row, sk_d=b"", sk_pi=b"", sk_pr=b"")  # nobody can say what they are
+    sk_d, sk_pi, sk_pr = (
+        prf_plus(row.prf, key, sk, len(sk)) for sk in (row.sk_d, row.sk_pi, row.sk_pr)
+    )
+    return replace(row, sk_d=sk_d, sk_pi=sk_pi, sk_pr=sk_pr)
 
 
 def opens(session: Session, row: IkeRow) -> bool:

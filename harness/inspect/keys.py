@@ -51,7 +51,8 @@ class KeyRing:
     """All rows that were given, by what they open; `notes` are oddities worth telling.
 
     `loose` are secrets from logs, whose algorithms the capture has to tell; `shared` are values of
-    g^ir and `privates` private keys of either end. `psks` are shared keys: they open nothing, AUTH
+    g^ir and `privates` private keys of either end. `ppks` are preshared keys that are mixed in, by
+    name (RFC 8784); they open nothing without g^ir. `psks` are shared keys: they open nothing, AUTH
     is verified with them.
     """
 
@@ -60,8 +61,10 @@ class KeyRing:
     loose: dict[Spis, dict[str, bytes]] = field(default_factory=dict, repr=False)
     shared: list[bytes] = field(default_factory=list, repr=False)
     privates: list[bytes] = field(default_factory=list, repr=False)
+    ppks: dict[bytes, bytes] = field(default_factory=dict, repr=False)
     psks: list[bytes] = field(default_factory=list, repr=False)
     notes: list[str] = field(default_factory=list)
+    _known: set[EspRow] = field(default_factory=set, repr=False)  # those of `esp`
 
     @property
     def empty(self) -> bool:
@@ -77,6 +80,7 @@ class KeyRing:
         self.loose |= other.loose
         self.shared += other.shared
         self.privates += other.privates
+        self.ppks |= other.ppks
         self.psks += other.psks
         self.notes += other.notes
 
@@ -90,7 +94,11 @@ class KeyRing:
                     rows[place] = known if known.sk_d or not row.sk_d else row
                     return
             rows.append(row)
-        elif row not in self.esp:
+            return
+        if len(self._known) != len(self.esp):
+            self._known = set(self.esp)
+        if row not in self._known:
+            self._known.add(row)
             self.esp.append(row)
 
 

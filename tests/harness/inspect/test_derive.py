@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ikelab.harness.crypto import ke
+from ikelab.harness.exchange.features import Features, Ppk
 from ikelab.harness.frames import packet
 from ikelab.harness.inspect.authcheck import proofs
 from ikelab.harness.inspect.inspection import Inspection, inspect_capture
@@ -160,3 +161,44 @@ def test_the_rows_of_a_key_generation_open_their_own_messages(heard: Heard) -> N
             ring.add(row)
         found = heard.inspect(ring)
         assert found.decrypted == 2
+
+
+PPK = Ppk(b"ours", bytes(range(32)))
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("ike", ["aes128-sha256-x25519", "aes128-sha256-x25519-ke1_ecp256"])
+def test_a_preshared_key_is_mixed_in_where_it_is_used(heard: Heard, early: bool, ike: str) -> None:
+    """RFC 8784: AUTH and the children are under it. RFC 9867: all of IKE_AUTH is."""
+    told = {"features": Features(ppks=(PPK,), ppk_early=early)}
+    talk = heard.talk = Talk(out=heard.tap, back=heard.tap, ike=[ike], i=told, r=told).up()
+    child = talk.i.child
+    assert child is not None and child.keys is not None
+    heard.esp(child.spi_in)
+    ring = KeyRing(privates=[p.private for p in heard.pairs], ppks={PPK.id: PPK.key})
+
+    found = heard.inspect(ring)
+
+    assert (found.decrypted, len(found.sealed)) == (len(found.sealed), len(found.sealed))
+    assert set(esp_rows(child.keys, child.spis, "10.0.0.1", "10.0.0.2")) <= set(ring.esp)
+    if ike.endswith("x25519") and not early:  # RFC 9242: of the others AUTH is not checked
+        proven = proofs(found.sessions[0], [b"a secret"])
+        assert [p.verified for p in proven] == [True, True]
+
+
+@pytest.mark.parametrize("ppks", [{}, {b"another": PPK.key}])
+def test_without_it_nothing_wrong_is_told_of_the_children(
+    heard: Heard, ppks: dict[bytes, bytes]
+) -> None:
+    told = {"features": Features(ppks=(PPK,))}
+    talk = heard.talk = Talk(out=heard.tap, back=heard.tap, i=told, r=told).up()
+    child = talk.i.child
+    assert child is not None and child.keys is not None
+    heard.esp(child.spi_in)
+    ring = KeyRing(privates=[p.private for p in heard.pairs], ppks=ppks)
+
+    found = heard.inspect(ring)
+
+    assert found.decrypted == 2
+    assert ring.esp == []
+    assert [p.verified for p in proofs(found.sessions[0], [b"a secret"])] == [None, None]
