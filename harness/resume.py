@@ -16,8 +16,8 @@ def command_of(place: Path) -> list[str]:
     try:
         facts = json.loads((place / "run.json").read_text(encoding="utf-8"))
         words = [str(word) for word in facts["command"]]
-    except FileNotFoundError:
-        raise ConfigError(f"{place} is no run folder: it has no run.json") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"{place} cannot be gone on with: it has no run.json") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{place}/run.json cannot be read: {plain(error)}") from None
     except (KeyError, TypeError):

@@ -33,7 +33,7 @@ from ikelab.layers.iana import Protocol
 FILE = "ikelab.toml"
 LEAST_FRAGMENT = 128  # octets of an IP datagram; less has no room for headers and a payload
 COMMAND_TIME = 20.0  # seconds that a user's command may take
-_KEYS: dict[str, type | tuple[type, ...]] = {
+KEYS: dict[str, type | tuple[type, ...]] = {
     "address": str, "local_address": str, "port": int, "local_port": int, "psk": str, "id": str,
     "our_id": str, "ike": list, "esp": list, "local_ts": (str, list), "remote_ts": (str, list),
     "initiate": str, "version": str, "cookies": bool, "fragment": int,
@@ -97,10 +97,10 @@ def _entry(path: Path, name: str, table: Any) -> Entry:
     if "kind" in table:
         router, table = _router(where, name, table)
     for key, value in table.items():
-        if key not in _KEYS:
-            raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, _KEYS)}")
-        if not isinstance(value, _KEYS[key]) or (isinstance(value, bool) and _KEYS[key] is int):
-            raise ConfigError(f"{where}: {key} is of the wrong type, not {_kind(_KEYS[key])}")
+        if key not in KEYS:
+            raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, KEYS)}")
+        if not isinstance(value, KEYS[key]) or (isinstance(value, bool) and KEYS[key] is int):
+            raise ConfigError(f"{where}: {key} is of the wrong type, not {_kind(KEYS[key])}")
         if value in ("", []) or (isinstance(value, list) and "" in value):
             raise ConfigError(f"{where}: {key} is empty: leave it out, or say what it is")
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
@@ -165,8 +165,8 @@ def _router(where: str, name: str, table: dict[str, Any]) -> tuple[ios.RouterEnt
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     for key in rest:
-        if key not in _KEYS:
-            raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, {*_KEYS, *ios.known()})}")
+        if key not in KEYS:
+            raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, {*KEYS, *ios.known()})}")
     return router, rest
 
 
