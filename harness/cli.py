@@ -28,6 +28,7 @@ COMMANDS = {
     "fuzz": "fuzz",
     "replay": "fuzz",
     "corpus": "fuzz",
+    "craft": "craft",
     "scan": "scan",
     "peers": "peers",
     "matrix": "matrix",
