@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ikelab.harness.edits import Binding, Edit, Plan
-from ikelab.harness.fuzz import campaigns, results
+from ikelab.harness.fuzz import campaigns, growth, results
 from ikelab.harness.fuzz.answers import Outcome
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.ground import Ground
@@ -20,7 +20,6 @@ CRASH, HANG, LEAK, RULE, LOG, SPIN = "crash", "hang", "leak", "rule", "log", "sp
 FACTS = "finding.json"
 REPLAYS = 3
 MOST_TRIES = 40  # replays that making a case small may take
-LEAKS = 64  # times that a case is put to see whether each of them leaves something
 _FRAME = re.compile(r'(?:File "(?:.*/)?([^"/]+)", line \d+, in (\w+))|(?:#\d+ +\S+ in (\w+))')
 _SANITIZER = re.compile(r"SUMMARY: \w+Sanitizer: .*|runtime error: .*")
 _WORDS = re.compile(r"(?<![\w.])[A-Za-z_]{3,}(?![\w.])")
@@ -108,9 +107,9 @@ class Replays:
                 hangs = not ground.gone() and not ground.answers()
                 return hangs and stop(ground.rig.peer.driver.log()) == seen.sign
             case "leak":
-                return seen.sign.split(",")[0] in self._left(case, campaign)
+                return growth.leaks(ground, campaign, [case], seen.sign)
             case "log":
-                return seen.sign in map(shape, bad_lines(ground.rig.peer.driver.log()))
+                return seen.sign in map(shape, bad_lines(ground.rig.peer.driver.log().splitlines()))
             case "spin":
                 return ground.spins()
             case _:
@@ -119,26 +118,6 @@ class Replays:
                     if seen.sign not in found:
                         found += ground.play(case, campaign).seen
                 return seen.sign in found
-
-    def _left(self, case: Case, campaign: Any) -> str:
-        """The resources that putting a case again and again uses up."""
-        ground = self.ground
-        ground.rest()
-        before = ground.vitals()
-        for _ in range(LEAKS):
-            ground.play(case, campaign)
-            if not ground.alive():
-                return ""
-        ground.rest()
-        after = ground.vitals()
-        if before is None or after is None:
-            return ""
-        least = {"memory": LEAKS << 10}
-        grown = [
-            name for name, value in after.counts.items()
-            if value - before.counts.get(name, 0) >= least.get(name, LEAKS * 0.9)
-        ]  # fmt: skip
-        return ", ".join(grown)
 
     def culprit(self, recent: list[Case], seen: Seen) -> Case | None:
         """The case that did it, the latest ones first; None where none does it alone."""
@@ -208,12 +187,9 @@ def _lesser(edit: Edit) -> Iterator[Edit]:
             yield replace(edit, args=(*edit.args[:-1], other))
 
 
-def bad_lines(log: str) -> list[str]:
+def bad_lines(lines: Iterable[str]) -> list[str]:
     """Log lines that no healthy daemon writes."""
-    lower = log.lower()
-    if not any(mark in lower for mark in _MARKS):  # a log is long, and most have nothing
-        return []
-    return [line for line in log.splitlines() if BAD_LOG.search(line)]
+    return [line.rstrip("\n") for line in lines if BAD_LOG.search(line)]
 
 
 def write(

@@ -288,7 +288,7 @@ class Fuzzer:
         """What shows only when nothing is outstanding: growth, spinning, words in the log."""
         now = time.monotonic()
         memory = self.ground.rig.topology == "memory"
-        if (not memory and now < self._look) or not self.ground.alive():
+        if not (memory or now >= self._look or self._swells()) or not self.ground.alive():
             return
         self._look = now + EVERY
         self.ground.rest()
@@ -305,6 +305,10 @@ class Fuzzer:
         else:
             self._read_log()
 
+    def _swells(self) -> bool:
+        """Whether the peer grows too fast for the usual time between two looks."""
+        return self.watch.swells(self.tally.cases, self.ground.vitals())
+
     def _latest(self) -> list[Case]:
         return list(reversed(self._recent))
 
@@ -316,11 +320,11 @@ class Fuzzer:
             size = place.stat().st_size
             with place.open(errors="replace") as file:
                 file.seek(min(self._lines, size))
-                text = file.read(LOG_LIMIT)
+                bad = finding.bad_lines(file)
         except OSError:
             return
         self._lines = size
-        for line in finding.bad_lines(text):
+        for line in bad:
             self._found(Seen(LOG, finding.shape(line)), self._latest(), restart=False)
         if size > LOG_LIMIT:
             self._restart()
@@ -328,12 +332,13 @@ class Fuzzer:
     def _leaked(self, resource: str, slope: float) -> None:
         """Find the case that leaves something each time that it is put."""
         self._leaks[resource] += 1
-        seen = Seen(LEAK, resource)
-        if self._leaks[resource] > MOST_LEAKS:
-            self.tally.repeats[seen] += 1
+        suspects: list[Case] = []
+        if self._leaks[resource] <= MOST_LEAKS:
+            suspects = self._growth.suspects(resource, self._latest())
+        if suspects:
+            self._found(Seen(LEAK, resource), suspects, slope=slope)
+        else:
             self._restart()
-            return
-        self._found(seen, self._growth.suspects(resource, self._latest()), slope=slope)
 
     # -- findings ------------------------------------------------------------------------------
 

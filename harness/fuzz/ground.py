@@ -14,7 +14,7 @@ from typing import Any
 from ikelab.harness.edits import Plan
 from ikelab.harness.endpoint import Initiator
 from ikelab.harness.errors import LabError
-from ikelab.harness.fuzz import oracles, vitals
+from ikelab.harness.fuzz import health, oracles, vitals
 from ikelab.harness.fuzz.answers import Outcome
 from ikelab.harness.fuzz.campaigns import Campaign
 from ikelab.harness.fuzz.case import Case
@@ -31,8 +31,7 @@ from ikelab.harness.transcript import SENT
 from ikelab.harness.transport.memory import MemoryNet
 from ikelab.layers.iana import Exchange
 
-PROBES = 3  # honest attempts before a peer counts as hanging
-PATIENCE = 2.0  # seconds of each
+PATIENCE = 2.0  # seconds of an honest attempt to find the peer well
 DYING = 0.3  # seconds that a process may take to be gone
 REST = 61.0  # virtual seconds after which the reference peer forgets what is half open
 
@@ -202,14 +201,15 @@ class Ground:
 
     def answers(self) -> bool:
         """Whether an honest IKE SA still comes up."""
-        ends = self.initiator
-        ends.patience = PATIENCE
-        for _ in range(PROBES):
-            up = ends.probe()
-            ends.sessions.clear()
-            if up or not self.alive():
-                return up
-        return False
+        return health.answers(self.initiator, self.rig.peer.driver, PATIENCE)
+
+    def sas(self) -> int:
+        """How many IKE SAs the peer says that it has; 0 where it does not say."""
+        driver = self.rig.peer.driver
+        try:
+            return len(driver.view().sas) if "view" in driver.capabilities else 0
+        except LabError:
+            return 0
 
     def vitals(self) -> vitals.Vitals | None:
         """Memory and the like."""

@@ -136,22 +136,46 @@ def lets_in(sa: IkeSa) -> str | None:
         return None
     sent = [s for s in sa.transcript if s.direction == SENT
             and s.message.exch_type == Exchange.IKE_AUTH]  # fmt: skip
-    inner = sent[0].inner() if sent else None
-    if inner is None or len(sent) > 1:
+    opened = answers.plain(sent[0].data, directions(sa)[0]) if len(sent) == 1 else None
+    if opened is None:
         return None
-    sent_proofs = [p for p in inner if p.kind == Payload.AUTH and hasattr(p, "auth_type")]
-    method = AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE
-    proofs = [bytes(p.load) for p in sent_proofs if p.auth_type == method]
-    names = [p for p in inner if p.kind == Payload.IDI and hasattr(p, "ID")]
-    if not sent_proofs:
-        return LETS_IN_BARE
-    state = sa.init
-    for name in names:
-        body = bytes([name.IDtype, *name.res2.to_bytes(3, "big")]) + bytes(name.ID)
-        octets = signed_octets(keys.suite.prf.id, state.request, state.nr, body, keys.sk_pi)
-        if psk_auth(keys.suite.prf.id, sa.config.psk, octets) in proofs:
+    chain, prf, state = opened[1], keys.suite.prf.id, sa.init
+
+    def proof(body: bytes) -> bytes:
+        octets = signed_octets(prf, state.request, state.nr, body, keys.sk_pi)
+        return psk_auth(prf, sa.config.psk, octets)
+
+    bodies = bodies_of(chain)
+    if bodies is None or any(_proves(chain, proof(body)) for body in bodies if len(body) >= 4):
+        return None
+    has = any(payload.kind == Payload.AUTH for payload in sent[0].inner() or ())
+    return LETS_IN if has else LETS_IN_BARE
+
+
+def bodies_of(chain: bytes) -> list[bytes] | None:
+    """What the payloads of a chain hold, whatever they are called; None where lengths lie.
+
+    A peer may pass over a payload of a type that it does not know, or that is out of place, where
+    another reader sees an end (RFC 7296 2.5, 3.14).
+    """
+    found, here = [], 0
+    while here < len(chain):
+        size = int.from_bytes(chain[here + 2 : here + 4], "big")
+        if size < 4 or here + size > len(chain):
             return None
-    return LETS_IN
+        found.append(chain[here + 4 : here + size])
+        here += size
+    return found
+
+
+def _proves(chain: bytes, proof: bytes) -> bool:
+    """Whether AUTH data with the method of a shared key stand anywhere in these octets."""
+    here = chain.find(proof)
+    while here >= 4:
+        if chain[here - 4] == AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE:
+            return True
+        here = chain.find(proof, here + 1)
+    return False
 
 
 def amplifies(outcome: Outcome, way: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from ikelab.harness.errors import ConfigError
+from ikelab.harness.errors import ConfigError, LabError
 from ikelab.harness.exchange.table import State
 from ikelab.harness.fuzz import answers
 from ikelab.harness.fuzz.answers import IMPOSSIBLE, SILENCE, Outcome
@@ -35,11 +35,18 @@ class AnswerLane:
         for case in cases:
             if self.failures > 3:
                 return
-            outcome = self._one(case)
-            if outcome.kind == NOT_REACHED and self.rig.peer.alive():
-                self.restart()
-                self.responder = self.rig.responder()
+            try:
                 outcome = self._one(case)
+                if outcome.kind == NOT_REACHED and self.rig.peer.alive():
+                    self.restart()
+                    self.responder = self.rig.responder()
+                    outcome = self._one(case)
+            except LabError:
+                if self.rig.peer.alive():
+                    raise
+                # It died of this answer or an earlier one, and can be told nothing.
+                yield Outcome(case, kind=NOT_REACHED)
+                return
             yield outcome
 
     def _one(self, case: Case) -> Outcome:

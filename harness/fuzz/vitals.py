@@ -20,6 +20,9 @@ LEAST = {"memory": 8 << 20, "descriptors": 16, "threads": 16, "half-open": 32, "
 STEP = {"memory": 1 << 18, "descriptors": 1, "threads": 1, "half-open": 1, "held": 1}
 """The least growth of each look."""
 
+FAST, FAST_EACH = 64 << 20, 32 << 10
+"""Octets of memory since the last look, in all and for each case, that do not wait for the next."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
@@ -65,6 +68,17 @@ class Watch:
         if vitals is not None:
             self.looks.append((cases, vitals))
             del self.looks[: -4 * RISES]
+
+    def swells(self, cases: int, vitals: Vitals | None) -> bool:
+        """Whether memory grew so fast since the last look that there is no time for the next one.
+
+        No honest IKE SA that is kept for a while takes so much.
+        """
+        if vitals is None or not self.looks:
+            return False
+        before, then = self.looks[-1]
+        grown = vitals.counts.get("memory", 0) - then.counts.get("memory", 0)
+        return grown >= max(FAST, FAST_EACH * (cases - before))
 
     def forget(self) -> None:
         """The peer was started anew."""

@@ -1,4 +1,4 @@
-"""A reference peer in a process of its own on the loopback, with hooks that end and stop it.
+"""A reference peer in a process of its own on the loopback, with hooks that end, stop and swell it.
 
 A vendor ID says which hook: what a test puts into a message is the case that did it.
 """
@@ -26,17 +26,22 @@ from ikelab.harness.tested import Tested
 from ikelab.harness.transport.udp import UdpTransport
 
 LOOPBACK = "127.0.0.1"
-KILL, STOP = b"hook: kill", b"hook: stop"
+KILL, STOP, SWELL = b"hook: kill", b"hook: stop", b"hook: swell"
+OCTETS = 4 << 20
 
 
 class Hooked(Station):
     """A station that does to its process what a message asks for."""
+
+    held: list[bytes] = []
 
     def receive(self, datagram: Datagram, now: float) -> None:
         if KILL in datagram.data:
             os.kill(os.getpid(), signal.SIGKILL)
         elif STOP in datagram.data:
             os.kill(os.getpid(), signal.SIGSTOP)
+        elif SWELL in datagram.data:
+            self.held.append(os.urandom(1) * OCTETS)
         super().receive(datagram, now)
 
 
