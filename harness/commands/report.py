@@ -32,6 +32,9 @@ def report(
     as_json: Path | None,
 ) -> int:
     """Make pages and files from run folders; without an option print a summary."""
+    from functools import partial
+
+    from ikelab.harness.requirements import requirements
     from ikelab.reports.export import write_json, write_markdown
     from ikelab.reports.junit import write_junit
     from ikelab.reports.load import load_run
@@ -40,8 +43,8 @@ def report(
 
     loaded = [load_run(path) for path in runs]
     wanted: list[tuple[Callable[[list[Any], Path], object], Path | None]] = [
-        (write_page, html),
-        (write_site, site),
+        (partial(write_page, asked=requirements()), html),
+        (partial(write_site, asked=requirements()), site),
         (write_junit, junit),
         (write_markdown, markdown),
         (write_json, as_json),

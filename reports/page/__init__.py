@@ -19,6 +19,7 @@ from ikelab.harness.errors import ConfigError
 from ikelab.reports.load import Run
 from ikelab.reports.matrix import build
 from ikelab.reports.page.data import (
+    Asked,
     Budget,
     Link,
     Place,
@@ -38,6 +39,7 @@ SCRIPTS = (
     "payloads.js",
     "ladder.js",
     "detail.js",
+    "requirements.js",
     "main.js",
 )
 """The parts of the script, in the order they are joined into one."""
@@ -47,10 +49,13 @@ def write_page(
     runs: Sequence[Run],
     out: Path,
     *,
+    asked: Sequence[Asked] = (),
     file_limit: int = 1 << 20,
     total_limit: int = 1 << 26,
 ) -> None:
     """Write the page; ConfigError when it cannot be written.
+
+    `asked` are the requirements that it can be arranged by, beside the rules.
 
     The page holds keys and secrets of the lab, as the run folder does: only its owner may read it.
     Captures, keys, logs of up to `file_limit` octets go into the page until `total_limit` octets
@@ -61,10 +66,10 @@ def write_page(
     details = (pack(detail(place, link, budget)) for place in places(runs, matrix))
     with _writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        _dump(runs, index(runs, matrix), out, details=details)
+        _dump(runs, index(runs, matrix, asked), out, details=details)
 
 
-def write_site(runs: Sequence[Run], folder: Path) -> Path:
+def write_site(runs: Sequence[Run], folder: Path, *, asked: Sequence[Asked] = ()) -> Path:
     """Write a folder and return its page; ConfigError when it cannot be written.
 
     `index.html` holds the matrix alone, `details/` a script for each result, which the page loads
@@ -78,7 +83,7 @@ def write_site(runs: Sequence[Run], folder: Path) -> Path:
         for number, place in enumerate(places(runs, matrix)):
             text = pack(detail(place, _copies(folder, number, place), Budget(0, 0)))
             _private(folder / "details" / f"{number}.js", f'ikelabDetail({number},"{text}");\n')
-        _dump(runs, index(runs, matrix), page, scripts="'self' file:")
+        _dump(runs, index(runs, matrix, asked), page, scripts="'self' file:")
     return page
 
 

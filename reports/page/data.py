@@ -15,12 +15,14 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
 from ikelab.harness.model import Violation
 from ikelab.reports.load import Reference, Result, Run
 from ikelab.reports.matrix import Cell, Matrix
 from ikelab.reports.records import Json, objects, word
+from ikelab.reports.sections import heading
 
 MAX_STEPS = 2000
 """Messages of one conversation that the page shows; the rest stays in the run folder."""
@@ -58,7 +60,30 @@ def places(runs: Sequence[Run], matrix: Matrix) -> list[Place]:
     ]
 
 
-def index(runs: Sequence[Run], matrix: Matrix) -> Json:
+class Asked(Protocol):
+    """A requirement as the page needs it: where it stands, whom it binds, which cases test it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def rfc(self) -> int: ...
+    @property
+    def section(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def who(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def seen(self) -> str: ...
+    @property
+    def cases(self) -> tuple[str, ...]: ...
+    @property
+    def why(self) -> str: ...
+
+
+def index(runs: Sequence[Run], matrix: Matrix, asked: Sequence[Asked] = ()) -> Json:
     """Everything that the matrix, its filters and its search need, without the evidence."""
     results: list[Json] = []
     rows: list[Json] = []
@@ -97,6 +122,21 @@ def index(runs: Sequence[Run], matrix: Matrix) -> Json:
         "columns": columns,
         "rows": rows,
         "results": results,
+        "requirements": [_asked(one) for one in asked],
+    }
+
+
+def _asked(one: Asked) -> Json:
+    return {
+        "id": one.id,
+        "rfc": f"RFC {one.rfc} {one.section}",
+        "group": heading(one.rfc, (one.section,)),
+        "level": one.level,
+        "who": one.who,
+        "text": one.text,
+        "seen": one.seen,
+        "cases": list(one.cases),
+        "why": one.why,
     }
 
 

@@ -44,7 +44,7 @@ function closePanel() {
   panel.replaceChildren();
   document.body.classList.remove("split");
   dropFiles();
-  history.replaceState(null, "", location.pathname + location.search);
+  history.replaceState(null, "", location.pathname + location.search + (asking ? "#requirements" : ""));
   open.td?.classList.remove("open");
   focusCell(open.td);
   open.td = null;
@@ -85,7 +85,8 @@ function variantChips(td) {
     td.cell.results.map((number, i) => {
       const { verdict, variant } = data.results[number];
       const chosen = el("button", { type: "button", class: `chip v-${verdict}`,
-        "aria-pressed": String(i === open.variant) }, `${SHORT[verdict]} ${variant || `#${i + 1}`}`);
+        "aria-pressed": String(i === open.variant) },
+      [SHORT[verdict], td.row.who && ruleOf(number)?.case, variant || `#${i + 1}`].filter(Boolean).join(" "));
       chosen.addEventListener("click", () => openCell(td, i));
       return chosen;
     }));

@@ -1,7 +1,7 @@
 // What is shown: one set per chip group (empty means all), the words searched for, "differs".
 
 const columns = data.columns.map((column, number) => ({ ...column, number }));
-const rows = data.rows.map((row, number) => ({
+let rows = data.rows.map((row, number) => ({
   ...row,
   number,
   cells: new Map(row.cells.map((cell) => [cell.column, cell])),
@@ -9,7 +9,7 @@ const rows = data.rows.map((row, number) => ({
 
 const filter = {
   verdict: new Set(), run: new Set(), peer: new Set(), role: new Set(), topology: new Set(),
-  level: new Set(), rfc: new Set(), differs: false, words: [],
+  level: new Set(), rfc: new Set(), differs: false, untested: false, words: [],
 };
 
 const rfcOf = (reference) => reference.split(" ").slice(0, 2).join(" ");
@@ -23,7 +23,7 @@ function haystack(row) {
   if (row.haystack === undefined) {
     const results = [...row.cells.values()].flatMap((cell) => cell.results.map((n) => data.results[n]));
     const parts = [row.case, row.title, row.doc, row.function, row.group, row.level, ...row.rfc,
-      ...row.rfc.map((r) => r.replace("RFC ", "RFC")),
+      ...row.rfc.map((r) => r.replace("RFC ", "RFC")), row.who ?? "", row.note ?? "",
       ...results.flatMap((r) => [r.reason, r.variant, ...r.rules])];
     row.haystack = parts.join("\n").toLowerCase();
   }
@@ -35,6 +35,7 @@ function rowCounted(row) {
   if (!wanted(filter.level, row.level)) return false;
   if (filter.rfc.size && !row.rfc.some((r) => filter.rfc.has(rfcOf(r)))) return false;
   if (!filter.words.every((word) => haystack(row).includes(word))) return false;
+  if (filter.untested && row.cases?.length !== 0) return false;
   if (filter.differs) {
     const verdicts = new Set(visibleCells(row).map((cell) => cell.verdict));
     return verdicts.size > 1;
@@ -48,13 +49,18 @@ const visibleCells = (row) =>
 const cellMatches = (cell) =>
   filter.verdict.size === 0 || cell.results.some((n) => filter.verdict.has(data.results[n].verdict));
 
-const rowShown = (row) => rowCounted(row) && visibleCells(row).some(cellMatches);
+// What nothing was run for is shown as long as nobody asks for a verdict.
+const rowShown = (row) => rowCounted(row) &&
+  ((row.who && filter.verdict.size === 0) || visibleCells(row).some(cellMatches));
+
+// What a cell counts for: each of its results; of a requirement only the gravest.
+const counted = (row, cell) => (row.who ? [cell.verdict] : cell.results.map((n) => data.results[n].verdict));
 
 function verdictCounts() {
   const counts = Object.fromEntries(VERDICTS.map((verdict) => [verdict, 0]));
   for (const row of rows.filter(rowCounted)) {
     for (const cell of visibleCells(row)) {
-      for (const n of cell.results) counts[data.results[n].verdict] += 1;
+      for (const verdict of counted(row, cell)) counts[verdict] += 1;
     }
   }
   return counts;
@@ -71,6 +77,15 @@ function chip(set, value, label, attributes = {}) {
 }
 
 const chips = [];
+const status = byId("status");
+
+function drawChips() {
+  chips.length = 0;
+  byId("verdicts").replaceChildren(status);
+  byId("filters").querySelector("div").replaceChildren();
+  drawVerdictChips();
+  drawFilterChips();
+}
 
 function drawVerdictChips() {
   const holder = byId("verdicts");
@@ -111,22 +126,31 @@ function drawFilterChips() {
     chips.push(differs);
     extra.append(differs);
   }
+  if (asking) {
+    const untested = el("button", { type: "button", class: "chip", id: "untested",
+      title: "Only requirements that no case tests, with the reason why" }, "without a case");
+    untested.addEventListener("click", () => { filter.untested = !filter.untested; refresh(); });
+    untested.sync = () => untested.setAttribute("aria-pressed", String(filter.untested));
+    chips.push(untested);
+    extra.append(untested);
+  }
   const clear = el("button", { type: "button", class: "chip", id: "clear" }, "show all");
   clear.addEventListener("click", clearFilters);
   clear.sync = () => { clear.disabled = !filtering(); };
   chips.push(clear);
-  extra.append(clear, byId("status"));
+  extra.append(clear, status);
   byId("filters").hidden = !holder.hasChildNodes();
 }
 
 const filterSets = () => Object.values(filter).filter((value) => value instanceof Set);
 
 const filtering = () =>
-  filter.differs || filter.words.length > 0 || filterSets().some((set) => set.size > 0);
+  filter.differs || filter.untested || filter.words.length > 0 || filterSets().some((set) => set.size > 0);
 
 function clearFilters() {
   filterSets().forEach((set) => set.clear());
   filter.differs = false;
+  filter.untested = false;
   filter.words = [];
   byId("search").value = "";
   refresh();

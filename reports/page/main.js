@@ -43,6 +43,7 @@ function storedTheme() {
 function follow() {
   const [slug, place, variant] = location.hash.slice(1).split("/").map(decode);
   if (!slug) return;
+  showView(slug);
   const hit = (line) => line.row.slug === slug || line.row.case === slug;
   if (lines.some((line) => hit(line) && line.tr.hidden) || !columns.every(columnShown)) clearFilters();
   const line = lines.find(hit);
@@ -85,7 +86,7 @@ function keyInTable(event) {
 const KEYS = {
   "/": () => { byId("search").focus(); byId("search").select(); },
   n: () => lookAt(1), p: () => lookAt(-1), j: () => step(1), k: () => step(-1),
-  t: toggleTheme, "?": () => byId("help").showModal(),
+  r: () => { if (asks.length) toggleView(); }, t: toggleTheme, "?": () => byId("help").showModal(),
 };
 
 function lookAt(by) {
@@ -117,6 +118,7 @@ function search(text) {
 function listen() {
   byId("search").addEventListener("input", (event) => search(event.target.value));
   byId("theme").addEventListener("click", toggleTheme);
+  byId("view").addEventListener("click", toggleView);
   byId("help-button").addEventListener("click", KEYS["?"]);
   table.addEventListener("keydown", keyInTable);
   table.addEventListener("click", (event) => {
@@ -136,8 +138,8 @@ function listen() {
 setTheme(storedTheme());
 if (innerWidth < 700) byId("filters").open = false;
 drawAbout();
-drawVerdictChips();
-drawFilterChips();
+byId("view").hidden = !asks.length;
+drawChips();
 refresh();
 listen();
 follow();

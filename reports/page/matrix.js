@@ -25,9 +25,10 @@ function refresh() {
   for (const group of groups) group.tr.hidden = group.lines.every((line) => line.tr.hidden);
   syncChips();
   const all = rows.reduce((sum, row) => sum + row.cells.size, 0);
-  byId("status").textContent = filtering()
-    ? `${rowCount} of ${plural(rows.length, "rule")}, ${cellCount} of ${plural(all, "cell")}`
-    : `${plural(rows.length, "rule")}, ${plural(all, "cell")}`;
+  const each = plural(rows.length, asking ? "requirement" : "rule");
+  status.textContent = filtering()
+    ? `${rowCount} of ${each}, ${cellCount} of ${plural(all, "cell")}`
+    : `${each}, ${plural(all, "cell")}`;
   if (!current || !current.isConnected || current.parentNode.hidden) settle();
 }
 
@@ -60,7 +61,8 @@ function fit() {
 }
 
 function drawHead() {
-  const peers = el("tr", {}, el("th", { class: "rule", rowspan: 2, scope: "col" }, "Rule"));
+  const peers = el("tr", {}, el("th", { class: "rule", rowspan: 2, scope: "col" },
+    asking ? "Requirement" : "Rule"));
   const roles = el("tr", { class: "roles" });
   const key = (c) => `${c.run} ${c.peer}`;
   const manyRuns = data.runs.length > 1;
@@ -86,8 +88,8 @@ function drawHead() {
 function tally(column) {
   const counts = {};
   for (const row of rows) {
-    for (const n of row.cells.get(column.number)?.results ?? []) {
-      const { verdict } = data.results[n];
+    const cell = row.cells.get(column.number);
+    for (const verdict of cell ? counted(row, cell) : []) {
       counts[verdict] = (counts[verdict] ?? 0) + 1;
     }
   }
@@ -101,7 +103,8 @@ function drawLine(row) {
     el("th", { scope: "row", class: "rule" },
       row.case && el("code", {}, row.case),
       row.level && el("span", { class: "level" }, row.level),
-      el("span", { class: "title", title: row.doc || row.title }, row.title)));
+      el("span", { class: "title", title: row.doc || row.title }, row.title),
+      row.note && el("small", { class: "note" }, row.note)));
   const cells = shownColumns.map((column, i) => {
     const td = drawCell(row, column);
     const before = shownColumns[i - 1];

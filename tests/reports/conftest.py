@@ -327,9 +327,9 @@ def driver(tmp_path_factory):
 def page(driver, tmp_path):
     """Write the page of these run folders, to be opened in the browser."""
 
-    def write(*builders) -> Page:
+    def write(*builders, asked=()) -> Page:
         out = tmp_path / "report.html"
-        write_page([load_run(b.path) for b in builders], out)
+        write_page([load_run(b.path) for b in builders], out, asked=asked)
         return Page(driver, out)
 
     yield write
@@ -340,8 +340,9 @@ def page(driver, tmp_path):
 def site(driver, tmp_path):
     """Write the folder of these runs; its page is to be opened in the browser."""
 
-    def write(*builders) -> Page:
-        return Page(driver, write_site([load_run(b.path) for b in builders], tmp_path / "site"))
+    def write(*builders, asked=()) -> Page:
+        runs = [load_run(b.path) for b in builders]
+        return Page(driver, write_site(runs, tmp_path / "site", asked=asked))
 
     yield write
     assert [e for e in driver.get_log("browser") if e["level"] in ("SEVERE", "WARNING")] == []
