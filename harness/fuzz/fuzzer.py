@@ -33,6 +33,7 @@ from ikelab.harness.rig import Rig
 BATCH = 128
 BATCHES = 4  # of one campaign, before the next has its turn, where IKE SAs are used again
 SLOW_BATCH = 8  # where the peer initiates
+TURN = 3.0  # seconds that a batch is to take, where a peer is slow
 RECENT = 256  # cases that may have done what is seen
 EVERY = 10.0  # seconds between two looks at the vitals of a process
 PROBE_EVERY = 1.0  # seconds between two honest probes that nothing has asked for
@@ -84,6 +85,7 @@ class Fuzzer:
         self._counts: dict[str, int] = {}
         self._known_deeds: set[tuple[str, ...]] = set()
         self._small: dict[Seen, Case] = {}
+        self._rates: dict[str, float] = {}  # cases a second that each campaign last came to
 
     def go(self, limits: Limits, show: Callable[[Tally], None]) -> Tally:
         """Run to the limits; returns the tally."""
@@ -174,12 +176,14 @@ class Fuzzer:
             size = min(size, self._limits.cases - self.tally.cases)
         made: list[Case] = []
         outcomes: dict[int, Outcome] = {}
+        since = time.monotonic()
         exact = self.ground.rig.topology == "memory"
         for outcome in lane.run(self.ground.paced(self._made(maker, size, made))):
             outcomes[id(outcome.case)] = outcome
             self._count(outcome)
             if exact and not self.ground.alive():
                 break
+        self._rates[campaign.name] = len(made) / max(time.monotonic() - since, 1e-6)
         new = self._learn([outcomes[id(c)] for c in made if id(c) in outcomes], maker)
         self._check(lane, [outcomes[id(c)] for c in made if id(c) in outcomes], made)
         self._show(self.tally)
@@ -192,7 +196,8 @@ class Fuzzer:
             return SLOW_BATCH
         if self.ground.rig.topology == "memory":
             return BATCH
-        return BATCH * (16 if campaign.way == "init" else 2)
+        most = BATCH * (16 if campaign.way == "init" else 2)
+        return max(BATCH, min(most, int(self._rates.get(campaign.name, 0.0) * TURN)))
 
     def _made(self, maker: Maker, size: int, made: list[Case]) -> Iterator[Case]:
         for _ in range(max(size, 1)):

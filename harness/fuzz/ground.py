@@ -84,7 +84,7 @@ class Ground:
 
     def _start(self) -> None:
         options = dict(self._options or {})
-        if self.rig.name.startswith("strongswan"):
+        if self.rig.name.startswith(("strongswan", "libreswan")):
             options["options"] = {"log": "plain", **options.get("options", {})}
         try:
             self.rig.peer.start(**options)
