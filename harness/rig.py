@@ -49,7 +49,7 @@ TOPOLOGIES = (MEMORY, *NETWORKS)
 
 # Seconds that a real peer may take for an answer. In a guest kernel everything takes its time, and
 # the first child more than that: the kernel asks for its modules one by one.
-PATIENCE, PACE = (8.0, 3.0) if "IKELAB_GUEST" in os.environ else (2.5, 1.0)
+PATIENCE, PACE = (15.0, 3.0) if "IKELAB_GUEST" in os.environ else (2.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

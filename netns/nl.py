@@ -1,4 +1,8 @@
-"""Netlink in its plain form: requests with attributes, acknowledged or answered by a list."""
+"""Netlink in its plain form: requests with attributes, acknowledged or answered by a list.
+
+For what has to be quick (`rtnl` has the figures) and for what pyroute2 0.9 has no messages for: SAs
+and policies (XFRM), and netem's loss that never takes two packets in a row.
+"""
 
 from __future__ import annotations
 

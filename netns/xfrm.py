@@ -2,7 +2,7 @@
 
 The other witness of a daemon's word: SPIs, keys, selectors, mode, encapsulation, ESN, replay
 window. Call `read` in the host (`Host.call`); it needs the rights of who installs SAs. Layouts are
-those of linux/xfrm.h on machines of 64 bits.
+those of linux/xfrm.h on machines of 64 bits; pyroute2 has no messages of this family.
 """
 
 from __future__ import annotations
