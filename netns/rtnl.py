@@ -1,9 +1,9 @@
 """Links, addresses, routes and neighbours as rtnetlink(7) messages; `nl.talk` sends them in one go.
 
-A lab is there before a run's first message, and from its start to two daemons that answer are 150 ms
-(tests/bench/bench_lab.py). Measured on two cores: the links, addresses and route of one host take
-1.7 ms here, 10 to 13 ms by pyroute2 0.9 (33 to 41 ms the first time in a process), and importing that
-takes 130 to 200 ms more. `changes` alters a lab that stands with it; tests read labs back with it.
+A lab is there before a run's first message, and from its start to two daemons that answer shall be
+150 ms (tests/bench/bench_lab.py). Measured on two cores: the links, addresses and route of one host
+take 1.7 ms here, 10 to 13 ms by pyroute2 0.9 (33 to 41 ms the first time in a process), and its
+import takes 130 to 200 ms more. `changes` alters a lab that stands with it; tests read labs back.
 """
 
 from __future__ import annotations
