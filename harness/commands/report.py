@@ -23,6 +23,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--junit", type=PATH, metavar="FILE", help="Write JUnit XML.")
 @click.option("--markdown", type=PATH, metavar="FILE", help="Write a summary for release notes.")
 @click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the matrix as JSON.")
+@click.option("--sarif", type=PATH, metavar="FILE", help="Write SARIF 2.1.0 for code scanning.")
 def report(
     runs: tuple[Path, ...],
     html: Path | None,
@@ -30,6 +31,7 @@ def report(
     junit: Path | None,
     markdown: Path | None,
     as_json: Path | None,
+    sarif: Path | None,
 ) -> int:
     """Make pages and files from run folders; without an option print a summary."""
     from functools import partial
@@ -39,6 +41,7 @@ def report(
     from ikelab.reports.junit import write_junit
     from ikelab.reports.load import load_run
     from ikelab.reports.page import write_page, write_site
+    from ikelab.reports.sarif import write_sarif
     from ikelab.reports.summary import summary
 
     loaded = [load_run(path) for path in runs]
@@ -48,6 +51,7 @@ def report(
         (write_junit, junit),
         (write_markdown, markdown),
         (write_json, as_json),
+        (write_sarif, sarif),
     ]
     for _, path in wanted:
         if path:
