@@ -21,6 +21,8 @@ FACTS = "finding.json"
 REPLAYS = 3
 MOST_TRIES = 40  # replays that making a case small may take
 _FRAME = re.compile(r'(?:File "(?:.*/)?([^"/]+)", line \d+, in (\w+))|(?:#\d+ +\S+ in (\w+))')
+_LIBRARY = re.compile(r"(lib\w+)\S*\.so\S* @ (0x[0-9a-f]+) .*?\[(0x[0-9a-f]+)\]")
+_DUMP = "stack frame addresses"
 _SANITIZER = re.compile(r"SUMMARY: \w+Sanitizer: .*|runtime error: .*")
 _WORDS = re.compile(r"(?<![\w.])[A-Za-z_]{3,}(?![\w.])")
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+(?:\.\d+)*")
@@ -65,8 +67,16 @@ def stack(log: str) -> str:
     tail = log[-20_000:]
     if found := _SANITIZER.findall(tail):
         return shape(found[-1])
+    if _DUMP in tail:
+        return " < ".join(_libraries(tail.rpartition(_DUMP)[2])[:2])
     names = [f"{m[1] or ''} {m[2] or m[3]}".strip() for m in _FRAME.finditer(tail)]
     return " < ".join(reversed(names[-2:]))
+
+
+def _libraries(dump: str) -> list[str]:
+    """Where in its libraries a daemon was, wherever they were loaded; the innermost first."""
+    frames = [(m[1], int(m[3], 16) - int(m[2], 16)) for m in _LIBRARY.finditer(dump)]
+    return [f"{name}+{offset:#x}" for name, offset in frames if name != "libc"]
 
 
 def death(log: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from ikelab.harness.edits import Plan
-from ikelab.harness.fuzz import campaigns, fuzzer, ground, growth, health, oracles, vitals
+from ikelab.harness.fuzz import campaigns, finding, fuzzer, ground, growth, health, oracles, vitals
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.fuzzer import Fuzzer
 from ikelab.harness.fuzz.tally import Limits, Tally
@@ -148,3 +148,14 @@ def test_a_payload_of_another_name_is_read_on() -> None:
     assert oracles._proves(chain, proof)
     assert not oracles._proves(chain.replace(b"\2\0\0\0", b"\x09\0\0\0"), proof)
     assert oracles.bodies_of(chain[:-1]) is None
+
+
+def test_a_stack_is_told_wherever_libraries_were_loaded() -> None:
+    def dumped(base: int) -> str:
+        frames = [("/lib/libc.so.6", 0x3D70), ("/x/libdaemon.so.0", 0x64A), ("/x/libbase.so.0", 2)]
+        lines = [f"  {name} @ {base:#x} [{base + offset:#x}]" for name, offset in frames]
+        return "\n".join(["dumping 3 stack frame addresses:", *lines, "killing ourself"])
+
+    once, again = dumped(0x7F0000000000), dumped(0x7F1234500000)
+
+    assert finding.death(once) == finding.death(again) == "libdaemon+0x64a < libbase+0x2"
