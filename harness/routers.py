@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ikelab.harness.errors import ConfigError
-from ikelab.harness.lab.base import ConsoleAt, Router
+from ikelab.harness.errors import ConfigError, IkelabError
+from ikelab.harness.lab.base import ConsoleAt, Impairment, Router
 from ikelab.harness.peer.ios.dialogue import BOOT_TIME
 from ikelab.harness.peer.ios.driver import IosPeer
 from ikelab.harness.peer.ios.entry import RouterEntry, lab_keys
@@ -30,9 +30,16 @@ class Open:
 def open_session(entry: RouterEntry) -> Open:
     """Start the router where a lab is to, and a session; the session connects when first used."""
     if entry.lab_kind:
-        lab = _lab(entry)
+        lab, wanted = _lab(entry), _condition(entry)
         lab.start()
-        access = entry.access or _access(entry, lab.console())
+        try:
+            if wanted:
+                lab.impair(wanted)
+            access = entry.access or _access(entry, lab.console())
+        except BaseException:
+            with contextlib.suppress(IkelabError):  # what went wrong first is what counts
+                lab.delete()
+            raise
         return Open(Session.over(access), lab, lab.delete)
     assert entry.access is not None
     return Open(Session.over(entry.access), None, lambda: None)
@@ -77,28 +84,43 @@ def _lab(entry: RouterEntry) -> Router:
     """The back-end of an entry's table; ConfigError names what the table has wrong."""
     table = dict(entry.lab)
     table.setdefault("node", entry.name)
+    table.pop("condition", None)
+    address = f"{entry.ours}/{entry.prefix}" if entry.ours and entry.prefix else ""
     try:
-        return _gns3(table) if entry.lab_kind == "gns3" else _cml(table)
+        return _gns3(table, address) if entry.lab_kind == "gns3" else _cml(table)
     except ConfigError as error:
         raise ConfigError(f"router {entry.name!r}: {error}") from None
 
 
-def _gns3(table: dict[str, Any]) -> Router:
+def _condition(entry: RouterEntry) -> Impairment:
+    """What the table says of the wire."""
+    text = str(entry.lab.get("condition", ""))
+    try:
+        return Impairment.parse(text) if text else Impairment()
+    except ConfigError as error:
+        raise ConfigError(f"router {entry.name!r}: {error}") from None
+
+
+def _gns3(table: dict[str, Any], address: str) -> Router:
     from ikelab.harness.lab.gns3 import Gns3Router, Spec
     from ikelab.harness.lab.gns3_api import Api
 
     server = {key: table.pop(key) for key in ("user", "password", "token") if key in table}
     url = _url(table.pop("url", None), "gns3")
-    given = lab_keys("gns3", table, {field.name: None for field in fields(Spec)})
-    return Gns3Router(Api(url, **server), Spec(**given))
+    given = lab_keys("gns3", table, _keys(Spec))
+    return Gns3Router(Api(url, **server), Spec(**given), address)
 
 
 def _cml(table: dict[str, Any]) -> Router:
     from ikelab.harness.lab.cml import CmlRouter, Spec
 
     table["url"] = _url(table.get("url"), "cml")
-    given = lab_keys("cml", table, {field.name: None for field in fields(Spec)})
+    given = lab_keys("cml", table, _keys(Spec))
     return CmlRouter(Spec(**{"user": "", **given}))
+
+
+def _keys(spec: Any) -> dict[str, None]:
+    return {field.name: None for field in fields(spec)} | {"condition": None}
 
 
 def _url(value: Any, kind: str) -> str:

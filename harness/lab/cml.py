@@ -59,6 +59,7 @@ class CmlRouter:
         self._lab: Any = None
         self._node: Any = None
         self._link: Any = None
+        self._before: dict[str, Any] | None = None  # the link's conditions, where it was there
         self._made = False
 
     def start(self) -> None:
@@ -90,14 +91,19 @@ class CmlRouter:
 
     def impair(self, wanted: Impairment) -> None:
         with self._explained("set the link's conditions"):
+            if self._before is None and not self._made:
+                self._before = dict(self._wire().get_condition() or {})
             if not wanted:
                 self._wire().remove_condition()
                 return
             self._wire().set_condition(
                 bandwidth=wanted.bandwidth,
-                latency=wanted.latency,
+                latency=wanted.delay,
                 jitter=wanted.jitter,
                 loss=wanted.loss,
+                duplicate=wanted.duplicate,
+                reorder_prob=wanted.reorder,
+                corrupt_prob=wanted.corrupt,
                 enabled=True,
             )
 
@@ -117,7 +123,13 @@ class CmlRouter:
                 self._lab.stop(wait=False)
 
     def delete(self) -> None:
-        """Remove the lab that was imported here; one that was there before stays."""
+        """Remove the lab that was imported here; one that was there before stays as it was."""
+        before, self._before = self._before, None
+        if before is not None:
+            with self._explained("put the link's conditions back"):
+                self._wire().remove_condition()
+                if before:
+                    self._wire().set_condition(**before)
         if self._made and self._lab is not None:
             with self._explained("remove the lab"):
                 self._lab.stop(wait=True)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ikelab.harness.errors import ConfigError, IkelabError, LabError, nearest
 from ikelab.harness.lab.base import ConsoleAt, Impairment
 from ikelab.harness.lab.gns3_api import Api, Refused
+from ikelab.harness.lab.local import LocalWire, Plan
 
 CLOUD = "ikelab"
 CAPTURE = "ikelab.pcap"
+OUR_END, CLOUDS_END = "ikelab0", "ikelab1"
 _VIRTUAL: dict[str, Any] = {"platform": "x86_64", "console_type": "telnet", "options": "-nographic"}
 # What each kind of router needs to boot; a word of the entry's `properties` takes precedence.
 KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -51,27 +53,38 @@ class Spec:
     properties: Mapping[str, Any] = field(default_factory=dict)
     interface: str = ""  # of the server's host: our veth, or a tap
     wire: str = "ethernet"  # or "tap"
+    make: str = ""  # where ikelab makes the interface: "namespace" or "host"; "": it is there
+    device: str = OUR_END  # our end of the veth pair that it makes
     adapter: int = 0  # the router's, where the wire goes
     port: int = 0
     compute: str = "local"
 
 
 class Gns3Router:
-    """Implements `base.Router`. Nothing is asked of the server before `start`."""
+    """Implements `base.Router`. Nothing is asked of the server before `start`.
 
-    def __init__(self, api: Api, spec: Spec) -> None:
+    `address` ("10.0.0.1/24") is for our end of the wire, where that is to be made.
+    """
+
+    def __init__(self, api: Api, spec: Spec, address: str = "") -> None:
+        if spec.make and not spec.interface:
+            spec = replace(spec, interface=CLOUDS_END)
         self.name = spec.node
         self.spec = spec
+        plan = Plan(spec.make, spec.wire, spec.interface, spec.device, address)
+        self._local = LocalWire(plan if spec.make else None)
         self._api = api
         self._project = ""
         self._node: dict[str, Any] = {}
         self._cloud: dict[str, Any] = {}
         self._link = ""
+        self._before: dict[str, Any] | None = None  # the wire's filters
         self._made: list[tuple[str, dict[str, str]]] = []  # to delete, last first
 
     def start(self) -> None:
         """Make what is not there, wire it, power it on."""
         try:
+            self._local.make(self._api.host)
             self._find_or_make()
             self._call("POST", "start", f"start {self.name}", {}, node=self._node["node_id"])
         except BaseException:
@@ -96,18 +109,26 @@ class Gns3Router:
 
     def impair(self, wanted: Impairment) -> None:
         """GNS3's packet filters on the wire."""
-        if wanted.bandwidth:
-            raise ConfigError("GNS3 has no filter for bandwidth: leave it out, or use CML")
+        lacking = [name for name in ("duplicate", "reorder", "bandwidth") if getattr(wanted, name)]
+        if lacking:
+            raise ConfigError(f"GNS3 has no filter for {lacking[0]}: leave it out, or use CML")
         filters: dict[str, list[int]] = {}
-        if wanted.latency or wanted.jitter:
-            filters["delay"] = [wanted.latency, wanted.jitter]
+        if wanted.delay or wanted.jitter:
+            filters["delay"] = [wanted.delay, wanted.jitter]
         if wanted.loss:
             filters["packet_loss"] = [wanted.loss]
-        self._call("PUT", "link", "set the filters", {"filters": filters}, link=self._link)
+        if wanted.corrupt:
+            filters["corrupt"] = [wanted.corrupt]
+        link = self._wire("set the filters of")
+        if self._before is None:
+            found = self._call("GET", "link", "show the wire", link=link)
+            self._before = dict(found.get("filters") or {})
+        self._call("PUT", "link", "set the filters", {"filters": filters}, link=link)
 
     def begin_capture(self) -> None:
         body = {"capture_file_name": CAPTURE, "data_link_type": "DLT_EN10MB"}
-        self._call("POST", "begin_capture", "capture on the wire", body, link=self._link)
+        link = self._wire("capture on")
+        self._call("POST", "begin_capture", "capture on the wire", body, link=link)
 
     def end_capture(self, file: Path) -> None:
         link = self._call("GET", "link", "show the wire", link=self._link)
@@ -123,6 +144,21 @@ class Gns3Router:
 
     def delete(self) -> None:
         """Delete what was made here; what was there before stays, and is stopped by `stop`."""
+        try:
+            self._put_back()
+            self._delete_made()
+        finally:
+            self._local.remove()
+
+    def _put_back(self) -> None:
+        """A wire that was there has the filters again that it had."""
+        ours = ("link", {"link": self._link}) in self._made
+        before, self._before = self._before, None
+        if before is not None and not ours:
+            body = {"filters": before}
+            self._call("PUT", "link", "put its filters back", body, link=self._link)
+
+    def _delete_made(self) -> None:
         while self._made:
             name, ids = self._made.pop()
             try:
@@ -130,6 +166,13 @@ class Gns3Router:
             except Refused as error:
                 if error.status != 404:  # gone with its project is gone
                     raise
+
+    def _wire(self, what: str) -> str:
+        if not self._link:
+            raise ConfigError(
+                f"{self.name} has no wire to {what}: write 'interface' into its table gns3"
+            )
+        return self._link
 
     def _find_or_make(self) -> None:
         spec = self.spec

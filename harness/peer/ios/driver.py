@@ -164,8 +164,10 @@ class IosPeer:
         return self._session.show("show logging") + "\n" if self._config else ""
 
     def config_text(self) -> str:
-        """The lines that were given, without keys."""
+        """The lines that were given, without keys; what was made of the wire, as a remark."""
         text = "\n".join(self._script.apply) + "\n" if self._script.apply else ""
+        if wire := self._entry.lab.get("condition"):
+            text = f"! the wire, by ikelab: {wire}\n{text}"
         return _SECRET_LINE.sub(r"\g<1><not shown>", text)
 
     def stop(self) -> None:

@@ -51,6 +51,7 @@ class RouterEntry:
     login: Login
     interface: str = "GigabitEthernet1"
     prefix: int = 0  # length of its network; 0: the interface has its address already
+    ours: str = ""  # our address, where the entry says it
     release: str = ""  # "" is what `show version` says
     lab: Mapping[str, Any] = field(default_factory=dict)
     lab_kind: str = ""  # "gns3" or "cml"
@@ -76,6 +77,7 @@ def split(name: str, table: Mapping[str, Any]) -> tuple[RouterEntry, dict[str, A
         login,
         interface=ours.get("interface", "GigabitEthernet1"),
         prefix=ours.get("prefix", 0),
+        ours=str(rest.get("local_address", "")),
         release=ours.get("release", ""),
         lab=ours[labs[0]] if labs else {},
         lab_kind=labs[0] if labs else "",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,17 @@ USER, PASSWORD, TOKEN = "ann", "s3cret", "eyJ.fresh.token"
 LAB, ROUTER, CONNECTOR, LINK = (
     "b1a6b6c0-0000-4000-8000-0000000000" + n for n in ("00", "01", "02", "03")
 )
-PCAP = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000")
+IKE = (
+    bytes(12)
+    + b"\x08\x00\x45"
+    + bytes(8)
+    + b"\x11"
+    + bytes(10)
+    + b"\x01\xf4\x01\xf4IKE"
+    + bytes(18)
+)
+HEAD = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000")
+PCAP = HEAD + struct.pack("<IIII", 1, 2, len(IKE), len(IKE)) + IKE
 
 
 @dataclass
@@ -133,6 +144,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", f"labs/{LAB}/lab_element_state", _states),
     ("GET", f"labs/{LAB}/nodes/{ROUTER}/consoles/0/log",
      lambda *_: (200, "Press RETURN to get started!\nr1>")),
+    ("GET", f"labs/{LAB}/links/{LINK}/condition", lambda cml, *_: (200, cml.condition)),
     ("PATCH", f"labs/{LAB}/links/{LINK}/condition", _condition),
     ("DELETE", f"labs/{LAB}/links/{LINK}/condition", _condition),
     ("PUT", f"labs/{LAB}/links/{LINK}/capture/start",

@@ -46,9 +46,10 @@ def test_the_whole_way_from_import_to_removal(cml: Cml, spec: Spec, tmp_path: Pa
     there = router.console()
     assert (there.port, there.words, there.user) == (22, f"open /{LAB}/{ROUTER}/0", USER)
     assert "Press RETURN" in router.console_log()
-    router.impair(Impairment(latency=80, jitter=5, loss=1, bandwidth=256))
+    router.impair(Impairment(delay=80, jitter=5, loss=1, bandwidth=256, reorder=3))
     assert cml.condition == {
-        "bandwidth": 256, "latency": 80, "jitter": 5, "loss": 1, "enabled": True
+        "bandwidth": 256, "latency": 80, "jitter": 5, "loss": 1, "enabled": True,
+        "duplicate": 0, "reorder_prob": 3, "corrupt_prob": 0,
     }  # fmt: skip
     router.impair(Impairment())
     assert cml.condition == {}
@@ -68,12 +69,17 @@ def test_the_whole_way_from_import_to_removal(cml: Cml, spec: Spec, tmp_path: Pa
 
 def test_a_lab_that_is_there_is_used_and_stays(cml: Cml, spec: Spec) -> None:
     cml.labs[LAB] = json.loads(topology(spec))
+    cml.condition = before = {"latency": 20, "loss": 0.5, "enabled": True}
     router = CmlRouter(spec, poll=0.01)
 
     router.start()
+    router.impair(Impairment(loss=5))
+    router.impair(Impairment(loss=6))
+    assert cml.condition["loss"] == 6
     router.delete()
 
     assert "POST import" not in cml.asked and LAB in cml.labs
+    assert cml.condition == before
 
 
 def test_the_topology_has_the_router_on_an_external_connector(cml: Cml, spec: Spec) -> None:

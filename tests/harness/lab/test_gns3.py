@@ -119,11 +119,16 @@ def test_filters_are_put_on_a_link_and_what_gns3_has_not_is_refused(api: Api) ->
     link = one._call("POST", "links", "link them", {"nodes": ends})
     one._link = link["link_id"]
 
-    one.impair(Impairment(latency=40, jitter=5, loss=2))
+    one.impair(Impairment(delay=40, jitter=5, loss=2, corrupt=1))
     found = one._call("GET", "link", "show it", link=one._link)["filters"]
-    assert found == {"delay": [40, 5], "packet_loss": [2]}
+    assert found == {"delay": [40, 5], "packet_loss": [2], "corrupt": [1]}
+    one._put_back()  # this link was there
+    assert one._call("GET", "link", "show it", link=one._link)["filters"] == {}
+    one.impair(Impairment(delay=7))
     one.impair(Impairment())
     assert one._call("GET", "link", "show it", link=one._link)["filters"] == {}
+    with pytest.raises(ConfigError, match="pc2 has no wire to capture on: write 'interface'"):
+        two.begin_capture()
     with pytest.raises(ConfigError, match="GNS3 has no filter for bandwidth"):
         one.impair(Impairment(bandwidth=64))
     with pytest.raises(Refused, match="no running device on this link"):

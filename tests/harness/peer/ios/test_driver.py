@@ -175,6 +175,19 @@ def test_what_the_release_cannot_say_types_nothing() -> None:
     assert session.typed == []
 
 
+def test_what_was_made_of_the_wire_stands_in_peer_conf() -> None:
+    spoken = dialect.of("", "17.9")
+    assert spoken is not None
+    entry = RouterEntry("r1", None, Login(), lab={"condition": "loss=5%"}, lab_kind="gns3")
+    peer = IosPeer(entry, Listener(), spoken)  # type: ignore[arg-type]
+
+    peer.start(CONFIG)
+
+    first, *lines = peer.config_text().splitlines()
+    assert first == "! the wire, by ikelab: loss=5%"
+    assert [line for line in lines if line.startswith("crypto ikev2 proposal IKELAB")]
+
+
 def test_the_lab_is_ended_even_where_the_router_is_gone() -> None:
     session, ended = Listener(), list[str]()
     peer = made("17.9", session, ended)
