@@ -31,16 +31,24 @@ def doctor(url: str, user: str, password: str) -> int:
 @click.option("--command", "commands", multiple=True, metavar="WORDS",
               help="Record this show command as well; repeatable.")  # fmt: skip
 @click.option("--capture", metavar="FILE", help="Keep the IKE and ESP of this capture.")
+@click.option("--capture-wire", is_flag=True,
+              help="Capture on the router's wire meanwhile (GNS3, CML).")  # fmt: skip
+@click.option("--capture-interface", metavar="DEVICE",
+              help="Capture on this interface of ours meanwhile.")  # fmt: skip
+@click.option("--wait", type=click.FloatRange(0), default=0.0, metavar="SECONDS",
+              help="Capture for so long before asking; Ctrl-C asks at once.")  # fmt: skip
 @click.option("--secret", "secrets", multiple=True, metavar="WORD",
               help="Take this word out as well; the entry's are known.")  # fmt: skip
 def record(peer: str, out: str, peers_file: str | None, commands: tuple[str, ...],
-           capture: str | None, secrets: tuple[str, ...]) -> int:  # fmt: skip
+           capture: str | None, capture_wire: bool, capture_interface: str | None, wait: float,
+           secrets: tuple[str, ...]) -> int:  # fmt: skip
     """Keep what a real router shows as fixtures to give away, without its secrets."""
     from pathlib import Path
 
     from ikelab.harness.errors import ConfigError, nearest
     from ikelab.harness.lab.record import COMMANDS
     from ikelab.harness.lab.record import record as write
+    from ikelab.harness.lab.recording import Source
     from ikelab.harness.peer import external
     from ikelab.harness.routers import open_session
 
@@ -49,12 +57,14 @@ def record(peer: str, out: str, peers_file: str | None, commands: tuple[str, ...
         known = sorted(name for name in found if name.startswith("ios:"))
         hint = nearest(peer, known) or f"; there are {', '.join(known) or 'none'}"
         raise ConfigError(f"no router {peer!r} in {peers_file or external.FILE}{hint}")
-    octets = Path(capture).read_bytes() if capture else None
+    source = Source(capture or "", capture_interface or "", wire=capture_wire, wait=wait)
+    source.check(bool(router.lab_kind))
     hidden: list[str | bytes] = [*secrets, *router.login.secrets, found[peer].config.psk]
     opened = open_session(router)
     try:
         asked = [*COMMANDS, *commands]
-        unknown = write(opened.session, Path(out), hidden, commands=asked, capture=octets)
+        with source.captured(opened.lab, opened.session.open) as captured:
+            unknown = write(opened.session, Path(out), hidden, commands=asked, capture=captured)
     finally:
         opened.session.close()
         opened.close()

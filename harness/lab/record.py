@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -50,16 +50,18 @@ def record(
     secrets: Iterable[str | bytes],
     *,
     commands: Sequence[str] = COMMANDS,
-    capture: bytes | None = None,
+    capture: Callable[[], bytes] | None = None,
 ) -> list[str]:
     """Write the fixtures; the commands that the router does not know.
 
-    ConfigError where the folder has something in it; LabError where a secret would have survived.
+    `capture` is asked last, so that it may end one that went on all the while. ConfigError where
+    the folder has something in it; LabError where a secret would have survived.
     """
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty: name a new folder")
     scrubber = Scrubber(secrets)
     shown = {command: session.show(command) for command in commands}
+    captured = capture() if capture is not None else None
     unknown = [command for command, answer in shown.items() if _refused(answer)]
     (folder / "show").mkdir(parents=True, exist_ok=True)
     for command, answer in shown.items():
@@ -67,9 +69,9 @@ def record(
             name = re.sub(r"\W+", "_", command).strip("_")
             _write(folder / "show" / f"{name}.txt", scrubber.text(answer) + "\n")
     _write(folder / "console.txt", scrubber.text(session.seen))
-    if capture is not None:
-        kept = only_ike(capture)
-        suffix = "pcapng" if kept[:4] == capture[:4] == b"\x0a\x0d\x0d\x0a" else "pcap"
+    if captured is not None:
+        kept = only_ike(captured)
+        suffix = "pcapng" if kept[:4] == captured[:4] == b"\x0a\x0d\x0d\x0a" else "pcap"
         (folder / f"wire.{suffix}").write_bytes(kept)
     release = _RELEASE.search(shown.get("show version", ""))
     about = {

@@ -1,4 +1,5 @@
-"""The whole way through a real gns3-server: link, start, console, filters, capture, stop, delete.
+"""The whole way through a real gns3-server, from an entry: our interface, link, start, console,
+filters, capture, stop, delete.
 
 With a real ubridge and VPCS where they are, and everywhere with stand-ins for these two programs
 (`ubridge.py`, `vpcs.py`), so that our calls are known to end in a wire that carries packets.
@@ -15,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from ikelab.harness.lab.base import Impairment
-from ikelab.harness.lab.gns3 import Gns3Router, Spec
+from ikelab.harness.lab.gns3 import Gns3Router
 from ikelab.harness.lab.gns3_api import Api
+from ikelab.harness.lab.recording import Source
+from ikelab.harness.peer import external
 from ikelab.harness.peer.ios.console import Console
+from ikelab.harness.routers import Open, open_session
 from ikelab.netns import world
 from tests.conftest import missing
 from tests.harness.gns3_server import program, server
@@ -32,18 +35,7 @@ def in_world() -> Callable[..., Any]:
     """A function runs in a network of its own, where the server and the wire are."""
     if reason := world.available():
         missing(reason)
-    return lambda function, *words: world.run(function, *words, timeout=100)
-
-
-def wire() -> None:
-    """A veth pair: our end with our address, the other for the cloud."""
-    from pyroute2 import IPRoute
-
-    with IPRoute() as ip:
-        ip.link("add", ifname="ikl0", kind="veth", peer="ikl1")
-        for name in ("ikl0", "ikl1"):
-            ip.link("set", index=ip.link_lookup(ifname=name)[0], state="up")
-        ip.addr("add", index=ip.link_lookup(ifname="ikl0")[0], address=OURS, prefixlen=24)
+    return lambda function, *words: world.run(function, *words, timeout=300)
 
 
 def nudged(console: Console, prompt: str) -> bool:
@@ -52,32 +44,61 @@ def nudged(console: Console, prompt: str) -> bool:
     return console.wait([re.compile(prompt)], 2) is not None
 
 
+ENTRY = f"""
+[peers.r1]
+kind = "ios"
+address = "10.9.0.2"
+local_address = "{OURS}"
+prefix = 24
+
+[peers.r1.gns3]
+url = "URL"
+kind = "vpcs"
+make = "namespace"
+device = "ikl0"
+interface = "ikl1"
+condition = "delay=1ms, loss=0%"
+"""
+
+
+def opened_by(entry: str, folder: Path) -> Open:
+    """The router of an entry, as commands open it."""
+    (folder / "ikelab.toml").write_text(entry)
+    router = external.read(folder / "ikelab.toml")["r1"].router
+    assert router is not None
+    return open_session(router)
+
+
 def whole_way(folder: Path, found: Path, path: str, prompt: str, talk: str) -> dict[str, Any]:
     """What was seen on the way; run in a network of its own."""
-    wire()
     seen: dict[str, Any] = {}
     with server(folder, found, path) as url, socket.socket(type=socket.SOCK_DGRAM) as heard:
         heard.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         heard.bind(("", 500))
-        heard.settimeout(20)
+        heard.settimeout(60)
         api = Api(url)
-        router = Gns3Router(api, Spec("r1", kind="vpcs", interface="ikl1"))
-        router.start()
-        router.impair(Impairment(latency=1))
-        router.begin_capture()
+        router = opened_by(ENTRY.replace("URL", url), folder).lab
+        assert isinstance(router, Gns3Router)
+        link = api.call("GET", "link", "show", project=router._project, link=router._link)
+        seen["filters"] = link["filters"]
         there = router.console()
-        with Console.open(there.host, there.port, name="r1") as console:
+        with (
+            Source(wire=True).captured(router, str) as captured,
+            Console.open(there.host, there.port, name="r1") as console,
+        ):
             # GNS3 drops what comes while it still negotiates: press RETURN until it is heard.
             assert any(nudged(console, prompt) for _ in range(10)), console.last_words()
             console.send(talk)
             seen["datagram"] = heard.recvfrom(2000) if talk == "send\r" else None
             assert console.wait([re.compile(prompt)], 20)
-        router.end_capture(folder / "wire.pcap")
-        seen["capture"] = (folder / "wire.pcap").read_bytes()
+            assert captured is not None
+            seen["capture"] = captured()
         router.stop()
         node = api.call("GET", "nodes", "list", project=router._project)
         seen["status"] = {n["name"]: n["status"] for n in node}
+        seen["interfaces"] = [name for _, name in socket.if_nameindex()]
         router.delete()
+        seen["interfaces left"] = [name for _, name in socket.if_nameindex()]
         seen["projects"] = api.call("GET", "projects", "list its projects")
     return seen
 
@@ -96,7 +117,9 @@ def test_the_whole_way_with_stand_ins_carries_packets(
     data, sender = seen["datagram"]
     assert (data, sender) == (b"IKE from the node", ("10.9.0.2", 500))
     assert seen["capture"][:4] == b"\xd4\xc3\xb2\xa1" and b"IKE from the node" in seen["capture"]
+    assert seen["filters"] == {"delay": [1, 0]}
     assert seen["status"]["r1"] == "stopped" and seen["projects"] == []
+    assert {"ikl0", "ikl1"} <= set(seen["interfaces"]) and seen["interfaces left"] == ["lo"]
 
 
 def test_the_whole_way_with_a_real_ubridge(in_world: Callable[..., Any], tmp_path: Path) -> None:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import struct
+import threading
 from pathlib import Path
 
 import pytest
 
+from ikelab.harness.cli import main
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.lab.record import record
+from ikelab.harness.lab.recording import Source
+from ikelab.harness.lab.wire import only_ike
 from ikelab.harness.peer.ios.dialogue import Login
 from ikelab.harness.peer.ios.session import Access, Session
+from ikelab.netns import world
+from tests.conftest import missing
 from tests.harness.command import ikelab
 from tests.harness.ios_router import ENABLE, NAME, PASSWORD, USER, Box, router
+from tests.harness.lab.cml_server import LAB, LINK, PCAP, Cml, serving
+from tests.harness.lab.cml_server import PASSWORD as CML_PASSWORD
+from tests.harness.lab.cml_server import USER as CML_USER
 
 PSK = "Tr0ub4dor&3"
 CONFIG = [
@@ -54,7 +65,7 @@ def test_a_record_holds_what_was_shown_and_no_secret(kind: str, tmp_path: Path) 
     wire = pcap(telnet + b"\x00\x17\x04\x00Password: " + PASSWORD.encode())
     with router(box(), "ssh" if kind == "ssh" else "telnet") as port:
         session = Session.over(Access("r1", kind, "127.0.0.1", port, login))
-        unknown = record(session, tmp_path / "r", [*login.secrets, PSK], capture=wire)
+        unknown = record(session, tmp_path / "r", [*login.secrets, PSK], capture=lambda: wire)
         typed = session.seen
         session.close()
 
@@ -91,6 +102,77 @@ def test_the_command_records_the_router_of_an_entry(tmp_path: Path) -> None:
     assert "recorded in given" in done.out and "show crypto ikev2 policy" in done.out
     kept = everything(tmp_path / "given")
     assert len(kept) > 1000 and [word for word in SECRETS if word.encode() in kept] == []
+
+
+@pytest.mark.long
+def test_a_record_has_the_capture_of_the_wire_meanwhile(tmp_path: Path) -> None:
+    cml = Cml(converges_after=1)
+    with router(box()) as port, serving(cml) as url:
+        (tmp_path / "ikelab.toml").write_text(
+            f'[peers.r1]\nkind = "ios"\naddress = "127.0.0.1"\nssh = "127.0.0.1:{port}"\n'
+            f'username = "{USER}"\npassword = "{PASSWORD}"\nenable = "{ENABLE}"\n'
+            f'[peers.r1.cml]\nurl = "{url}"\nuser = "{CML_USER}"\npassword = "{CML_PASSWORD}"\n'
+            'definition = "c8000v"\ncondition = "loss=5%, delay=50ms"\n'
+        )
+        done = ikelab("lab", "record", "ios:r1", "--out", "given", "--capture-wire", "--wait",
+                      "0.01", "--command", "show clock", cwd=tmp_path)  # fmt: skip
+
+    assert done.status == 0, done.err
+    assert (tmp_path / "given/wire.pcap").read_bytes() == PCAP
+    way = [call.split("/", 2)[2] for call in cml.asked if "/links/" in call]
+    assert way == [
+        f"links/{LINK}/{what}" for what in ("condition", "capture/start", "capture/stop")
+    ]
+    condition = json.loads(cml.bodies[f"PATCH labs/{LAB}/links/{LINK}/condition"])
+    assert (condition["loss"], condition["latency"]) == (5, 50) and cml.labs == {}
+
+
+def on_the_loopback(folder: Path) -> list[bytes]:
+    """What a record keeps of a capture on our own interface; none is left open by an error."""
+    frames = []
+    for kept in (True, False):
+        source = Source(interface="lo")
+        with contextlib.suppress(KeyError), source.captured(None, str) as captured:
+            assert captured is not None
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(b"IKE", ("127.0.0.1", 500))
+                sender.sendto(PASSWORD.encode(), ("127.0.0.1", 23))
+            if not kept:
+                raise KeyError
+            frames.append(captured())
+    assert not [thread for thread in threading.enumerate() if thread.name == "capture"]
+    return frames
+
+
+def test_a_record_may_capture_on_an_interface_of_ours(tmp_path: Path) -> None:
+    if reason := world.available():
+        missing(reason)
+    [captured] = world.run(on_the_loopback, tmp_path, timeout=60)
+
+    assert PASSWORD.encode() in captured
+    kept = only_ike(captured)
+    assert b"IKE" in kept and PASSWORD.encode() not in kept
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--capture-wire"], "--capture-wire is for routers that GNS3 or CML runs"),
+        (["--capture-wire", "--capture-interface", "lo"], "a record has one capture"),
+        (["--capture-interface", "eth77"], "no interface 'eth77' here: there are lo"),
+        (["--capture", "none.pcap"], "no such capture: none.pcap"),
+        (["--wait", "5"], "--wait needs --capture-wire or --capture-interface DEVICE"),
+    ],
+)
+def test_a_capture_that_cannot_be_is_one_line(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ikelab.toml"
+    file.write_text('[peers.r1]\nkind = "ios"\naddress = "127.0.0.1"\nssh = "127.0.0.1"\n')
+
+    assert main(["lab", "record", "ios:r1", "--out", "x", "--peers-file", str(file), *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
 
 
 def test_the_command_says_which_routers_there_are(tmp_path: Path) -> None:
