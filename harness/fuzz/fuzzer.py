@@ -44,6 +44,7 @@ COSTLY = (
 )  # fmt: skip
 RARELY = 0.08  # the weight that these begin with where IKE SAs are used again
 LET_THROUGH = 0.05  # of the cases that do what is known to end the peer
+DOUBTS = 12  # times that a rule is broken by no case alone, before that is a finding
 MOST_LEAKS = 3  # searches for the cause of a leak of one resource
 
 
@@ -85,6 +86,7 @@ class Fuzzer:
         self._counts: dict[str, int] = {}
         self._known_deeds: set[tuple[str, ...]] = set()
         self._small: dict[Seen, Case] = {}
+        self._doubts: dict[Seen, list[list[Case]]] = {}
         self._rates: dict[str, float] = {}  # cases a second that each campaign last came to
 
     def go(self, limits: Limits, show: Callable[[Tally], None]) -> Tally:
@@ -99,6 +101,9 @@ class Fuzzer:
                 self._turn(campaign)
             except (Unsupported, OutOfReach) as reason:
                 self.tally.skipped[campaign.name] = str(reason).partition("\n")[0]
+        for seen, tries in self._doubts.items():
+            if seen not in self.tally.findings:
+                self._examine(seen, tries[0], 0.0, last=True)
         if self.tally.skipped and not self.tally.cases:
             raise LabError("; ".join(dict.fromkeys(self.tally.skipped.values())))
         self._progress.note(self.tally, force=True)
@@ -363,10 +368,19 @@ class Fuzzer:
         if restart:
             self._restart()
 
-    def _examine(self, seen: Seen, suspects: list[Case], slope: float) -> None:
+    def _examine(
+        self, seen: Seen, suspects: list[Case], slope: float, *, last: bool = False
+    ) -> None:
         replays = Replays(self.ground, self._campaign)
         case = replays.culprit(suspects, seen)
         alone = case is not None
+        if seen.kind == RULE and not (alone or last):
+            # It may take two cases of one IKE SA: a later one may show it by itself.
+            tries = self._doubts.setdefault(seen, [])
+            tries.append(suspects)
+            if len(tries) <= DOUBTS:
+                self._restart()
+                return
         original = case if case is not None else (suspects[0] if suspects else None)
         if original is None:
             self.tally.repeats[seen] += 1
