@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import click
@@ -38,6 +39,10 @@ COMMANDS = {
 """Each command and the module of `ikelab.harness.commands` that has it under that name."""
 
 
+class _Unread(Exception):
+    """Who read our output has stopped reading."""
+
+
 class Commands(click.Group):
     """The commands; what stops one of them is an error of ours that says so."""
 
@@ -52,6 +57,12 @@ class Commands(click.Group):
         module = importlib.import_module(f"ikelab.harness.commands.{COMMANDS[cmd_name]}")
         return cast("click.Command", getattr(module, cmd_name))
 
+    def make_context(self, *args: Any, **words: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **words)
+        except BrokenPipeError:
+            raise _Unread from None
+
     def invoke(self, ctx: click.Context) -> Any:
         with contextlib.suppress(ValueError):  # a thread called us: its process has the say
             signal.signal(signal.SIGTERM, _terminate)
@@ -60,6 +71,8 @@ class Commands(click.Group):
         except KeyboardInterrupt as error:
             number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
             raise Stopped("stopped", number) from None
+        except BrokenPipeError:
+            raise _Unread from None  # of a broken pipe click makes an exit status of its own
 
 
 def _terminate(_number: int, _frame: object) -> None:
@@ -78,6 +91,7 @@ def cli(debug: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status of design section 9."""
+    _open_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words or os.environ.get("IKELAB_DEBUG") == "1"
     words = [w for w in words if w != "--debug"]
@@ -88,13 +102,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, _Unread):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except Exception as error:
         if debug:
             raise
         return fail(*_explained(error))
+
+
+def _open_streams() -> None:
+    """Where a stream is closed (`>&-`), nothing takes its place: its number is not for a file."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)  # which pytest asks for
 
 
 def _explained(error: Exception) -> tuple[str, int]:

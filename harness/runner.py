@@ -230,7 +230,8 @@ def _usage(said: str) -> str:
 
 def _nothing(request: Request) -> str:
     if chosen := str(request.choice):
-        return f"no test case is {chosen}: docs/cases.md and 'ikelab report' name those there are"
+        also = f" and matches -k {request.expression!r}" if request.expression else ""
+        return f"no test case is {chosen}{also}: 'ikelab requirements' names those there are"
     if request.expression:
         return f"no test case matches -k {request.expression!r}: leave -k out to run them all"
     if request.role:

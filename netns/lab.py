@@ -19,7 +19,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Self
 
-from ikelab.harness.errors import LabError
+from ikelab.harness.errors import ConfigError, LabError
 from ikelab.netns import changes, rtnl, world
 from ikelab.netns.capture import Capture, Tap
 from ikelab.netns.forwarder import Hop
@@ -56,11 +56,11 @@ class Lab:
 
     @property
     def router(self) -> Router:
-        """The first router that does something to packets; LabError where there is none."""
+        """The first router that does something to packets; ConfigError where there is none."""
         for router in self.routers.values():
             if router.node.nat or router.node.impairment:
                 return router
-        raise LabError(f"topology {self.topology.name} has no router that changes anything")
+        raise ConfigError(f"topology {self.topology.name} has no router that changes anything")
 
     def readdress(self, node: str, *, add: str = "", drop: str = "") -> None:
         """Give a host's first link another IPv4 address, or take one: `10.0.0.9/25`."""

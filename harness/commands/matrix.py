@@ -30,11 +30,14 @@ def matrix(
     peers: tuple[str, ...], proofs: tuple[str, ...], out: str | None, kernel: str, quiet: bool
 ) -> int:
     """Bring up every pair of peers, in both directions, and judge them as a bystander."""
+    from ikelab.harness.errors import ConfigError
     from ikelab.harness.peer import registry
     from ikelab.netns import guest
 
     names = list(dict.fromkeys(peers))
     for name in names:
+        if name == "reference":
+            raise ConfigError("the built-in peer has no place in the matrix: it is of daemons")
         registry.driver(name)
     if not guest.inside():
         for name in names:

@@ -21,5 +21,6 @@ def pki(
     from ikelab.harness.pki import KEYS, Pki, write
 
     made = write(Pki(ca=ca, depth=depth, bulk=bulk, seed=seed), folder, keys or KEYS)
-    click.echo(f"{folder}: root, {depth} intermediates, {len(made)} end entities; see index.json")
+    links = f"{depth} intermediate{'s' * (depth != 1)}"
+    click.echo(f"{folder}: root, {links}, {len(made)} end entities; see index.json")
     return 0

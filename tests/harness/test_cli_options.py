@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ikelab.harness.cli import main
-from tests.harness.command import ikelab
+from tests.harness.command import ikelab, start
 
 Refused = Callable[..., None]
 
@@ -128,3 +129,23 @@ def test_the_list_of_peers_takes_its_option_in_either_place(
 
     assert told[0].startswith("reference ")
     assert told[0] == told[1] == told[2]
+
+
+@pytest.mark.parametrize("words", [["inspect", "c.pcapng", "--json"], ["--help"], ["run", "-h"]])
+def test_who_stops_reading_is_no_error(words: list[str], here: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    with start(*words, cwd=here, stdout=writing) as process:
+        os.close(writing)
+        _, err = process.communicate()
+
+    assert (process.returncode, err) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("words", [["inspect", "c.pcapng"], ["run", "-k", "right_key"]])
+def test_a_stream_that_is_closed_is_no_error(words: list[str], closed: str, here: Path) -> None:
+    done = ikelab(*words, cwd=here, under=["sh", "-c", f'"$0" "$@" {closed}'])
+
+    assert (done.status, done.err) == (0, "")

@@ -153,7 +153,7 @@ def test_what_a_router_does_not_do_is_one_line(in_world):
         with Lab(name) as lab:
             lab.router.rebind(**words)
 
-    with pytest.raises(LabError, match="no router that changes"):
+    with pytest.raises(ConfigError, match="no router that changes"):
         in_world(ask, "direct")
     with pytest.raises(LabError, match="is no NAT"):
         in_world(ask, "loss")
