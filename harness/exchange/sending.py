@@ -59,7 +59,7 @@ def send(sa: IkeSa, letter: Letter, now: float) -> tuple[Inbound, list[Datagram]
     elif exchange == Exchange.IKE_INTERMEDIATE and built.plain is not None:
         intermediate.cover(sa, built.messages[0], built.plain, built.first)
     wire = _queued(sa, built, edits, now)
-    return _as_left(built, wire) if edits else Inbound(tree), wire
+    return as_left(built, wire) if edits else Inbound(tree), wire
 
 
 def _composed(sa: IkeSa, letter: Letter) -> IKEv2:
@@ -91,7 +91,7 @@ def _queued(sa: IkeSa, built: outbox.Built, edits: Sequence[Edit], now: float) -
     return wire
 
 
-def _as_left(built: outbox.Built, wire: list[Datagram]) -> Inbound:
+def as_left(built: outbox.Built, wire: list[Datagram]) -> Inbound:
     """The message as the peer gets it: edits of later stages are not in the tree."""
     data = built.messages[0]
     if len(built.messages) == 1 and wire:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ _MARKS = (
     "panic", "traceback",
 )  # fmt: skip
 """Of each way that BAD_LOG has, what it cannot do without."""
+LINES = 4096  # of a log, looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,13 @@ def _lesser(edit: Edit) -> Iterator[Edit]:
 
 def bad_lines(lines: Iterable[str]) -> list[str]:
     """Log lines that no healthy daemon writes."""
-    return [line.rstrip("\n") for line in lines if BAD_LOG.search(line)]
+    found: list[str] = []
+    rest = iter(lines)
+    while some := list(islice(rest, LINES)):
+        lower = "".join(some).lower()
+        if any(mark in lower for mark in _MARKS):  # a log is long, and most have nothing
+            found += [line.rstrip("\n") for line in some if BAD_LOG.search(line)]
+    return found
 
 
 def write(

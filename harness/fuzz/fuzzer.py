@@ -201,7 +201,7 @@ class Fuzzer:
             return SLOW_BATCH
         if self.ground.rig.topology == "memory":
             return BATCH
-        most = BATCH * (16 if campaign.way == "init" else 2)
+        most = BATCH * (16 if campaign.way == "init" else 4)
         return max(BATCH, min(most, int(self._rates.get(campaign.name, 0.0) * TURN)))
 
     def _made(self, maker: Maker, size: int, made: list[Case]) -> Iterator[Case]:
@@ -217,7 +217,9 @@ class Fuzzer:
 
     def _quarantined(self, case: Case) -> bool:
         """Whether it does what is known to end the peer: that costs time and shows nothing new."""
-        return any(_deed(binding.edit) in self._known_deeds for binding in case.plan.bindings)
+        return bool(self._known_deeds) and any(
+            _deed(binding.edit) in self._known_deeds for binding in case.plan.bindings
+        )
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.kind == IMPOSSIBLE:

@@ -172,8 +172,10 @@ class Ground:
                 f"{self.rig.name}: no honest conversation reaches what {campaign.name} changes "
                 f"({outcome.kind})\n{talk}"
             )
-        self._shortcuts[campaign.name] = Shortcut.of(outcome.sa)
-        return target(campaign.exchange, steps[campaign.number], response=campaign.response)
+        found = target(campaign.exchange, steps[campaign.number], response=campaign.response)
+        sizes = _sizes(found) if campaign.way == "auth" else {}
+        self._shortcuts[campaign.name] = Shortcut.of(outcome.sa, sizes)
+        return found
 
     @staticmethod
     def _sent(outcome: Outcome, campaign: Campaign) -> list[Any]:

@@ -40,6 +40,16 @@ class Lane(Protocol):
         """Leave nothing with the peer that can be taken back."""
 
 
+def usual_of(usual: float, seconds: float) -> float:
+    """How long answers take on an average, after one more; 0 is that none has come."""
+    return usual * 0.95 + seconds * 0.05 if usual else seconds
+
+
+def patience_of(usual: float, most: float) -> float:
+    """Seconds that stand for silence: many times what answers take, within bounds."""
+    return min(most, max(LEAST, SLOWER * usual)) if usual else most
+
+
 @dataclass(slots=True)
 class Waiting:
     """A case that is out: when it left, how many cases left before it."""
@@ -70,12 +80,12 @@ class Queue:
 
     @property
     def patience(self) -> float:
-        """Seconds to wait: many times what answers take, within bounds."""
-        return min(self.most, max(LEAST, SLOWER * self.usual)) if self.usual else self.most
+        """Seconds to wait."""
+        return patience_of(self.usual, self.most)
 
     def answered(self, one: Waiting, seconds: float) -> None:
         """An answer to one of them came, after so long."""
-        self.usual = self.usual * 0.95 + seconds * 0.05 if self.usual else seconds
+        self.usual = usual_of(self.usual, seconds)
         self.newest = max(self.newest, one.number)
         one.answered = True
         self._pass(one)

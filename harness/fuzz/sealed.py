@@ -19,13 +19,13 @@ from ikelab.harness.fuzz import answers
 from ikelab.harness.fuzz.answers import IMPOSSIBLE, Outcome
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.lane import PATIENCE, Queue, Waiting
-from ikelab.harness.fuzz.shortcut import Shortcut
+from ikelab.harness.fuzz.shortcut import Shortcut, farewell
 from ikelab.harness.fuzz.template import Protected
 from ikelab.harness.model import Datagram
 from ikelab.harness.transport.base import Transport
 from ikelab.layers.message import demux
 
-MEMBERS = 24
+MEMBERS = 32
 OVERTAKEN = 12  # answers in other SAs after which none is expected in this one
 TICK = 0.1  # seconds between two looks at honest requests without an answer
 HONEST = 2.5  # seconds that an honest request may take
@@ -155,6 +155,7 @@ class SealedLane:
                 return
             if shortcut.proven(sa, datagram, now):
                 return
+            shortcut.hand_over(sa)
         sa.receive(datagram, now)
 
     def _opening(self, member: Member, now: float) -> bool:
@@ -288,9 +289,8 @@ class SealedLane:
                 self._free.append(member)
 
     def _retire(self, member: Member, now: float) -> None:
-        member.sa.window.next_request = member.next_id
-        member.sa.close(now)
-        self._send(member, now)
+        for datagram in farewell(member.sa, member.next_id, now):
+            self.transport.send(datagram)
         self._members.pop(member.sa.spi_i, None)
 
     def _drop(self, member: Member) -> None:

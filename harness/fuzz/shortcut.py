@@ -14,22 +14,27 @@ from ikelab.harness.crypto.auth import nat_detection, psk_auth, signed_octets
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.ke import KeyPair
 from ikelab.harness.crypto.keys import derive_ike
-from ikelab.harness.edits import Plan
+from ikelab.harness.edits import Binding
+from ikelab.harness.exchange import outbox
+from ikelab.harness.exchange.child import fresh_spi
 from ikelab.harness.exchange.features import Features
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.intermediate import Between
 from ikelab.harness.exchange.ports import arrived
+from ikelab.harness.exchange.rounds import Rounds
 from ikelab.harness.exchange.sa import IkeSa
+from ikelab.harness.exchange.sending import as_left
 from ikelab.harness.exchange.table import State
 from ikelab.harness.exchange.window import Outstanding
 from ikelab.harness.fuzz import answers
-from ikelab.harness.fuzz.template import Clear, under_sk, wired
+from ikelab.harness.fuzz.template import Clear, Protected, under_sk, wired
 from ikelab.harness.model import Datagram, Suite
 from ikelab.harness.transcript import RECEIVED, SENT, Step
-from ikelab.layers.iana import AuthMethod, Exchange, Notify, Payload
+from ikelab.layers.iana import AuthMethod, Exchange, Notify, Payload, Protocol
 from ikelab.layers.message import IKEv2
 
 INIT, AUTH = int(Exchange.IKE_SA_INIT), int(Exchange.IKE_AUTH)
+INFORMATIONAL = int(Exchange.INFORMATIONAL)
 SHARED = AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE
 HEADER = 28
 
@@ -107,11 +112,15 @@ class Shortcut:
         self._pair, self._chosen, self._form = pair, chosen, form
         self._clear = Clear(sa.init.request, {}, sa.local, sa.remote)
         self._old = sa
-        self.proof = _proof(sa)
+        self.proof: Proof | None = None
+        self._request: Protected | None = None
 
     @classmethod
-    def of(cls, sa: IkeSa | None) -> Shortcut | None:
-        """What an IKE SA of ours teaches; None where its handshake was not of the plain kind."""
+    def of(cls, sa: IkeSa | None, sizes: dict[str, int]) -> Shortcut | None:
+        """What an IKE SA of ours teaches; None where its handshake was not of the plain kind.
+
+        `sizes` are those of the numbers in IKE_AUTH, where cases change it.
+        """
         if sa is None or sa.chosen is None or sa.init.pair is None or not sa.init.response:
             return None
         config, plain = sa.config, Features()
@@ -123,7 +132,12 @@ class Shortcut:
             return None
         if sa.chosen.prf is None or sa.applied:
             return None
-        return cls(sa, sa.init.pair, sa.chosen, form)
+        made = cls(sa, sa.init.pair, sa.chosen, form)
+        whole = config.fragment is None or not sa.fragments
+        made.proof = proof = _proof(sa) if whole and config.window <= 1 else None
+        if proof is not None:
+            made._request = Protected(AUTH, proof.first, proof.chain, sizes)
+        return made
 
     def leads(self, sa: IkeSa) -> bool:
         """Whether it is good for an IKE SA: the same ends, and no change before IKE_AUTH."""
@@ -140,22 +154,34 @@ class Shortcut:
         state.group, state.pair = self._pair.group, self._pair
         state.request, state.ni = self._clear.honest(sa.spi_i, sa.entropy)
         sa.window.next_request = 0
-        self._send(sa, INIT, state.request, now)
+        wire = wired(state.request, (), sa.local, sa.remote, now)
+        self._send(sa, INIT, outbox.Built([state.request], None, 0), wire, now)
         sa.state = State.INIT_SENT
 
+    @staticmethod
     def _send(
-        self, sa: IkeSa, exchange: int, data: bytes, now: float, plain: bytes | None = None,
-        first: int = 0,
+        sa: IkeSa, exchange: int, built: outbox.Built, wire: list[Datagram], now: float,
+        note: str = "",
     ) -> None:  # fmt: skip
-        [wire] = wired(data, _PLAN, sa.local, sa.remote, now)
-        number = sa.window.next_request
-        asked = Inbound(IKEv2(data)) if exchange == INIT else Inbound(_NOTHING)
-        due = now + sa.config.give_up
-        sa.window.waiting[number] = Outstanding(exchange, number, asked, [wire], due)
+        number, due = sa.window.next_request, now + sa.config.give_up
+        sa.window.waiting[number] = Outstanding(exchange, number, _UNREAD, wire, due)
         sa.window.next_request = number + 1
         sa.counted[exchange, False] += 1
-        sa.outgoing.append(wire)
-        sa.transcript.append(Step(now, SENT, sa.local, sa.remote, data, plain, first))
+        sa.outgoing.extend(wire)
+        data = built.messages[0]
+        sa.transcript.append(
+            Step(now, SENT, sa.local, sa.remote, data, built.plain, built.first, note)
+        )
+
+    @staticmethod
+    def hand_over(sa: IkeSa) -> None:
+        """Give the engine what it has to know of a request before it takes an answer."""
+        waiting = sa.window.outstanding
+        if waiting is None or waiting.request is not _UNREAD:
+            return
+        asked = [s for s in sa.transcript.steps if s.direction == SENT][-1]
+        built = outbox.Built([asked.data], asked.plain, asked.first_inner)
+        waiting.request = as_left(built, waiting.wire)
 
     def take(self, sa: IkeSa, datagram: Datagram, now: float) -> bool:
         """Take the usual answer to IKE_SA_INIT; False for any other one, with nothing done."""
@@ -187,22 +213,32 @@ class Shortcut:
 
     # -- IKE_AUTH ------------------------------------------------------------------------------
 
-    def prove(self, sa: IkeSa, now: float) -> None:
-        """Send IKE_AUTH, as `start_auth` does, for an IKE SA whose child nobody wants."""
+    def prove(self, sa: IkeSa, now: float) -> bool:
+        """Send IKE_AUTH, as `start_auth` does; False where only that can do what the plan says."""
         proof, state, keys = self.proof, sa.init, sa.keys
-        assert proof is not None and keys is not None and sa.out_keys is not None
-        assert self._chosen.prf is not None
-        prf = self._chosen.prf.id
-        octets = signed_octets(prf, state.request, state.nr, proof.identity, keys.sk_pi)
-        chain = proof.chain.replace(proof.auth, psk_auth(prf, sa.config.psk, octets), 1)
+        if proof is None or self._request is None or keys is None or sa.out_keys is None:
+            return False
+        octets = signed_octets(self._prf, state.request, state.nr, proof.identity, keys.sk_pi)
+        fresh = [(proof.auth, psk_auth(self._prf, sa.config.psk, octets))]
         if proof.spi:
-            sa.offered_spi = sa.entropy(len(proof.spi))
-            chain = chain.replace(proof.spi, sa.offered_spi, 1)
+            sa.offered_spi = fresh_spi(sa)
+            fresh.append((proof.spi, sa.offered_spi))
+        edits = sa.config.plan.edits(AUTH, False, 0)
         header = sa.spi_i, sa.spi_r, sa.window.next_request
-        data = under_sk(AUTH, proof.first, chain, header, sa.out_keys, sa.entropy)
-        assert data is not None
-        self._send(sa, AUTH, data, now, chain, proof.first)
+        built = self._request.patched(edits, fresh, header, sa.out_keys, sa.entropy)
+        if built is None:
+            return False
+        sa.applied += [Binding(Exchange.IKE_AUTH.name, False, edit) for edit in edits]
+        sa.rounds = Rounds()
+        wire = wired(built.messages[0], edits, sa.local, sa.remote, now)
+        self._send(sa, AUTH, built, wire, now, "edits" if edits else "")
         sa.state = State.AUTH_SENT
+        return True
+
+    @property
+    def _prf(self) -> int:
+        assert self._chosen.prf is not None
+        return self._chosen.prf.id
 
     def proven(self, sa: IkeSa, datagram: Datagram, now: float) -> bool:
         """Take the usual answer to IKE_AUTH: whether the responder is proven and the SA is up."""
@@ -218,10 +254,9 @@ class Shortcut:
             return False
         chain = opened[1]
         body = {kind: chain[start + 4 : end] for kind, start, end in found}
-        assert self._chosen.prf is not None
-        prf = self._chosen.prf.id
-        octets = signed_octets(prf, state.response, state.ni, body[Payload.IDR], keys.sk_pr)
-        if not hmac.compare_digest(body[Payload.AUTH][4:], psk_auth(prf, sa.config.psk, octets)):
+        octets = signed_octets(self._prf, state.response, state.ni, body[Payload.IDR], keys.sk_pr)
+        mine = psk_auth(self._prf, sa.config.psk, octets)
+        if not hmac.compare_digest(body[Payload.AUTH][4:], mine):
             return False
         sa.transcript.append(
             Step(now, RECEIVED, datagram.src, datagram.dst, data, chain, opened[0])
@@ -231,9 +266,22 @@ class Shortcut:
         return True
 
 
-_PLAN = Plan()
-_NOTHING = IKEv2(bytes(16) + b"\0\x20" + bytes([AUTH, 0x08]) + bytes(4) + (28).to_bytes(4, "big"))
-"""Stands for a request that nobody will read: its answer is read here, or not at all."""
+_UNREAD = Inbound(
+    IKEv2(bytes(16) + b"\0\x20" + bytes([AUTH, 0x08]) + bytes(4) + HEADER.to_bytes(4, "big"))
+)
+"""Stands for a request of ours as long as nobody wants to read it."""
+
+
+def farewell(sa: IkeSa, number: int, now: float) -> list[Datagram]:
+    """The delete of an IKE SA that we began (RFC 7296 1.4.1), whose answer nobody waits for."""
+    if sa.out_keys is None:
+        return []
+    header = sa.spi_i, sa.spi_r, number
+    built = under_sk(INFORMATIONAL, Payload.D, _DELETE, header, sa.out_keys, sa.entropy)
+    return wired(built.messages[0], (), sa.local, sa.remote, now) if built is not None else []
+
+
+_DELETE = b"\0\0\0\x08" + bytes([Protocol.IKE, 0, 0, 0])
 
 
 def _proof(sa: IkeSa) -> Proof | None:

@@ -19,8 +19,8 @@ from ikelab.harness.fuzz import answers
 from ikelab.harness.fuzz.answers import IMPOSSIBLE, SILENCE, Outcome
 from ikelab.harness.fuzz.campaigns import Campaign
 from ikelab.harness.fuzz.case import Case
-from ikelab.harness.fuzz.lane import OVERTAKEN, PATIENCE
-from ikelab.harness.fuzz.shortcut import Shortcut
+from ikelab.harness.fuzz.lane import OVERTAKEN, PATIENCE, patience_of, usual_of
+from ikelab.harness.fuzz.shortcut import Shortcut, farewell
 from ikelab.harness.model import Datagram
 from ikelab.harness.transcript import RECEIVED, SENT, Step
 from ikelab.harness.transport.base import Transport
@@ -57,6 +57,7 @@ class Play:
         self.number = 0
         self._from = 0  # the steps before the message in question
         self._opening = True
+        self._farewells: list[Datagram] = []
         self._exchange = int(Exchange[campaign.exchange])
         sa.on_successor = self.sas.append
 
@@ -75,7 +76,8 @@ class Play:
         elif sa.state is State.INIT_DONE and self.campaign.way != "init":
             if not sa.window.waiting:
                 self._aim(self.campaign.way == "auth", now)
-                sa.start_auth(now)
+                if self._shortcut is None or not self._shortcut.prove(sa, now):
+                    sa.start_auth(now)
         elif sa.state is State.ESTABLISHED and not self.aimed:
             self._aim(True, now)
             self._ask(now)
@@ -84,8 +86,11 @@ class Play:
 
     def receive(self, datagram: Datagram, now: float) -> None:
         """Take a datagram of this conversation."""
-        if self._shortcut is None or not self._shortcut.take(self.sa, datagram, now):
-            self.sa.receive(datagram, now)
+        if self._shortcut is not None:
+            if self._shortcut.take(self.sa, datagram, now):
+                return
+            self._shortcut.hand_over(self.sa)
+        self.sa.receive(datagram, now)
 
     def _aim(self, now_it_is: bool, now: float) -> None:
         self.since = now
@@ -150,12 +155,17 @@ class Play:
             sa.window.waiting.clear()
         for one in self.sas:
             if one.state is State.ESTABLISHED:
-                one.close(now)
+                if self._shortcut is not None and one.initiator:
+                    self._farewells += farewell(one, one.window.next_request, now)
+                else:
+                    one.close(now)
         return outcome
 
     def datagrams(self, now: float) -> list[Datagram]:
         """What is to be sent."""
-        return [d for sa in self.sas for d in sa.datagrams(now)]
+        found = [d for sa in self.sas for d in sa.datagrams(now)] + self._farewells
+        self._farewells = []
+        return found
 
 
 def kind_of(step: Step) -> str:
@@ -213,6 +223,7 @@ class TalkLane:
         self.failures = 0  # conversations that did not come to their message, one after the other
         self.strays = 0
         self._live: dict[bytes, Play] = {}
+        self._usual = 0.0  # seconds that answers take, on an average
         self._count = 0
         self._newest = 0
 
@@ -291,15 +302,17 @@ class TalkLane:
             outcome.seen += self.judge(play)
         if outcome.kind not in (SILENCE, "not reached"):
             self._newest = max(self._newest, play.number)
+            self._usual = usual_of(self._usual, outcome.seconds)
         self._send(play, now)
         return outcome
 
     def _tick(self, now: float) -> Iterator[Outcome]:
         """Conversations that wait for nothing that would still come."""
+        patience = patience_of(self._usual, self.patience)
         for play in list(self._live.values()):
             waited = now - play.since
             overtaken = play.aimed and self._newest - play.number > OVERTAKEN and waited > TICK
-            if overtaken or waited >= (self.patience if play.aimed else HONEST):
+            if overtaken or waited >= (patience if play.aimed else HONEST):
                 yield self._end(play, now)
             else:
                 self._send(play, now)

@@ -148,15 +148,16 @@ class Clear:
         """The message with an SPI and a nonce of its own, and the hashes that go with them."""
         data = data.replace(self._spi, spi, 1)
         for digest, address in self._hashes:
-            data = data.replace(digest, nat_detection(spi, bytes(8), *address), 1)
+            data = data.replace(digest, nat_detection(spi, bytes(8), *address))
         if self._nonce:
-            data = data.replace(self._nonce, entropy(len(self._nonce)), 1)
+            data = data.replace(self._nonce, entropy(len(self._nonce)))
         return data
 
     def datagrams(self, plan: Plan, spi: bytes, entropy: sk.Entropy, now: float) -> list[Datagram]:
         """What leaves for a plan."""
         data = self.message(plan, spi, entropy)
-        return wired(data, plan, self._local, self._remote, now)
+        edits = [binding.edit for binding in plan.bindings]
+        return wired(data, edits, self._local, self._remote, now)
 
 
 _OUTER = {
@@ -209,10 +210,13 @@ class Protected:
         """What leaves for a plan in the IKE SA of these SPIs, under this message ID."""
         edits = [binding.edit for binding in plan.bindings]
         fresh = [(octets, entropy(len(octets))) for octets in self._changing]
-        data = self.patched(edits, fresh, (*spis, number), keys, entropy)
-        if data is None:
-            data = self._edited(_freshened(self._chain, fresh), edits, spis, number, keys, entropy)
-        return wired(data, plan, *way, now)
+        built = self.patched(edits, fresh, (*spis, number), keys, entropy)
+        if built is None:
+            chain = _freshened(self._chain, fresh)
+            data = self._edited(chain, edits, spis, number, keys, entropy)
+        else:
+            data = built.messages[0]
+        return wired(data, edits, *way, now)
 
     def patched(
         self,
@@ -221,10 +225,11 @@ class Protected:
         header: tuple[bytes, bytes, int],
         keys: sk.SkKeys,
         entropy: sk.Entropy,
-    ) -> bytes | None:
+    ) -> outbox.Built | None:
         """The message with these edits where octets can be written; None where they cannot.
 
-        `header` is both SPIs and the message ID.
+        `fresh` are octets of the honest chain and those in their place; `header` is both SPIs and
+        the message ID.
         """
         outer: dict[str, Splice] = {}
         inner: list[Edit] = []
@@ -276,7 +281,7 @@ def under_sk(
     *,
     edits: Sequence[Edit] = (),
     around: Sequence[Splice] = (),
-) -> bytes | None:
+) -> outbox.Built | None:
     """A request of ours with a chain under SK, and what edits do to padding and protected parts.
 
     `around` changes what stands before the IV; None where it takes the tree to tell.
@@ -298,7 +303,7 @@ def under_sk(
         return None
     sealed = sk.protect(keys, clear, entropy(box.iv_length), text)
     apply.on_sealed(sealed, edits)
-    return bytes(sealed)
+    return outbox.Built([bytes(sealed)], plain.chain, clear[-4])
 
 
 def _around(edit: Edit, number: int) -> Splice | None:
@@ -322,7 +327,7 @@ def _around(edit: Edit, number: int) -> Splice | None:
 
 def _freshened(chain: bytes, fresh: Sequence[tuple[bytes, bytes]]) -> bytes:
     for octets, new in fresh:
-        chain = chain.replace(octets, new, 1)
+        chain = chain.replace(octets, new)
     return chain
 
 
@@ -337,11 +342,13 @@ def _changing(first: int, chain: bytes) -> list[bytes]:
     return [octets for octets in found if chain.count(octets) == 1]
 
 
-def wired(data: bytes, plan: Plan, local: Address, remote: Address, now: float) -> list[Datagram]:
-    """The datagrams of a message, with the plan's edits of the wire stage."""
+def wired(
+    data: bytes, edits: Sequence[Edit], local: Address, remote: Address, now: float
+) -> list[Datagram]:
+    """The datagrams of a message, with the edits of the wire stage."""
     if encapsulated(local, remote):
         data = NON_ESP_MARKER + data
     out = [Datagram(data, local, remote, now)]
-    if any(binding.edit.stage is Stage.WIRE for binding in plan.bindings):
-        out = apply.on_wire(out, [binding.edit for binding in plan.bindings])
+    if any(edit.stage is Stage.WIRE for edit in edits):
+        out = apply.on_wire(out, edits)
     return out

@@ -100,7 +100,7 @@ def test_sealed_messages_are_those_of_the_tree(ground: Ground, name: str) -> Non
         )  # fmt: skip
         tree = apply.on_message(tree, edits, partial(outbox.measured, keys=ours), lenient=True)
         built = outbox.build(tree, ours, entropy(1), edits, lenient=True)
-        return [d.data for d in wired(built.messages[0], plan, *way, 0.0)]
+        return [d.data for d in wired(built.messages[0], edits, *way, 0.0)]
 
     def quickly(plan: Any) -> list[bytes]:
         return [d.data for d in template.datagrams(plan, spis, 2, ours, entropy(1), way, 0.0)]
@@ -110,7 +110,7 @@ def test_sealed_messages_are_those_of_the_tree(ground: Ground, name: str) -> Non
         plan = maker.case().plan
         edits = [b.edit for b in plan.bindings]
         ready = attempt(lambda e=edits: template.patched(e, (), (*spis, 2), ours, entropy(1)))
-        patched += isinstance(ready, bytes)
+        patched += isinstance(ready, outbox.Built)
         same = attempt(lambda p=plan: quickly(p)), attempt(lambda p=plan, e=edits: slowly(p, e))
         assert same[0] == same[1], str(plan)
     assert patched > (MOSTLY if target.bodies else 0.3) * CASES
