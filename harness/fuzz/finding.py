@@ -20,6 +20,7 @@ from ikelab.harness.record import CaseFolder, RunFolder
 CRASH, HANG, LEAK, RULE, LOG, SPIN = "crash", "hang", "leak", "rule", "log", "spin"
 FACTS = "finding.json"
 REPLAYS = 3
+LOG_KEPT = 1_000_000  # characters of a peer's log
 MOST_TRIES = 40  # replays that making a case small may take
 _FRAME = re.compile(r'(?:File "(?:.*/)?([^"/]+)", line \d+, in (\w+))|(?:#\d+ +\S+ in (\w+))')
 _LIBRARY = re.compile(r"(lib\w+)\S*\.so\S* @ (0x[0-9a-f]+) .*?\[(0x[0-9a-f]+)\]")
@@ -82,10 +83,12 @@ def _libraries(dump: str) -> list[str]:
 
 
 def death(log: str) -> str:
-    """What a process that ended leaves: its stack, else what its last words were about."""
+    """What a process that ended leaves: its stack, what it complains of, or its last words."""
     lines = [line for line in log[-20_000:].splitlines() if line.strip()]
+    bad = [shape(line) for line in bad_lines(lines)]
     words = _WORDS.findall(lines[-1])[:8] if lines else []
-    return stack(log) or (f"after {' '.join(words)!r}" if words else "without a word")
+    said = bad[-1] if bad else f"after {' '.join(words)!r}" if words else "without a word"
+    return stack(log) or said
 
 
 def stop(log: str) -> str:
@@ -226,7 +229,7 @@ def write(
         folder.write([last.sa])
     folder.text("plan.txt", f"{case}\n")
     folder.text("peer.conf", driver.config_text())
-    folder.text("peer.log", log[-1_000_000:])
+    folder.text("peer.log", log[-LOG_KEPT:])
     facts = {
         **facts,
         "seen": str(seen),

@@ -37,7 +37,7 @@ TURN = 3.0  # seconds that a batch is to take, where a peer is slow
 RECENT = 256  # cases that may have done what is seen
 EVERY = 10.0  # seconds between two looks at the vitals of a process
 PROBE_EVERY = 1.0  # seconds between two honest probes that nothing has asked for
-LOG_LIMIT = 64 << 20  # octets of log after which the peer is started anew
+LOG_LIMIT = 16 << 20  # octets of log after which the peer is started anew
 COSTLY = (
     "length-lie", "cut", "extend", "dictionary", "plain-havoc", "plain-cut", "plain-splice",
     "plain-padding", "grammar", "splice", "nest", "many", "insert-unknown", "havoc",
@@ -374,6 +374,7 @@ class Fuzzer:
         self, seen: Seen, suspects: list[Case], slope: float, *, last: bool = False
     ) -> None:
         replays = Replays(self.ground, self._campaign)
+        log = self.ground.rig.peer.driver.log()[-finding.LOG_KEPT :]
         case = replays.culprit(suspects, seen)
         alone = case is not None
         if seen.kind == RULE and not (alone or last):
@@ -407,6 +408,7 @@ class Fuzzer:
         if not alone:
             before = "\n\n".join(str(c) for c in reversed(suspects))
             (path / "before.txt").write_text(before + "\n", encoding="utf-8")
+            (path / "peer-then.log").write_text(log, encoding="utf-8", errors="replace")
         self.tally.findings[seen] = path
         self._small[seen] = small
         if seen.kind in (CRASH, HANG, LEAK) and len(small.plan.bindings) == 1:

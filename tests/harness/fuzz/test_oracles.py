@@ -159,3 +159,11 @@ def test_a_stack_is_told_wherever_libraries_were_loaded() -> None:
     once, again = dumped(0x7F0000000000), dumped(0x7F1234500000)
 
     assert finding.death(once) == finding.death(again) == "libdaemon+0x64a < libbase+0x2"
+
+
+def test_what_a_daemon_complains_of_names_its_death() -> None:
+    log = 'started\n"one" #17: ABORT: ASSERTION FAILED: found (in end() at 118)\nwarm and well\n'
+
+    assert finding.death(log) == '"one" ##: ABORT: ASSERTION FAILED: found (in end() at #)'
+    assert finding.death("started\nso long\n") == "after 'long'"
+    assert finding.death("") == "without a word"
