@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,16 @@ from ikelab.harness.peer import cache, ciphers, leftovers
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.daemon import ANSWER_TIMEOUT, FOLDER, Daemon, abilities
 from ikelab.harness.peer.driver import DaemonDriver
-from ikelab.harness.peer.strongswan import credentials, eap, further, logs, names, parse, primer
+from ikelab.harness.peer.strongswan import (
+    credentials,
+    eap,
+    further,
+    logs,
+    names,
+    parse,
+    primer,
+    told,
+)
 from ikelab.harness.peer.strongswan.render import (
     CHILD,
     CONNECTION,
@@ -70,10 +79,12 @@ class StrongSwan(DaemonDriver):
         self._kernel = abilities()
         libipsec = bool(self._kernel["tun"] and not self._kernel["esp"])
         self._build = _build(entry.root, libipsec=libipsec)
-        told = _told(entry.root, libipsec=libipsec)
-        if not told:
-            told |= {"algorithms": self._probe(), "version": self.version}
-        self._algorithms, self.version = told["algorithms"], told["version"]
+        conf = render(_NOTHING, self._build)["strongswan.conf"]
+        found = told.recall(entry, conf)
+        if found is None:
+            found = self._probe(conf)
+            told.keep(entry, conf, found)
+        self._algorithms, self.version = found.algorithms, found.version
         self.capabilities = self._capabilities()
 
     def start(self, config: PeerConfig) -> None:
@@ -162,15 +173,15 @@ class StrongSwan(DaemonDriver):
 
     # What this daemon can do
 
-    def _probe(self) -> dict[str, frozenset[str]]:
+    def _probe(self, conf: str) -> told.Told:
         """Start charon once for its version and its algorithms, by kind."""
-        self._launch(render(_NOTHING, self._build)["strongswan.conf"])
+        self._launch(conf)
         try:
-            self.version = self._ask(lambda s: s.version())["version"].decode()
+            version = self._ask(lambda s: s.version())["version"].decode()
             said = self._ask(lambda s: s.get_algorithms())
         finally:
             self._kill()
-        return {kind: frozenset(found) for kind, found in said.items()}
+        return told.Told(version, {kind: frozenset(found) for kind, found in said.items()})
 
     def _capabilities(self) -> frozenset[str]:
         found = {"responder", "initiator", "initiate", "view", "cookies", "keys", "dpd"}
@@ -309,13 +320,6 @@ class StrongSwan(DaemonDriver):
         if not self.alive() or self._config is None or self._config.options.get("log") == "quiet":
             return False
         return "[NET]" not in self._daemon.read("log")[self._log_start :] and not self.view().sas
-
-
-@lru_cache(maxsize=8)
-def _told(root: Path, *, libipsec: bool) -> dict[str, Any]:
-    """What a daemon of this tree said of itself when it was first started; empty before that."""
-    del root, libipsec
-    return {}
 
 
 def _build(root: Path, *, libipsec: bool) -> Build:
