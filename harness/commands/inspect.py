@@ -11,6 +11,7 @@ import click
 
 from ikelab.harness.commands.output import folder_for
 from ikelab.harness.errors import ConfigError
+from ikelab.harness.inspect.collector import patient_collector
 
 if TYPE_CHECKING:
     from ikelab.harness.inspect.configs.read import Configs
@@ -97,6 +98,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float | N
     "--jobs", type=click.IntRange(0, 64), default=0, metavar="N",
     help="Processes for --json and the summary; 0, as many as there are cores if the file is big.",
 )  # fmt: skip
+@patient_collector()
 def inspect(
     file: Path | None,
     live: str | None,
@@ -231,13 +233,14 @@ def _chooser(
     spi: str, peer: str, exchange: str, where: str, form: str
 ) -> Callable[[Inspection], None]:
     """What takes out of an inspection all that is not asked for."""
+    if not (spi or peer or exchange or where):
+        return lambda it: None
     from ikelab.harness.inspect import filters, views
 
     wanted = filters.Filter.of(spi, peer, exchange, where)
 
     def choose(it: Inspection) -> None:
-        if spi or peer or exchange or where:
-            filters.apply(it, wanted, messages=form in views.OF_MESSAGES)
+        filters.apply(it, wanted, messages=form in views.OF_MESSAGES)
 
     return choose
 

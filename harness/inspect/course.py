@@ -165,7 +165,7 @@ def _is_check(exchange: Exchange) -> bool:
     """An INFORMATIONAL request with nothing in it asks whether the peer lives (1.4, 2.4)."""
     if exchange.type != Type.INFORMATIONAL or exchange.request is None:
         return False
-    return exchange.request.plain is not None and exchange.request.places()[1] == []
+    return exchange.request.plain == b"" and not exchange.request.first_inner
 
 
 def _ended(session: Session) -> Ended | None:

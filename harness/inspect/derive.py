@@ -18,7 +18,8 @@ from ikelab.harness.crypto.prf import prf, prf_plus
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
 from ikelab.harness.inspect import facts
 from ikelab.harness.inspect.keys import KeyRing, checked
-from ikelab.harness.inspect.session import Exchange, Half, Session, Sessions
+from ikelab.harness.inspect.session import Exchange, Half, Session
+from ikelab.harness.inspect.sorting import Sessions
 from ikelab.harness.inspect.unseal import open_direction
 from ikelab.harness.model import Spis, Suite
 from ikelab.harness.wireshark import EspRow, IkeRow, esp_rows

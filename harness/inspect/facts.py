@@ -22,6 +22,7 @@ from ikelab.layers.sa import IKEv2_Proposal
 from ikelab.layers.vendor import vendor_name
 
 T = TypeVar("T")
+_N = int(Payload.N)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,15 @@ def notifies(half: Half | None, kind: int) -> list[Any]:
     """The notifies of one type in a request or response."""
     if half is None or not half.may_hold(Payload.N):
         return []
-    return [n for n in of_kind(half, Payload.N) if n.type == kind]
+    outer, inner = half.places()
+    if outer is None or inner is None:
+        return [n for n in of_kind(half, Payload.N) if n.type == kind]
+    found: list[Any] = []
+    for data, places in ((half.messages[0].data, outer), (half.plain or b"", inner)):
+        for place, at, stop in places:
+            if place == _N and data[at + 6] << 8 | data[at + 7] == kind:
+                found += find(parse_payloads(_N, b"\0" + data[at + 1 : stop]), _N)
+    return found
 
 
 def offer(half: Half | None) -> tuple[Proposal, ...]:

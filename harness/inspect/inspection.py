@@ -18,7 +18,8 @@ from ikelab.harness.inspect.flow import Flow, Packet
 from ikelab.harness.inspect.ikev1 import EXCHANGES, Ikev1
 from ikelab.harness.inspect.keys import KeyRing, learn, load
 from ikelab.harness.inspect.pcap import Capture
-from ikelab.harness.inspect.session import Exchange, Message, Session, Sessions
+from ikelab.harness.inspect.session import Exchange, Message, Session
+from ikelab.harness.inspect.sorting import Sessions
 from ikelab.harness.model import Spis, Violation
 from ikelab.harness.sk import HEADER
 from ikelab.harness.transcript import Transcript
@@ -234,9 +235,12 @@ def inspect_capture(
     result = Inspection(capture.name, notes=list(ring.notes), ring=ring)
     flow, sessions = Flow(capture), Sessions()
     for packet in flow if mine is None else filter(mine, flow):
-        message = _sort(packet, result, sessions)
+        ours = _ikev2(packet, result)
         if heard is not None:
-            heard(packet, message)
+            heard(packet, sessions.add(packet) if ours else None)
+        elif ours:
+            sessions.wait(packet)
+    sessions.settle()
     for number, table in enumerate(capture.secrets, 1):
         learn(ring, table, f"{capture.name}, secrets block {number}")
     open_all(sessions, ring, {it.spi for it in result.esp if it.protocol == "esp"})
@@ -257,28 +261,29 @@ def _place(number: int) -> str:
     return f"frame {number}" if number else "the file"
 
 
-def _sort(packet: Packet, result: Inspection, sessions: Sessions) -> Message | None:
+def _ikev2(packet: Packet, result: Inspection) -> bool:
+    """Count a packet; whether it is an IKEv2 message with a whole header."""
     kind, data = packet.kind, packet.data
     if kind in ("esp", "ah"):
         result.kinds[kind] += 1
         spi = data[:4] if kind == "esp" else data[4:8]
         result.esp[EspFlow(kind, packet.src[0], packet.dst[0], spi)] += 1
         result.watch.add(packet)
-        return None
+        return False
     if kind != "ike":
         result.kinds[kind] += 1
-        return None
+        return False
     if len(data) < HEADER:
         result.kinds["ike"] += 1
         result.stubs.append(packet)
-        return None
+        return False
     version, whole = data[17] >> 4, int.from_bytes(data[24:28], "big") == len(data)
     if version == 1 and (whole or data[18] in EXCHANGES):
         result.kinds["ikev1"] += 1
         result.ikev1.add(packet)
     elif version == 2 or (whole and version > 2):
         result.kinds["ike"] += 1
-        return sessions.add(packet)
+        return True
     else:
         result.kinds["unknown"] += 1
-    return None
+    return False

@@ -6,16 +6,18 @@ what he cannot see.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.rules import RULES, Seen, judge
 from ikelab.harness.inspect import quick
 from ikelab.harness.inspect.facts import faults
-from ikelab.harness.inspect.session import Half, Session
+from ikelab.harness.inspect.session import Half, Message, Session
 from ikelab.harness.model import Violation
 from ikelab.layers.iana import Exchange as Type
+
+_INIT = int(Type.IKE_SA_INIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,13 @@ def examine(session: Session) -> Findings:
 
 def _doubtful(session: Session) -> Iterator[tuple[Half | None, Half]]:
     """The request (None for a request itself) and each message that has to be looked at."""
+    side = _side(session)
     for exchange in session.exchanges:
-        asked = exchange.request
-        for half in exchange.halves():
-            request = None if half is asked else asked
-            if not quick.clean(half, request, _by_initiator(session, half)):
-                yield request, half
+        asked, answer = exchange.request, exchange.response
+        if asked is not None and not quick.clean(asked, None, side(asked.messages[0])):
+            yield None, asked
+        if answer is not None and not quick.clean(answer, asked, side(answer.messages[0])):
+            yield asked, answer
 
 
 def _malformed(half: Half) -> int:
@@ -79,9 +82,19 @@ def _inbound(half: Half) -> Inbound:
 
 
 def _by_initiator(session: Session, half: Half) -> bool | None:
-    """Whether the original initiator sent this, told by address; None where that cannot tell."""
-    message = half.first
-    if message.exchange == Type.IKE_SA_INIT:
-        return not message.response
-    src, ends = message.src[0], (session.initiator[0], session.responder[0])
-    return None if ends[0] == ends[1] or src not in ends else src == ends[0]
+    return _side(session)(half.first)
+
+
+def _side(session: Session) -> Callable[[Message], bool | None]:
+    """Tells whether the original initiator sent a message, by address; None where that cannot."""
+    initiator, responder = session.initiator[0], session.responder[0]
+    sides: dict[str, bool | None] = {responder: False, initiator: True}
+    if initiator == responder:
+        sides = {}
+
+    def side(message: Message) -> bool | None:
+        if message.exchange == _INIT:
+            return not message.response
+        return sides.get(message.src[0])
+
+    return side

@@ -13,6 +13,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from ikelab.harness.crypto.auth import nat_detection
 from ikelab.harness.inspect import facts
@@ -86,6 +87,18 @@ class _Hashes:
         return nat_detection(*spis, *address) in self.values
 
 
+@dataclass
+class _Known:
+    """Addresses worth trying, gathered when a hash does not fit."""
+
+    session: Session
+    hints: Iterable[str]
+
+    @cached_property
+    def addresses(self) -> list[str]:
+        return [*self.hints, *_own_hints(self.session)]
+
+
 def view(session: Session, hints: Iterable[str] = (), *, thorough: bool = False) -> NatView:
     """The verdict on both ends. `hints` are addresses that may lie behind a NAT.
 
@@ -95,7 +108,7 @@ def view(session: Session, hints: Iterable[str] = (), *, thorough: bool = False)
     """
     if session.nat is not None:
         return _told(session)
-    known = [*hints, *_own_hints(session)]
+    known = _Known(session, hints)
     own: dict[bool, _Hashes] = {}  # what an end says of itself
     told: dict[bool, _Hashes] = {}  # what the other end says of it
     exchange = facts.beginning(session)
@@ -133,12 +146,12 @@ def _end(
     side: bool,
     own: _Hashes | None,
     told: _Hashes | None,
-    hints: list[str],
+    known: _Known,
     thorough: bool,
 ) -> End:
     seen = session.initiator if side else session.responder
     if told is not None and not told.fits(told.seen):
-        other = _search(told, hints, thorough)
+        other = _search(told, known.addresses, thorough)
         reason = "the other end sees it at another address than this capture does"
         return End(Where.TRANSLATED, told.seen, other, reason, (told.message.frame,))
     if own is None:
@@ -152,7 +165,7 @@ def _end(
     if own.fits((own.seen[0], 0)):
         reason = "it hashed its own address with port 0"
         return End(Where.FORCED, own.seen, None, reason, frames)
-    other = _search(own, hints, thorough)
+    other = _search(own, known.addresses, thorough)
     if other is not None:
         return End(Where.TRANSLATED, own.seen, other, "its hash is of another address", frames)
     if own.seen[1] not in (IKE_PORT, NATT_PORT):

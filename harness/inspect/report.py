@@ -14,7 +14,7 @@ from ikelab.harness.inspect.facts import Child, End, Proposal
 from ikelab.harness.inspect.rowtext import exchange_text
 from ikelab.harness.inspect.session import Exchange, Half, Session
 from ikelab.harness.inspect.why import explain_one
-from ikelab.harness.model import Address, Suite, Transform
+from ikelab.harness.model import TS, Address, Suite, Transform
 from ikelab.harness.notation import exchange_name, transform_json
 from ikelab.harness.transcript import Transcript, violation_json
 from ikelab.layers.iana import AuthMethod, IdType, Protocol, TransformType, name
@@ -388,14 +388,20 @@ def _child_lines(child: Child) -> Iterator[str]:
     protocol = name(Protocol, child.protocol)
     mode = "transport" if child.transport else "tunnel"
     replaces = f", replaces {child.replaces.hex()}" if child.replaces else ""
-    yield _line("child", f"{protocol} {child.spis}  {child.chosen}  {mode}{replaces}")
-    sides = (", ".join(map(str, ts)) or "?" for ts in (child.tsi, child.tsr))
-    yield _line("", " === ".join(sides))
+    yield _line(
+        "child", f"{protocol} {child.spis}  {_offered(child.chosen)['text']}  {mode}{replaces}"
+    )
+    yield _line("", f"{_selectors(child.tsi)} === {_selectors(child.tsr)}")
+
+
+@lru_cache(maxsize=4096)
+def _selectors(side: tuple[TS | str, ...]) -> str:
+    return ", ".join(map(str, side)) or "?"
 
 
 def _exchanges(exchanges: Iterable[Exchange]) -> str:
     """`IKE_SA_INIT, IKE_AUTH, 12 INFORMATIONAL`."""
-    counts = Counter(exchange_name(e.type) for e in exchanges)
+    counts = {exchange_name(kind): n for kind, n in Counter([e.type for e in exchanges]).items()}
     return ", ".join(kind if n == 1 else f"{n} {kind}" for kind, n in counts.items())
 
 

@@ -24,6 +24,8 @@ def text(it: Inspection, form: str, frame: int | None = None) -> str:
     it.check(form)
     if form == "tree":
         return _tree(it, frame)
+    if form == "summary":  # the usual one needs nothing of the others
+        return it.summary().rstrip("\n")
     return _makers()[form](it).rstrip("\n")
 
 
@@ -33,7 +35,6 @@ def _makers() -> dict[str, Callable[[Inspection], str]]:
 
     return {
         "transcript": lambda it: it.transcript(),
-        "summary": lambda it: it.summary(),
         "why": lambda it: it.why(),
         "ios": write.text,
         "html": htmlview.page,
