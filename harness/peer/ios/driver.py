@@ -83,7 +83,9 @@ class IosPeer:
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = entry.name
-        self.version = dialect.version
+        self._wire = str(entry.lab.get("condition", ""))
+        # Who reads a report sees what wire its verdicts were given over.
+        self.version = dialect.version + (f" over {self._wire}" if self._wire else "")
         self.lacks = dict(dialect.lacks)
         self.capabilities = CAPABILITIES - set(self.lacks)
         self._entry = entry
@@ -166,8 +168,8 @@ class IosPeer:
     def config_text(self) -> str:
         """The lines that were given, without keys; what was made of the wire, as a remark."""
         text = "\n".join(self._script.apply) + "\n" if self._script.apply else ""
-        if wire := self._entry.lab.get("condition"):
-            text = f"! the wire, by ikelab: {wire}\n{text}"
+        if self._wire:
+            text = f"! the wire, by ikelab: {self._wire}\n{text}"
         return _SECRET_LINE.sub(r"\g<1><not shown>", text)
 
     def stop(self) -> None:

@@ -175,7 +175,7 @@ def test_what_the_release_cannot_say_types_nothing() -> None:
     assert session.typed == []
 
 
-def test_what_was_made_of_the_wire_stands_in_peer_conf() -> None:
+def test_what_was_made_of_the_wire_stands_beside_every_verdict() -> None:
     spoken = dialect.of("", "17.9")
     assert spoken is not None
     entry = RouterEntry("r1", None, Login(), lab={"condition": "loss=5%"}, lab_kind="gns3")
@@ -183,6 +183,7 @@ def test_what_was_made_of_the_wire_stands_in_peer_conf() -> None:
 
     peer.start(CONFIG)
 
+    assert peer.version == "IOS XE 17.9 over loss=5%"
     first, *lines = peer.config_text().splitlines()
     assert first == "! the wire, by ikelab: loss=5%"
     assert [line for line in lines if line.startswith("crypto ikev2 proposal IKELAB")]
