@@ -1,4 +1,4 @@
-"""Fragments of protected messages (RFC 7383): how they leave, and what a receiver makes of them."""
+"""What a receiver makes of fragments (RFC 7383 2.6)."""
 
 from __future__ import annotations
 
@@ -8,245 +8,32 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from talk import Talk, events
+from talk import Talk
 
 from ikelab.harness import sk
-from ikelab.harness.edits import insert, sealed, unknown, vendor
-from ikelab.harness.errors import ConfigError
+from ikelab.harness.edits import sealed
 from ikelab.harness.exchange import frag
-from ikelab.harness.exchange.events import Ignored
 from ikelab.harness.exchange.inbound import Inbound
-from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Datagram
-from ikelab.harness.transcript import RECEIVED
-from ikelab.layers.encrypted import IKEv2_Decrypted
-from ikelab.layers.iana import Exchange, Notify, Payload
-from ikelab.layers.message import IKEv2, demux, message
-from ikelab.layers.payloads import IKEv2_VendorID
-
-CBC, GCM = "aes128-sha256-x25519", "aes256gcm16-prfsha256-x25519"
-SIZE = 576
-BODY = bytes(n * 7 & 0xFF for n in range(8192))
-ANSWER = insert("SK", payload=vendor(BODY))
-BIG = insert("SK", after="AUTH", payload=vendor(BODY))
-
-
-def skf(datagram: Datagram) -> IKEv2:
-    """The IKE message of a datagram."""
-    return IKEv2(demux(datagram.data, datagram.dst[1])[1])
-
-
-def numbers(datagrams: list[Datagram]) -> list[tuple[int, int, int]]:
-    """(number, total, next payload) of fragments."""
-    found = [skf(d).payloads[-1] for d in datagrams]
-    return [(f.frag_number, f.frag_total, f.next_payload) for f in found]
-
-
-def ip_octets(datagram: Datagram) -> int:
-    """The length of the IP datagram: UDP payload, UDP and IP header."""
-    return len(datagram.data) + 8 + (40 if ":" in datagram.src[0] else 20)
-
-
-def bodies(sa: IkeSa) -> list[bytes]:
-    """The vendor IDs that an SA received inside SK."""
-    opened = (Inbound(s.message, s.inner()) for s in sa.transcript if s.direction == RECEIVED)
-    return [bytes(v.vendorID) for it in opened if it.opened for v in it.all(Payload.V)]
-
-
-def notes(sa: IkeSa) -> list[str]:
-    """Why an SA dropped something."""
-    return [e.reason for e in events(sa) if isinstance(e, Ignored)]
-
-
-def both(**options: object) -> Talk:
-    """Two ends that have done IKE_SA_INIT and agreed on fragments."""
-    return Talk(**{"fragment": SIZE, **options}).init()  # type: ignore[arg-type]
-
-
-def up(**options: object) -> Talk:
-    """Two ends that are authenticated and agreed on fragments."""
-    talk = both(**options).auth()
-    assert talk.i.state is talk.r.state is State.ESTABLISHED
-    return talk
-
-
-def inform(talk: Talk, body: bytes = BODY) -> list[Datagram]:
-    """The fragments of an INFORMATIONAL request with one vendor ID."""
-    talk.i.inform([IKEv2_VendorID(vendorID=body)], talk.now)
-    return talk.sent()
-
-
-def crafted(
-    sa: IkeSa, number: int, total: int, text: bytes, first: int = 0, message_id: int | None = None
-) -> Datagram:
-    """A fragment with a right ICV and any numbers, as `sa` would send it."""
-    keys = sa.out_keys
-    assert keys is not None
-    at = sa.window.next_request if message_id is None else message_id
-    header = {"init_SPI": sa.spi_i, "resp_SPI": sa.spi_r, "id": at, "flags": 8 * sa.initiator}
-    tree = message([IKEv2_Decrypted(inner=[])], exch_type=Exchange.INFORMATIONAL, **header)
-    data = frag._fragment(tree, [], (first, number, total), text, keys, sa.entropy, None)
-    return Datagram(data, sa.local, sa.remote)
-
-
-# -- sending ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("suite", [CBC, GCM])
-@pytest.mark.parametrize(
-    ("left", "right"),
-    [
-        (("10.0.0.1", 500), ("10.0.0.2", 500)),
-        (("10.0.0.1", 4500), ("10.0.0.2", 4500)),
-        (("2001:db8::1", 500), ("2001:db8::2", 500)),
-        (("2001:db8::1", 4500), ("2001:db8::2", 4500)),
-    ],
+from ikelab.layers.iana import Notify, Payload
+from tests.harness.exchange.fragments import (
+    ANSWER,
+    BIG,
+    BODY,
+    CBC,
+    GCM,
+    SIZE,
+    bodies,
+    both,
+    crafted,
+    inform,
+    ip_octets,
+    notes,
+    numbers,
+    skf,
+    up,
 )
-def test_no_ip_datagram_is_over_the_limit(
-    suite: str, left: tuple[str, int], right: tuple[str, int]
-) -> None:
-    """2.5.1: the limit counts IP and UDP headers, and the non-ESP marker on port 4500."""
-    talk = both(ike=suite, local=left, remote=right, fragment=1280)
-    talk.i.start_auth(talk.now, [BIG])
-    sent = talk.sent()
-
-    assert len(sent) > 5
-    assert max(ip_octets(d) for d in sent) <= 1280
-    # As full as its cipher blocks allow, all but the last one.
-    assert min(ip_octets(d) for d in sent[:-1]) > 1280 - (16 if suite == CBC else 1)
-    talk.to_responder(sent)
-    assert bodies(talk.r) == [BODY]
-
-
-@pytest.mark.parametrize("suite", [CBC, GCM])
-def test_only_the_first_names_what_is_inside(suite: str) -> None:
-    """2.5: number 1 has the type of the first inner payload, the others none; all lengths fit."""
-    talk = both(ike=suite)
-    talk.i.start_auth(talk.now, [BIG])
-    sent = talk.sent()
-    total = len(sent)
-
-    assert numbers(sent) == [(n, total, Payload.IDI if n == 1 else 0) for n in range(1, total + 1)]
-    for datagram in sent:
-        packet = skf(datagram)
-        assert packet.length == len(datagram.data) == 28 + packet.payloads[-1].length
-        assert (packet.exch_type, packet.id, packet.flags) == (Exchange.IKE_AUTH, 1, 8)
-        assert packet.next_payload == Payload.SKF
-
-
-def test_every_fragment_has_an_iv_of_its_own() -> None:
-    talk = both(ike=GCM)
-    talk.i.start_auth(talk.now, [BIG])
-    ivs = [bytes(skf(d).payloads[-1].load[:8]) for d in talk.sent()]
-    assert len(set(ivs)) == len(ivs) > 10
-
-
-@pytest.mark.parametrize("suite", [CBC, GCM])
-def test_what_fits_is_not_fragmented(suite: str) -> None:
-    """2.4: one octet decides; up to the limit there is one SK payload."""
-    talk = up(ike=suite)
-    sizes = {}
-    for body in range(440, 540):
-        sent = inform(talk, bytes(body))
-        sizes[body] = len(sent)
-        assert max(ip_octets(d) for d in sent) <= SIZE
-        assert (skf(sent[0]).payloads[-1].kind == Payload.SK) is (len(sent) == 1)
-        talk.to_responder(sent)
-        talk.to_initiator(talk.answered())
-    assert set(sizes.values()) == {1, 2} and sorted(sizes.values()) == list(sizes.values())
-    assert bodies(talk.r) == [bytes(n) for n in sizes]
-
-
-def test_payloads_in_clear_go_with_the_first_fragment() -> None:
-    """2.5: what stands before SK is in the first fragment and in no other, and counts."""
-    talk = both()
-    clear = unknown(200, b"in clear" * 10)
-    talk.i.start_auth(talk.now, [BIG, insert(before="SK", payload=clear)])
-    sent = talk.sent()
-
-    assert max(ip_octets(d) for d in sent) <= SIZE
-    kinds = [[p.kind for p in skf(d).payloads] for d in sent]
-    assert kinds == [[200, Payload.SKF], *[[Payload.SKF]] * (len(sent) - 1)]
-    talk.to_responder(sent[::-1])
-    it = Inbound(*[(s.message, s.inner()) for s in talk.r.transcript][-2])
-    assert it.opened and bodies(talk.r) == [BODY]
-    assert talk.r.state is State.ESTABLISHED
-
-
-def test_what_is_put_together_is_what_one_piece_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """2.6: header, payloads in clear and payloads inside are those of the original message."""
-    seen: list[list[bytes]] = []
-    received = IkeSa.opened
-
-    def spy(sa: IkeSa, it: Inbound, *rest: object) -> None:
-        seen.append([it.message.exch_type, it.flags, it.message_id, it.message.next_payload])
-        seen[-1] += [p.kind for p in it.every]
-        received(sa, it, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(IkeSa, "opened", spy)
-    edits = [BIG, insert(before="SK", payload=unknown(201))]
-    for size in (SIZE, 20_000):
-        talk = both(fragment=size)
-        talk.i.start_auth(talk.now, edits)
-        talk.to_responder(talk.sent()[::-1])
-    assert seen[0] == seen[1] and 201 in seen[0] and Payload.V in seen[0]
-
-
-def test_a_limit_that_holds_no_fragment_is_a_mistake() -> None:
-    talk = both(fragment=100)
-    with pytest.raises(ConfigError, match="too few"):
-        talk.i.start_auth(talk.now, [BIG])
-
-
-@pytest.mark.parametrize("side", ["i", "r"])
-def test_nothing_is_fragmented_unless_both_announced_it(side: str) -> None:
-    """2.3: who did not announce it gets whole messages, however large."""
-    talk = Talk(**{side: {"fragment": SIZE}}).init()  # type: ignore[arg-type]
-    talk.i.start_auth(talk.now, [BIG])
-    [sent] = talk.sent()
-
-    assert ip_octets(sent) > 8192 and skf(sent).payloads[-1].kind == Payload.SK
-    talk.to_responder([sent])
-    talk.to_initiator(talk.answered())
-    assert talk.i.state is talk.r.state is State.ESTABLISHED
-    announced = [
-        Inbound(s.message).notify(Notify.IKEV2_FRAGMENTATION_SUPPORTED) is not None
-        for s in list(talk.i.transcript)[:2]
-    ]
-    assert announced == [side == "i", False]  # the responder answers only who asked
-
-
-def test_a_retransmission_is_all_fragments_again() -> None:
-    """2.6.1: the same octets, each of them."""
-    talk = both(retransmit=(1.0,))
-    talk.i.start_auth(talk.now, [BIG])
-    first = talk.sent()
-    talk.now = talk.i.timer() or 0.0
-    talk.i.handle_timer(talk.now)
-    again = talk.sent()
-
-    assert [d.data for d in again] == [d.data for d in first] and len(first) > 10
-    talk.to_responder(first[::2])
-    talk.to_responder(again[1::2])  # what the first time was lost
-    assert bodies(talk.r) == [BODY]
-
-
-def test_a_rekeyed_sa_fragments_too() -> None:
-    """Support is announced in IKE_SA_INIT only, and goes over to the successor."""
-    talk = up()
-    talk.i.on_successor = (made := []).append
-    talk.i.rekey(talk.now)
-    talk.carry()
-    [new] = made
-    new.inform([IKEv2_VendorID(vendorID=BODY)], talk.now)
-    sent = new.datagrams(talk.now)
-    assert len(sent) > 10
-    talk.to_responder(sent)
-    assert bodies(talk.r) == [BODY] and talk.r.spis == new.spis
-
-
-# -- receiving -------------------------------------------------------------------------------
 
 
 def shuffled(sent: list[Datagram]) -> list[Datagram]:
