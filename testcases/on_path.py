@@ -1,4 +1,7 @@
-"""Somebody between the two ends who changes what we send: our own end does not know of it."""
+"""Somebody between the two ends who changes what we send, and keeps what comes for a while.
+
+Our own end does not know of it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ikelab.harness.endpoint import Endpoint
+from ikelab.harness.exchange.inbound import RESPONSE
+from ikelab.harness.exchange.ports import arrived
 from ikelab.harness.model import Address, Datagram
 from ikelab.harness.transport.base import Transport
 from ikelab.harness.transport.tcp import Connection
 
+FLAGS = 19  # where an IKE header has them
 Change = Callable[[bytes], bytes]
 
 
@@ -20,6 +26,9 @@ class OnPath:
         self._transport = transport
         self._change = change
         self.changed = 0
+        self.kept: list[Datagram] | None = None
+        self._all = True
+        self.late: list[Datagram] = []
 
     def clock(self) -> float:
         return self._transport.clock()
@@ -31,7 +40,22 @@ class OnPath:
         self._transport.send(replace(datagram, data=data))
 
     def receive(self, until: float) -> Datagram | None:
-        return self._transport.receive(until)
+        """What comes, but for what is kept; that leaves first when it is let go."""
+        if self.late:
+            return self.late.pop(0)
+        found = self._transport.receive(until)
+        if self.kept is None or found is None or not (self._all or _is_request(found)):
+            return found
+        self.kept.append(found)
+        return None
+
+    def keep(self, *, requests_only: bool = False) -> None:
+        """Deliver nothing from now on of what comes for us, or no requests."""
+        self.kept, self._all = [], not requests_only
+
+    def let_go(self) -> None:
+        """Deliver what was kept, and all that comes after it."""
+        self.late, self.kept = self.kept or [], None
 
     def listen(self, protocol: int, address: str) -> None:
         self._transport.listen(protocol, address)
@@ -43,8 +67,13 @@ class OnPath:
         self._transport.close()
 
 
-def meddle(end: Endpoint, change: Change) -> OnPath:
-    """Put somebody on the path of what an end sends from now on."""
+def _is_request(datagram: Datagram) -> bool:
+    kind, data = arrived(datagram)
+    return kind == "ike" and len(data) > FLAGS and not data[FLAGS] & RESPONSE
+
+
+def meddle(end: Endpoint, change: Change = lambda data: data) -> OnPath:
+    """Put somebody on the path of an end, for what it sends and what comes from now on."""
     made = OnPath(end.transport, change)
     end.transport = made
     return made

@@ -24,12 +24,17 @@ def requests(sa: Session) -> int:
     return len([it for it in asked(sa) if it.exchange == Exchange.CREATE_CHILD_SA])
 
 
-def led_to(peer: Tested, sa: Session, begin: Callable[[], None]) -> None:
-    """Have the peer begin something once it has all that we have, and wait for its request."""
+def agreed(peer: Tested, sa: Session) -> None:
+    """The peer has what we have; a busy one gets its time."""
     for _ in range(int(PATIENCE)):
         if not (found := peer.disagreements(sa)):
             break
     assert found == []
+
+
+def led_to(peer: Tested, sa: Session, begin: Callable[[], None]) -> None:
+    """Have the peer begin something once it has all that we have, and wait for its request."""
+    agreed(peer, sa)
     before = requests(sa)
     begin()
     came = sa.wait(lambda: requests(sa) > before, PATIENCE)

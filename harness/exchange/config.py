@@ -52,6 +52,8 @@ class Conduct:
     know_children: bool = True  # 2.25: a rekey of an unknown child gets CHILD_SA_NOT_FOUND
     fresh_keys: bool = True  # 2.17: keys come from the new nonces and, with KE, from g^ir
     allow_rekeys: bool = True  # 2.8: rekeys are answered as any other child
+    close_redundant: bool = True  # 2.8.1, 2.8.2: of two rekeys at once one is undone
+    put_off_children: bool = True  # 2.25.2: no child while the IKE SA is being rekeyed
     rekey_now: bool = True  # 2.25: a rekey is not put off by TEMPORARY_FAILURE without need
     outlive_refusals: bool = True  # 2.25: a rekey that is refused or put off ends nothing
     bide_time: bool = True  # 2.25: after TEMPORARY_FAILURE it does not ask again at once

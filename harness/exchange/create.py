@@ -252,7 +252,8 @@ def _finish_rekey(sa: IkeSa, old: Child, made: Child, lowest: bytes, now: float)
     The child made with the lowest of the four nonces is closed by who created it.
     """
     theirs = sa.collisions.theirs.pop(old.spi_in, None)
-    redundant = made if theirs is not None and lowest < theirs[0] else old
+    lost = theirs is not None and lowest < theirs[0] and sa.conduct.close_redundant
+    redundant = made if lost else old
     if redundant.spi_in in sa.children and sa.conduct.delete_rekeyed:
         sa.delete_child(redundant, now)
 
@@ -274,7 +275,8 @@ def serve(sa: IkeSa, it: Inbound, now: float) -> Reply:
         return Reply([IKEv2_Notify(type=Notify.INVALID_SYNTAX)], "refused", reason)
     if rekey.is_rekey(it):
         return rekey.serve(sa, it, now)
-    if sa.state is State.CLOSING or sa.successor is not None or asked(sa, "rekey ike"):
+    rekeying = asked(sa, "rekey ike") and sa.conduct.put_off_children
+    if sa.state is State.CLOSING or sa.successor is not None or rekeying:
         return notify(Notify.TEMPORARY_FAILURE)
     old: Child | None = None
     rekeyed = it.notify(Notify.REKEY_SA)

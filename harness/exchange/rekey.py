@@ -80,7 +80,7 @@ def _complete(
         inherit(sa)
         return
     theirs = sa.rekeyed_by_peer
-    if theirs is not None and lowest < theirs[0]:
+    if theirs is not None and lowest < theirs[0] and sa.conduct.close_redundant:
         # Ours was made with the lowest nonce: we close it, and theirs has the children.
         move_children(sa, theirs[1])
         made.close(now)

@@ -12,6 +12,7 @@ ALSO: dict[str, str] = {
     "never-begins": "PQ-09 PQ-14",
     "keeps-the-first-keys": "PQ-10",
     "refuses-rekeys": "PQ-15",
+    "answers-no-deletes": "CHD-16",
     "proves-nothing": "PQ-16",
 }
 
@@ -29,6 +30,18 @@ ROWS: list[Row] = [
         "CHD-07",
         "REKEY_SA of a rekey that it begins names another SPI",
         "CREATE_CHILD_SA/request: SK.N(REKEY_SA).SPI ^= b'\\x01'",
+    ),
+    conduct(
+        "undoes-no-rekey",
+        "CHD-13 CHD-15",
+        "of two rekeys at once it keeps its own, whatever the nonces say",
+        "close_redundant",
+    ),
+    conduct(
+        "makes-children-while-it-rekeys",
+        "CHD-17",
+        "a child is rekeyed although its own rekey of the IKE SA is under way",
+        "put_off_children",
     ),
     conduct(
         "ends-with-its-rekey",
