@@ -24,6 +24,7 @@ LINES = [
 CONFIG = ["crypto ikev2 proposal ikelab", " encryption aes-cbc-128", " integrity sha256",
           " group 14"]  # fmt: skip
 LOGIN = Login(USER, PASSWORD, ENABLE)
+TELNET = pytest.param("telnet", marks=pytest.mark.long)  # netmiko takes its time over it
 
 
 def over(kind: str, port: int, login: Login = LOGIN) -> Session:
@@ -54,12 +55,12 @@ def test_a_router_is_configured_read_and_unconfigured(kind: str) -> None:
     assert box.config == [] and box.mode == "#"
 
 
-@pytest.mark.parametrize("kind", ["ssh", "telnet"])
+@pytest.mark.parametrize("kind", ["ssh", TELNET, "console"])
 def test_pages_and_log_lines_stay_out_of_an_answer(kind: str) -> None:
     shown = [f"line {number} of an answer" for number in range(12)]
     box = Box(noise=True, pages=4, answers={"show crypto ipsec sa": "\n".join(shown)})
-    with router(box, kind) as port:
-        session = over(kind if kind == "ssh" else "console", port)
+    with router(box, served(kind)) as port:
+        session = over(kind, port)
         session.configure(LINES)
         answers = [session.show("show crypto ipsec sa") for _ in range(3)]
         session.close()
@@ -80,7 +81,12 @@ def test_the_log_itself_keeps_its_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "command"), [("ssh", " integrity sha256"), ("console", "show running-config")]
+    ("kind", "command"),
+    [
+        ("ssh", " integrity sha256"),
+        pytest.param("telnet", " group 14", marks=pytest.mark.long),
+        ("console", "show running-config"),
+    ],
 )
 def test_a_connection_that_drops_is_made_again(kind: str, command: str) -> None:
     box = Box(drop_at=[command.strip()])
@@ -114,10 +120,12 @@ def test_a_router_that_drops_again_and_again_is_an_error() -> None:
         session.close()
 
 
-def test_a_console_left_in_configuration_mode_is_survived() -> None:
+# A terminal server's port is a console too, whoever opens it.
+@pytest.mark.parametrize("kind", [TELNET, "console"])
+def test_a_console_left_in_configuration_mode_is_survived(kind: str) -> None:
     box = Box(mode="(config-sub)#")
     with router(box, "telnet") as port:
-        session = over("console", port)
+        session = over(kind, port)
         shown = session.show("show running-config")
         session.close()
 
