@@ -64,7 +64,9 @@ def record(peer: str, out: str, peers_file: str | None, commands: tuple[str, ...
     try:
         asked = [*COMMANDS, *commands]
         with source.captured(opened.lab, opened.session.open) as captured:
-            unknown = write(opened.session, Path(out), hidden, commands=asked, capture=captured)
+            booted = opened.lab.console_log() if opened.lab else ""
+            unknown = write(opened.session, Path(out), hidden, commands=asked, capture=captured,
+                            booted=booted)  # fmt: skip
     finally:
         opened.session.close()
         opened.close()

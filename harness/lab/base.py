@@ -80,6 +80,9 @@ class Router(Protocol):
     def console(self) -> ConsoleAt:
         """Where its console is."""
 
+    def console_log(self) -> str:
+        """What its console has said since it booted; "" where the lab keeps none."""
+
     def impair(self, wanted: Impairment) -> None:
         """Make the wire to it this bad from now on; `delete` makes a wire that was there good."""
 

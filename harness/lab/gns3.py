@@ -107,6 +107,10 @@ class Gns3Router:
             host = self._api.host
         return ConsoleAt(host, int(port))
 
+    def console_log(self) -> str:
+        """GNS3 keeps none; whoever opens the console first has all of it."""
+        return ""
+
     def impair(self, wanted: Impairment) -> None:
         """GNS3's packet filters on the wire."""
         lacking = [name for name in ("duplicate", "reorder", "bandwidth") if getattr(wanted, name)]

@@ -51,11 +51,13 @@ def record(
     *,
     commands: Sequence[str] = COMMANDS,
     capture: Callable[[], bytes] | None = None,
+    booted: str = "",
 ) -> list[str]:
     """Write the fixtures; the commands that the router does not know.
 
-    `capture` is asked last, so that it may end one that went on all the while. ConfigError where
-    the folder has something in it; LabError where a secret would have survived.
+    `booted` is what the console has said before the session. `capture` is asked last, so that it
+    may end one that went on all the while. ConfigError where the folder has something in it;
+    LabError where a secret would have survived.
     """
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty: name a new folder")
@@ -68,7 +70,7 @@ def record(
         if command not in unknown:
             name = re.sub(r"\W+", "_", command).strip("_")
             _write(folder / "show" / f"{name}.txt", scrubber.text(answer) + "\n")
-    _write(folder / "console.txt", scrubber.text(session.seen))
+    _write(folder / "console.txt", scrubber.text(booted + session.seen))
     if captured is not None:
         kept = only_ike(captured)
         suffix = "pcapng" if kept[:4] == captured[:4] == b"\x0a\x0d\x0d\x0a" else "pcap"

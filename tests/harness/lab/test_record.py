@@ -119,6 +119,8 @@ def test_a_record_has_the_capture_of_the_wire_meanwhile(tmp_path: Path) -> None:
 
     assert done.status == 0, done.err
     assert (tmp_path / "given/wire.pcap").read_bytes() == PCAP
+    # What CML's console said comes first, and the session behind it.
+    assert (tmp_path / "given/console.txt").read_text().startswith("Press RETURN to get started!")
     way = [call.split("/", 2)[2] for call in cml.asked if "/links/" in call]
     assert way == [
         f"links/{LINK}/{what}" for what in ("condition", "capture/start", "capture/stop")
