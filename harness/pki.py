@@ -90,7 +90,8 @@ class Pki:
         if not 0 <= depth <= 16 or not 0 <= bulk <= 16000:
             raise ConfigError("a PKI has 0 to 16 intermediates and 0 to 16000 octets of comment")
         if ca not in KEYS:
-            raise ConfigError(f"unknown kind of key {ca!r}{nearest(ca, KEYS)}")
+            near = nearest(ca, KEYS) or f"; there are {', '.join(KEYS)}"
+            raise ConfigError(f"unknown kind of key {ca!r}{near}")
         self._ca, self._bulk, self._seed = ca, bulk, seed
         self._keys: dict[str, bytes] = {}
         self._made: dict[str, Member] = {}

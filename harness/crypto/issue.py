@@ -77,7 +77,8 @@ def new_key(kind: str, entropy: Entropy | None = None) -> bytes:
         other = ed448.Ed448PrivateKey
         key = other.from_private_bytes(entropy(57)) if entropy else other.generate()
     else:
-        raise ConfigError(f"unknown kind of key {kind!r}{nearest(kind, KINDS)}")
+        near = nearest(kind, KINDS) or f"; there are {', '.join(KINDS)}"
+        raise ConfigError(f"unknown kind of key {kind!r}{near}")
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
