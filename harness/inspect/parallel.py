@@ -62,8 +62,7 @@ class Lane:
         data = packet.data
         if packet.kind != "ike" or len(data) < 28 or data[17] >> 4 == 1:
             return self.number == 0
-        spi = data[:8]
-        lane = self._by_spi.get(spi)
+        lane = self._by_spi.get(spi := data[:8])
         if lane is None:
             ends = frozenset((packet.src[0], packet.dst[0]))
             lane = self._by_ends.setdefault(ends, len(self._by_ends) % self._count)

@@ -7,11 +7,13 @@ import random
 import struct
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 
 import pytest
 
+from ikelab.harness.inspect import flow
 from ikelab.harness.inspect.flow import LINKS, Flow, Packet, looks_like_ike
-from ikelab.harness.inspect.pcap import Record
+from ikelab.harness.inspect.pcap import Capture, Record
 
 HEADER = bytes.fromhex("0102030405060708 0000000000000000 21202208 00000000 0000001c")
 A4, B4 = IPv4Address("10.0.0.1").packed, IPv4Address("10.0.0.2").packed
@@ -185,3 +187,28 @@ def test_no_octets_make_it_fail() -> None:
                 spoilt[noise.randrange(len(spoilt))] = noise.randrange(256)
                 frames.append(bytes(spoilt))
         packets(frames, linktype)
+
+
+def test_the_straight_way_and_the_long_way_find_the_same(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise, found = random.Random(12), 0
+    records = [r for p in sorted(shared.rglob("*.pcap*")) if p.is_file() for r in Capture(p)]
+    usual = [ipv4(udp(bytes(4) + HEADER, *ports)) for ports in ((500, 500), (4500, 4500), (9, 500))]
+    frames = [r for r in records if r.linktype in flow._STRAIGHT and len(r.data) < 2000]
+    frames += [Record(0, 0.0, 101, frame) for frame in usual]
+    frames += [Record(0, 0.0, 1, ethernet(frame)) for frame in usual]
+    frames += [Record(0, 0.0, 113, bytes(14) + b"\x08\0" + frame) for frame in usual]
+    for number in range(8_000):
+        _, time, linktype, data = frames[number % len(frames)]
+        spoilt = bytearray(data)
+        for _ in range(noise.randrange(0, 3)):
+            spoilt[noise.randrange(min(64, len(spoilt)))] = noise.randrange(256)
+        cut = bytes(spoilt[: noise.choice((len(spoilt), len(spoilt), noise.randrange(64)))])
+        record = Record(number, time, linktype, cut)
+        straight = list(Flow([record]))
+        with monkeypatch.context() as patch:
+            patch.setattr(flow, "_STRAIGHT", {})
+            assert straight == list(Flow([record])), cut.hex()
+        found += len(straight)
+    assert found > 1200
