@@ -46,7 +46,7 @@ def record(peer: str, out: str, peers_file: str | None, commands: tuple[str, ...
     from pathlib import Path
 
     from ikelab.harness.errors import ConfigError, nearest
-    from ikelab.harness.lab.record import COMMANDS
+    from ikelab.harness.lab.record import COMMANDS, check
     from ikelab.harness.lab.record import record as write
     from ikelab.harness.lab.recording import Source
     from ikelab.harness.peer import external
@@ -60,6 +60,7 @@ def record(peer: str, out: str, peers_file: str | None, commands: tuple[str, ...
     source = Source(capture or "", capture_interface or "", wire=capture_wire, wait=wait)
     source.check(bool(router.lab_kind))
     hidden: list[str | bytes] = [*secrets, *router.login.secrets, found[peer].config.psk]
+    check(Path(out), hidden)
     opened = open_session(router)
     try:
         asked = [*COMMANDS, *commands]

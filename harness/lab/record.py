@@ -59,9 +59,7 @@ def record(
     may end one that went on all the while. ConfigError where the folder has something in it;
     LabError where a secret would have survived.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder} is not empty: name a new folder")
-    scrubber = Scrubber(secrets)
+    scrubber = check(folder, secrets)
     shown = {command: session.show(command) for command in commands}
     captured = capture() if capture is not None else None
     unknown = [command for command, answer in shown.items() if _refused(answer)]
@@ -86,6 +84,13 @@ def record(
     _write(folder / "record.json", json.dumps(about, indent=1) + "\n")
     scrubber.check(folder)
     return unknown
+
+
+def check(folder: Path, secrets: Iterable[str | bytes]) -> Scrubber:
+    """ConfigError for what would end the record, before a router is booted for it."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is not empty: name a new folder")
+    return Scrubber(secrets)
 
 
 def _refused(answer: str) -> bool:

@@ -164,9 +164,11 @@ def test_a_record_may_capture_on_an_interface_of_ours(tmp_path: Path) -> None:
         (["--capture-interface", "eth77"], "no interface 'eth77' here: there are lo"),
         (["--capture", "none.pcap"], "no such capture: none.pcap"),
         (["--wait", "5"], "--wait needs --capture-wire or --capture-interface DEVICE"),
+        (["--out", "."], ". is not empty: name a new folder"),
+        (["--secret", "ab"], "a secret of fewer than 3 characters cannot be taken out"),
     ],
 )
-def test_a_capture_that_cannot_be_is_one_line(
+def test_a_record_that_cannot_be_is_one_line_before_anybody_is_asked(
     words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "ikelab.toml"
