@@ -35,7 +35,7 @@ from ikelab.harness.errors import ConfigError
     "--combine",
     type=click.IntRange(1, 2),
     metavar="N",
-    help="Algorithms: each one once (1, the default) or every pair of them (2).",
+    help="Algorithms and settings: each one once (1, the default) or every pair of them (2).",
 )
 @click.option(
     "--kernel",

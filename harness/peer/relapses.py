@@ -1,4 +1,7 @@
-"""Faults of the reference peer that the regression cases look for. Rows as `manners` has them."""
+"""Faults of the reference peer that the regression cases and the combinations look for.
+
+Rows as `manners` has them.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ from ikelab.harness.peer.fault_rows import Row, conduct
 
 ALSO: dict[str, str] = {
     "makes-children-for-strangers": "REG-02",
-    "accepts-any-key": "REG-05 REG-06 REG-07",
-    "dies-of-who-it-refuses": "REG-05 REG-06 REG-07",
+    "accepts-any-key": "AUT-14 REG-05 REG-06 REG-07",
+    "dies-of-who-it-refuses": "CHD-09 REG-05 REG-06 REG-07",
     "lets-anybody-in-by-eap": "REG-08",
-    "chokes-on-oddities": "REG-03 REG-04",
+    "chokes-on-oddities": "INF-11 REG-03 REG-04 VER-07",
+    "answers-with-two-proposals": "OPS-02",
+    "proves-no-key": "OPS-02",
 }
 
 ROWS: list[Row] = [
