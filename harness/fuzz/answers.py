@@ -76,17 +76,13 @@ def words(kind: int, data: bytes) -> list[str]:
     return found
 
 
-def kind_of(data: bytes, keys: sk.SkKeys | None = None) -> str:
-    """An IKE message in words; `keys` open it where it is protected."""
+def kind_of(data: bytes, opened: tuple[int, bytes] | None = None, *, readable: bool = False) -> str:
+    """An IKE message in words; `opened` is what it holds under SK where that is `readable`."""
     if len(data) < HEADER:
         return "short"
     found = words(data[16], data[HEADER:])
-    if found and found[-1] == "SK" and keys is not None:
-        opened = plain(data, keys)
-        if opened is None:
-            found.append("unreadable")
-        else:
-            found = [*found[:-1], *words(*opened)]
+    if readable and found and found[-1] == "SK":
+        found = [*found[:-1], *words(*opened)] if opened is not None else [*found, "unreadable"]
     exchange = lookup(Exchange, data[18])
     text = ", ".join(found) or "empty"
     if not data[19] & 0x20:

@@ -14,7 +14,7 @@ from typing import Any
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import LabError
 from ikelab.harness.fuzz import finding, oracles
-from ikelab.harness.fuzz.answers import IMPOSSIBLE, Outcome
+from ikelab.harness.fuzz.answers import IMPOSSIBLE, SILENCE, Outcome
 from ikelab.harness.fuzz.campaigns import CAMPAIGNS, Campaign
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.finding import CRASH, HANG, LEAK, LOG, RULE, SPIN, Replays, Seen
@@ -34,6 +34,7 @@ BATCH = 128
 BATCHES = 4  # of one campaign, before the next has its turn, where IKE SAs are used again
 SLOW_BATCH = 8  # where the peer initiates
 TURN = 3.0  # seconds that a batch is to take, where a peer is slow
+DEAD = 192  # cases in a row without an answer, after which one asks whether the peer is there
 RECENT = 256  # cases that may have done what is seen
 EVERY = 10.0  # seconds between two looks at the vitals of a process
 PROBE_EVERY = 1.0  # seconds between two honest probes that nothing has asked for
@@ -182,11 +183,14 @@ class Fuzzer:
         made: list[Case] = []
         outcomes: dict[int, Outcome] = {}
         since = time.monotonic()
-        exact = self.ground.rig.topology == "memory"
+        exact, silent = self.ground.rig.topology == "memory", 0
         for outcome in lane.run(self.ground.paced(self._made(maker, size, made))):
             outcomes[id(outcome.case)] = outcome
             self._count(outcome)
             if exact and not self.ground.alive():
+                break
+            silent = silent + 1 if outcome.kind == SILENCE else 0
+            if not exact and silent >= DEAD:  # what became of it is asked before there is more
                 break
         self._rates[campaign.name] = len(made) / max(time.monotonic() - since, 1e-6)
         new = self._learn([outcomes[id(c)] for c in made if id(c) in outcomes], maker)
@@ -290,9 +294,14 @@ class Fuzzer:
                     self._restart()
 
     def _suspects(self, outcomes: list[Outcome], made: list[Case]) -> list[Case]:
-        """The cases that may have done it: those without an answer, then the latest ones."""
-        there = {id(o.case) for o in outcomes if o.kind != "silence"}
-        silent = [c for c in reversed(made) if id(c) not in there]
+        """The cases that may have done it: those without an answer, then the latest ones.
+
+        Who answered a case was there when it came: what left at about that time comes first.
+        """
+        there = {id(o.case) for o in outcomes if o.kind != SILENCE}
+        last = max((n for n, c in enumerate(made) if id(c) in there), default=0)
+        order = sorted(enumerate(made), key=lambda one: (abs(one[0] - last), -one[0]))
+        silent = [c for _, c in order if id(c) not in there]
         rest = [c for c in reversed(self._recent) if not any(c is s for s in silent)]
         return [*silent, *rest]
 

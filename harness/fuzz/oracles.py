@@ -191,7 +191,7 @@ def of_member(member: Member, data: bytes, _outcome: Outcome) -> list[str]:
     assert member.keys is not None
     ours, theirs = member.keys
     found = [TELLS] if tells(data) else []
-    opened = answers.plain(data, theirs)
+    opened = member.opened
     if opened is None:
         return found
     number = int.from_bytes(data[20:24], "big")

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 
 from ikelab.harness import sk
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.exchange.events import Answered
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.fuzz import answers
 from ikelab.harness.fuzz.answers import IMPOSSIBLE, Outcome
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.lane import PATIENCE, Queue, Waiting
-from ikelab.harness.fuzz.shortcut import Shortcut, farewell
+from ikelab.harness.fuzz.shortcut import Shortcut, farewell, question
 from ikelab.harness.fuzz.template import Protected
 from ikelab.harness.model import Datagram
 from ikelab.harness.transport.base import Transport
@@ -49,6 +48,7 @@ class Member:
     silences: int = 0
     children: int = 0
     cases: int = 0
+    opened: tuple[int, bytes] | None = None  # the first type and the chain in the latest answer
     answered: dict[int, bytes] = field(default_factory=dict)
     ivs: dict[bytes, bytes] = field(default_factory=dict)  # the message of each
 
@@ -211,11 +211,15 @@ class SealedLane:
         response = bool(data[19] & 0x20)
         if member.phase == "busy" and response:
             return self._answered(member, data, now)
+        if member.phase == "probing" and response:
+            self._probed(member, data)
+            return None
         self._hear(member, datagram, now)
         if member.phase == "opening":
             self._opening(member, now)
-        elif member.phase == "probing":
-            self._probed(member)
+        elif member.sa.over:
+            self._drop(member)
+            self._free = [one for one in self._free if one is not member]
         self._send(member, now)
         return None
 
@@ -224,14 +228,15 @@ class SealedLane:
         assert waiting is not None
         keys = member.keys[1] if member.keys else None
         outcome = waiting.outcome
-        outcome.kind = answers.kind_of(data, keys)
+        member.opened = answers.plain(data, keys) if keys is not None else None
+        outcome.kind = answers.kind_of(data, member.opened, readable=keys is not None)
         outcome.length = outcome.received = len(data)
         outcome.seconds = now - waiting.since
         self.queue.answered(waiting, outcome.seconds)
         outcome.seen += self.judge(member, data, outcome)
         number = int.from_bytes(data[20:24], "big")
         member.case = None
-        if number == member.asked and keys is not None and answers.plain(data, keys) is not None:
+        if number == member.asked and member.opened is not None:
             member.next_id = member.asked + 1
             member.silences = 0
             member.answered[number] = data
@@ -270,23 +275,23 @@ class SealedLane:
         member.phase, member.since = "probing", now
         self._asking += 1
         self.probes += 1
-        member.sa.window.next_request = member.next_id
-        member.sa.window.waiting.clear()
-        while member.sa.next_event() is not None:
-            continue
-        member.sa.inform([], now)
-        self._send(member, now)
+        for datagram in question(member.sa, member.next_id, now):
+            self.transport.send(datagram)
 
-    def _probed(self, member: Member) -> None:
-        if member.sa.over:
-            self._drop(member)
+    def _probed(self, member: Member, data: bytes) -> None:
+        """Take what may be the answer to an honest question."""
+        number = int.from_bytes(data[20:24], "big")
+        assert member.keys is not None
+        opened = answers.plain(data, member.keys[1])
+        if number != member.next_id or opened is None:
             return
-        while (event := member.sa.next_event()) is not None:
-            if isinstance(event, Answered) and member.phase == "probing":
-                member.phase, member.silences = "ready", 0
-                self._asking -= 1
-                member.next_id = member.sa.window.next_request
-                self._free.append(member)
+        if answers.words(*opened) == ["N(INVALID_SYNTAX)"]:
+            self._drop(member)
+        else:
+            member.phase, member.silences = "ready", 0
+            member.next_id += 1
+            self._asking -= 1
+            self._free.append(member)
 
     def _retire(self, member: Member, now: float) -> None:
         for datagram in farewell(member.sa, member.next_id, now):

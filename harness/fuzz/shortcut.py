@@ -274,10 +274,19 @@ _UNREAD = Inbound(
 
 def farewell(sa: IkeSa, number: int, now: float) -> list[Datagram]:
     """The delete of an IKE SA that we began (RFC 7296 1.4.1), whose answer nobody waits for."""
+    return _informational(sa, Payload.D, _DELETE, number, now)
+
+
+def question(sa: IkeSa, number: int, now: float) -> list[Datagram]:
+    """An empty INFORMATIONAL request: whoever has the IKE SA answers it (RFC 7296 1.4)."""
+    return _informational(sa, 0, b"", number, now)
+
+
+def _informational(sa: IkeSa, first: int, chain: bytes, number: int, now: float) -> list[Datagram]:
     if sa.out_keys is None:
         return []
     header = sa.spi_i, sa.spi_r, number
-    built = under_sk(INFORMATIONAL, Payload.D, _DELETE, header, sa.out_keys, sa.entropy)
+    built = under_sk(INFORMATIONAL, first, chain, header, sa.out_keys, sa.entropy)
     return wired(built.messages[0], (), sa.local, sa.remote, now) if built is not None else []
 
 
