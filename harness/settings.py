@@ -58,4 +58,7 @@ def settings(
     else:
         longest = max(len(v) for v in values)
         found = [[v[n % len(v)] for v in values] for n in range(longest)]
-    return [Setting(*way, suite, proof, cut) for suite, way, proof, cut in found]
+    return [
+        Setting(mode, translated, suite, proof, cut)
+        for suite, (mode, translated), proof, cut in found
+    ]
