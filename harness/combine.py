@@ -6,8 +6,8 @@ covering array of strength 2 holds every pair of values that can go together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import cycle, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations, cycle, islice, product
 
 from ikelab.harness.model import Suite, Transform, is_aead
 from ikelab.layers.iana import TRANSFORMS, Encr, Integ, Ke, Protocol, Sn, TransformType
@@ -18,6 +18,7 @@ Knows = Callable[[Transform, int], bool]
 QUICK = (Ke.CURVE25519, Ke.ECP_256)
 Row = tuple[Suite, Suite]
 """An IKE suite and the ESP suite of its child."""
+Values = list[list[Transform | Suite]]
 
 
 def transforms(kind: int) -> list[Transform]:
@@ -61,7 +62,7 @@ def esp_suites(knows: Knows) -> list[Suite]:
 def rows(knows: Knows, strength: int = 1) -> list[Row]:
     """The suites to try: each value once (1), or each pair of values that go together (2)."""
     none = Transform(TransformType.INTEG, Integ.NONE)
-    values: list[list[Transform | Suite]] = [
+    values: Values = [
         [*known(TransformType.ENCR, knows)],
         [*known(TransformType.PRF, knows)],
         [*known(TransformType.INTEG, knows), none],
@@ -83,13 +84,45 @@ def _fits(row: Sequence[Transform | Suite]) -> bool:
     return is_aead(cipher.id) == (mac.id == Integ.NONE)
 
 
-def _pairs(values: list[list[Transform | Suite]]) -> list[list[Transform | Suite]]:
+def _pairs(values: Values) -> Values:
     from allpairspy import AllPairs
 
-    return [list(row) for row in AllPairs(values, filter_func=_fits)]
+    found = [list(row) for row in AllPairs(values, filter_func=_fits)]
+    return found + list(_left_out(values, found))
 
 
-def _singles(values: list[list[Transform | Suite]]) -> list[list[Transform | Suite]]:
+def _left_out(values: Values, found: Values) -> Iterator[list[Transform | Suite]]:
+    """Rows with the pairs that the array lacks: AllPairs gives up on some where a filter is set."""
+    places = list(combinations(range(len(values)), 2))
+    have = {(a, b, row[a], row[b]) for row in found for a, b in places}
+    number = 0
+    for a, b in places:
+        for pair in product(values[a], values[b]):
+            if (a, b, *pair) in have:
+                continue
+            number += 1
+            row = _completed(values, {a: pair[0], b: pair[1]}, number)
+            if row is not None:
+                have |= {(c, d, row[c], row[d]) for c, d in places}
+                yield row
+
+
+def _completed(
+    values: Values, given: dict[int, Transform | Suite], number: int
+) -> list[Transform | Suite] | None:
+    """A row with these values, the others taken in turn; None where nothing goes with them."""
+    columns = [
+        [given[i]] if i in given else column[number % len(column) :] + column
+        for i, column in enumerate(values)
+    ]
+    for cipher, mac in product(columns[0], columns[2]):
+        row = [cipher, columns[1][0], mac, columns[3][0], columns[4][0]]
+        if _fits(row):
+            return row
+    return None
+
+
+def _singles(values: Values) -> Values:
     """Rows in which every value stands at least once."""
     count = max(len(v) for v in values)
     columns = [list(islice(cycle(v), count)) for v in values]
