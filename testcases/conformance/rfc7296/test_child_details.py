@@ -89,6 +89,7 @@ def test_rekeys_no_child_of_another_protocol(peer: Tested, initiator: Initiator)
 
 MISFITS = {
     "of no protocol": [at("SK.N(REKEY_SA).proto").set(0)],
+    "of the IKE SA": [at("SK.N(REKEY_SA).proto").set(1)],
     "of eight octets": [at("SK.N(REKEY_SA).SPI").set(b"\x0b\xad\x5f\x1d\x0b\xad\x5f\x1d")],
     "of no octet": [at("SK.N(REKEY_SA).SPI").set(b"")],
 }
