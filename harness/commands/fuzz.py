@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
+from ikelab.harness.commands.number import Number
 from ikelab.harness.commands.provision import settings_of
-
-
-class Number(click.FloatRange):
-    """A number within bounds; neither nan nor an infinity is one."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        found = float(click.FLOAT.convert(value, param, ctx))
-        low, high = f"{self.min:g}", f"{self.max:.0f}"
-        if not cast("float", self.min) <= found <= cast("float", self.max):
-            self.fail(f"{found:g}: give a number from {low} to {high}", param, ctx)
-        return found
 
 
 @click.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ikelab.harness.commands.number import Number
 from ikelab.harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="ADDRESS[:PORT]|PEER")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
-    "--rate", type=click.FloatRange(0.1, 1000), default=10.0, show_default=True,
+    "--rate", type=Number(0.1, 1000), default=10.0, show_default=True,
     help="Offers a second to an address outside.",
 )  # fmt: skip
 @click.option(

@@ -161,3 +161,10 @@ def test_what_is_no_target_is_said(target: str, why: str, tmp_path: Path) -> Non
     done = ikelab("scan", target, cwd=tmp_path)
 
     assert done.status == 2 and why in done.err and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("rate", ["nan", "0", "inf"])
+def test_what_is_no_rate_is_said(rate: str, tmp_path: Path) -> None:
+    done = ikelab("scan", "127.0.0.1", "--rate", rate, cwd=tmp_path)
+
+    assert done.status == 2 and "give a number from 0.1 to 1000" in done.err
