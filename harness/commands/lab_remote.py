@@ -64,7 +64,7 @@ def record(peer: str, out: str, peers_file: str | None, commands: tuple[str, ...
     opened = open_session(router)
     try:
         asked = [*COMMANDS, *commands]
-        with source.captured(opened.lab, opened.session.open) as captured:
+        with source.captured(opened.lab, opened.session.open, click.echo) as captured:
             booted = opened.lab.console_log() if opened.lab else ""
             unknown = write(opened.session, Path(out), hidden, commands=asked, capture=captured,
                             booted=booted)  # fmt: skip

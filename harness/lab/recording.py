@@ -52,11 +52,13 @@ class Source:
             raise ConfigError(f"no interface {self.interface!r} here: there are {', '.join(names)}")
 
     @contextlib.contextmanager
-    def captured(self, lab: Router | None, ready: Callable[[], None]) -> Iterator[Captured | None]:
+    def captured(
+        self, lab: Router | None, ready: Callable[[], None], tell: Callable[[str], None]
+    ) -> Iterator[Captured | None]:
         """What ends the capture and gives its octets; None where none was asked for.
 
-        A capture that nobody ends is ended here. `ready` is called before the wait: a router
-        that boots has no SA.
+        A capture that nobody ends is ended here. `ready` is called before the wait, because a
+        router that boots has no SA, and `tell` with a line for the user.
         """
         if not (self.wire or self.interface):
             yield Path(self.file).read_bytes if self.file else None
@@ -68,7 +70,7 @@ class Source:
                 open_still.callback(_quietly, end)
                 if self.wait:
                     ready()
-                    _rest(self.wait)
+                    _rest(self.wait, tell)
 
                 def finish() -> bytes:
                     open_still.pop_all()
@@ -78,9 +80,10 @@ class Source:
                 yield finish
 
 
-def _rest(seconds: float) -> None:
+def _rest(seconds: float, tell: Callable[[str], None]) -> None:
     """Let time pass; Ctrl-C is enough of it, and SIGTERM the end of all."""
     try:
+        tell(f"capturing for {seconds:g} s: bring a tunnel up now; Ctrl-C ends the wait")
         threading.Event().wait(seconds)
     except Terminated:
         raise

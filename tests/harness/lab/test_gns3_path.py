@@ -83,7 +83,7 @@ def whole_way(folder: Path, found: Path, path: str, prompt: str, talk: str) -> d
         seen["filters"] = link["filters"]
         there = router.console()
         with (
-            Source(wire=True).captured(router, str) as captured,
+            Source(wire=True).captured(router, str, str) as captured,
             Console.open(there.host, there.port, name="r1") as console,
         ):
             # GNS3 drops what comes while it still negotiates: press RETURN until it is heard.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
 import struct
+import subprocess
 import threading
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from ikelab.harness.peer.ios.dialogue import Login
 from ikelab.harness.peer.ios.session import Access, Session
 from ikelab.netns import world
 from tests.conftest import missing
-from tests.harness.command import ikelab
+from tests.harness.command import SCRIPT, ikelab
 from tests.harness.ios_router import ENABLE, NAME, PASSWORD, USER, Box, router
 from tests.harness.lab.cml_server import LAB, LINK, PCAP, Cml, serving
 from tests.harness.lab.cml_server import PASSWORD as CML_PASSWORD
@@ -104,29 +106,63 @@ def test_the_command_records_the_router_of_an_entry(tmp_path: Path) -> None:
     assert len(kept) > 1000 and [word for word in SECRETS if word.encode() in kept] == []
 
 
+IN_CML = f"""
+[peers.r1]
+kind = "ios"
+address = "127.0.0.1"
+ssh = "127.0.0.1:PORT"
+username = "{USER}"
+password = "{PASSWORD}"
+enable = "{ENABLE}"
+
+[peers.r1.cml]
+url = "URL"
+user = "{CML_USER}"
+password = "{CML_PASSWORD}"
+definition = "c8000v"
+condition = "loss=5%, delay=50ms"
+"""
+
+
 @pytest.mark.long
-def test_a_record_has_the_capture_of_the_wire_meanwhile(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_record_has_the_capture_of_the_wire_meanwhile(number: int, tmp_path: Path) -> None:
+    """Ctrl-C ends the wait and not the record; SIGTERM ends it, and nothing is left in the lab."""
     cml = Cml(converges_after=1)
     with router(box()) as port, serving(cml) as url:
-        (tmp_path / "ikelab.toml").write_text(
-            f'[peers.r1]\nkind = "ios"\naddress = "127.0.0.1"\nssh = "127.0.0.1:{port}"\n'
-            f'username = "{USER}"\npassword = "{PASSWORD}"\nenable = "{ENABLE}"\n'
-            f'[peers.r1.cml]\nurl = "{url}"\nuser = "{CML_USER}"\npassword = "{CML_PASSWORD}"\n'
-            'definition = "c8000v"\ncondition = "loss=5%, delay=50ms"\n'
-        )
-        done = ikelab("lab", "record", "ios:r1", "--out", "given", "--capture-wire", "--wait",
-                      "0.01", "--command", "show clock", cwd=tmp_path)  # fmt: skip
+        entry = IN_CML.replace("PORT", str(port)).replace("URL", url)
+        (tmp_path / "ikelab.toml").write_text(entry)
+        words = [
+            SCRIPT,
+            "lab",
+            "record",
+            "ios:r1",
+            "--out",
+            "given",
+            "--capture-wire",
+            "--wait",
+            "90",
+        ]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            process.send_signal(number)
+            rest = process.stdout.read()
 
-    assert done.status == 0, done.err
-    assert (tmp_path / "given/wire.pcap").read_bytes() == PCAP
-    # What CML's console said comes first, and the session behind it.
-    assert (tmp_path / "given/console.txt").read_text().startswith("Press RETURN to get started!")
+    assert said == "capturing for 90 s: bring a tunnel up now; Ctrl-C ends the wait\n"
     way = [call.split("/", 2)[2] for call in cml.asked if "/links/" in call]
     assert way == [
         f"links/{LINK}/{what}" for what in ("condition", "capture/start", "capture/stop")
     ]
     condition = json.loads(cml.bodies[f"PATCH labs/{LAB}/links/{LINK}/condition"])
     assert (condition["loss"], condition["latency"]) == (5, 50) and cml.labs == {}
+    if number == signal.SIGTERM:
+        assert process.returncode == 128 + number and not (tmp_path / "given").exists()
+        return
+    assert process.returncode == 0 and "recorded in given" in rest
+    assert (tmp_path / "given/wire.pcap").read_bytes() == PCAP
+    # What CML's console said comes first, and the session behind it.
+    assert (tmp_path / "given/console.txt").read_text().startswith("Press RETURN to get started!")
 
 
 def on_the_loopback(folder: Path) -> list[bytes]:
@@ -134,7 +170,7 @@ def on_the_loopback(folder: Path) -> list[bytes]:
     frames = []
     for kept in (True, False):
         source = Source(interface="lo")
-        with contextlib.suppress(KeyError), source.captured(None, str) as captured:
+        with contextlib.suppress(KeyError), source.captured(None, str, str) as captured:
             assert captured is not None
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
                 sender.sendto(b"IKE", ("127.0.0.1", 500))
