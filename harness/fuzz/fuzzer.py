@@ -11,7 +11,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ikelab.harness.edits import Edit
 from ikelab.harness.errors import LabError
 from ikelab.harness.fuzz import finding, oracles
 from ikelab.harness.fuzz.answers import IMPOSSIBLE, SILENCE, Outcome
@@ -23,6 +22,7 @@ from ikelab.harness.fuzz.growth import Growth
 from ikelab.harness.fuzz.lane import Lane
 from ikelab.harness.fuzz.operators import Maker
 from ikelab.harness.fuzz.schedule import Feedback, Schedule
+from ikelab.harness.fuzz.suspects import Quarantine, deeds, ranked
 from ikelab.harness.fuzz.tally import Limits, Progress, Tally
 from ikelab.harness.fuzz.values import Pool
 from ikelab.harness.fuzz.vitals import Watch
@@ -39,11 +39,6 @@ RECENT = 256  # cases that may have done what is seen
 EVERY = 10.0  # seconds between two looks at the vitals of a process
 PROBE_EVERY = 1.0  # seconds between two honest probes that nothing has asked for
 LOG_LIMIT = 16 << 20  # octets of log after which the peer is started anew
-COSTLY = (
-    "length-lie", "cut", "extend", "dictionary", "plain-havoc", "plain-cut", "plain-splice",
-    "plain-padding", "grammar", "splice", "nest", "many", "insert-unknown", "havoc",
-)  # fmt: skip
-RARELY = 0.08  # the weight that these begin with where IKE SAs are used again
 LET_THROUGH = 0.05  # of the cases that do what is known to end the peer
 DOUBTS = 12  # times that a rule is broken by no case alone, before that is a finding
 MOST_LEAKS = 3  # searches for the cause of a leak of one resource
@@ -85,7 +80,7 @@ class Fuzzer:
         self._progress = Progress(run.path / "progress.jsonl")
         self._probe_at: float = 1
         self._counts: dict[str, int] = {}
-        self._known_deeds: set[tuple[str, ...]] = set()
+        self._quarantine = Quarantine()
         self._small: dict[Seen, Case] = {}
         self._doubts: dict[Seen, list[list[Case]]] = {}
         self._rates: dict[str, float] = {}  # cases a second that each campaign last came to
@@ -166,8 +161,7 @@ class Fuzzer:
                 if case.campaign == campaign.name:
                     made.feed(case, 4)
             if not campaign.fresh:
-                # RFC 7296 2.21.3: what cannot be read costs the IKE SA. IKE_AUTH shows as much.
-                made.weights.of |= dict.fromkeys(COSTLY, RARELY)
+                made.weights.spare()
             self._makers[campaign.name] = made
         return self._makers[campaign.name]
 
@@ -211,19 +205,13 @@ class Fuzzer:
     def _made(self, maker: Maker, size: int, made: list[Case]) -> Iterator[Case]:
         for _ in range(max(size, 1)):
             case = maker.case()
-            while self._quarantined(case) and maker.draw.random() > LET_THROUGH:
+            while self._quarantine.holds(case) and maker.draw.random() > LET_THROUGH:
                 case = maker.case()
             made.append(case)
             self._recent.append(case)
             if self._keep is not None:
                 self._keep(case)
             yield case
-
-    def _quarantined(self, case: Case) -> bool:
-        """Whether it does what is known to end the peer: that costs time and shows nothing new."""
-        return bool(self._known_deeds) and any(
-            _deed(binding.edit) in self._known_deeds for binding in case.plan.bindings
-        )
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.kind == IMPOSSIBLE:
@@ -256,14 +244,14 @@ class Fuzzer:
                 self._found(Seen(RULE, sign), [outcome.case], restart=False)
         if not self.ground.alive():
             log = self.ground.rig.peer.driver.log()
-            self._found(Seen(CRASH, finding.death(log)), self._suspects(outcomes, made))
+            self._found(Seen(CRASH, finding.death(log)), ranked(outcomes, made, self._latest()))
             return
         doubtful = bool(getattr(lane, "failures", 0)) or len(outcomes) < len(made)
         due = self._probe_due()
         if (doubtful or due) and not self.ground.answers():
             gone, log = self.ground.gone(), self.ground.rig.peer.driver.log()
             seen = Seen(CRASH, finding.death(log)) if gone else Seen(HANG, finding.stop(log))
-            self._found(seen, self._suspects(outcomes, made))
+            self._found(seen, ranked(outcomes, made, self._latest()))
             return
         self._count_up(made)
 
@@ -292,18 +280,6 @@ class Fuzzer:
                     self._found(Seen(LEAK, name), suspects)
                 else:
                     self._restart()
-
-    def _suspects(self, outcomes: list[Outcome], made: list[Case]) -> list[Case]:
-        """The cases that may have done it: those without an answer, then the latest ones.
-
-        Who answered a case was there when it came: what left at about that time comes first.
-        """
-        there = {id(o.case) for o in outcomes if o.kind != SILENCE}
-        last = max((n for n, c in enumerate(made) if id(c) in there), default=0)
-        order = sorted(enumerate(made), key=lambda one: (abs(one[0] - last), -one[0]))
-        silent = [c for _, c in order if id(c) not in there]
-        rest = [c for c in reversed(self._recent) if not any(c is s for s in silent)]
-        return [*silent, *rest]
 
     def _rested(self) -> None:
         """What shows only when nothing is outstanding: growth, spinning, words in the log."""
@@ -374,8 +350,8 @@ class Fuzzer:
         self.tally.repeats[known] += 1
         for case in suspects[:1]:
             self._makers[case.campaign].weights.blame(case.made_by)
-            if restart and self.ground.rig.topology == "memory" and len(case.plan.bindings) == 1:
-                self._known_deeds.add(_deed(case.plan.bindings[0].edit))
+            if restart and self.ground.rig.topology == "memory":
+                self._quarantine.add(case)
         if restart:
             self._restart()
 
@@ -420,8 +396,8 @@ class Fuzzer:
             (path / "peer-then.log").write_text(log, encoding="utf-8", errors="replace")
         self.tally.findings[seen] = path
         self._small[seen] = small
-        if seen.kind in (CRASH, HANG, LEAK) and len(small.plan.bindings) == 1:
-            self._known_deeds.add(_deed(small.plan.bindings[0].edit))
+        if seen.kind in (CRASH, HANG, LEAK):
+            self._quarantine.add(small)
         for maker in self._makers.values():
             if maker.campaign == small.campaign:
                 for _ in range(4):
@@ -432,10 +408,9 @@ class Fuzzer:
         """Whether a known finding is the same mistake seen in another way; it is counted there."""
         if seen.sign not in oracles.UNVERIFIED:
             return False
-        deeds = {_deed(binding.edit) for binding in small.plan.bindings}
+        mine = deeds(small)
         for other, before in self._small.items():
-            theirs = {_deed(binding.edit) for binding in before.plan.bindings}
-            if other.sign in oracles.UNVERIFIED and deeds & theirs:
+            if other.sign in oracles.UNVERIFIED and mine & deeds(before):
                 self.tally.repeats[other] += 1
                 self._restart()
                 return True
@@ -443,11 +418,3 @@ class Fuzzer:
 
     def _campaign(self, name: str) -> Campaign:
         return self.campaigns.get(name) or CAMPAIGNS[name]
-
-
-def _deed(edit: Edit) -> tuple[str, ...]:
-    """What an edit does, and where, whatever the value."""
-    where = [a for a in edit.args if isinstance(a, str)]
-    payload = edit.option("payload")
-    what = [str(payload.kind), *map(str, payload.args[:1])] if payload is not None else []
-    return (str(edit.stage), edit.op, *where, *what)

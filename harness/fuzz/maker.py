@@ -21,6 +21,11 @@ from ikelab.harness.fuzz.values import Pool
 STRUCTURE = ("drop", "duplicate", "swap", "move")
 MOST_EDITS = 4
 MOST_TRIES = 200
+COSTLY = (
+    "length-lie", "cut", "extend", "dictionary", "plain-havoc", "plain-cut", "plain-splice",
+    "plain-padding", "grammar", "splice", "nest", "many", "insert-unknown", "havoc",
+)  # fmt: skip
+RARELY = 0.08  # the weight that these begin with where IKE SAs are used again
 FROM_CORPUS = 0.3  # how many cases come of one that led to something new
 
 
@@ -55,6 +60,14 @@ class Weights:
         self.version += 1
         for name in made_by:
             self.of[name] = min(self.of.get(name, 1.0) + amount, 16.0)
+
+    def spare(self) -> None:
+        """Begin rarely with what breaks the chain, where IKE SAs are used again.
+
+        RFC 7296 2.21.3: what cannot be read costs the IKE SA. IKE_AUTH shows as much.
+        """
+        self.version += 1
+        self.of |= dict.fromkeys(COSTLY, RARELY)
 
     def blame(self, made_by: Sequence[str]) -> None:
         """What only costs the IKE SA, time and again, is drawn less often."""
