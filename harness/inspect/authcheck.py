@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from ikelab.harness.crypto.auth import null_auth, psk_auth, signed_octets
 from ikelab.harness.crypto.errors import BadSignature
 from ikelab.harness.errors import UnsupportedAlgorithm
-from ikelab.harness.inspect import facts
+from ikelab.harness.inspect import facts, intauth
 from ikelab.harness.inspect.session import Half, Session
+from ikelab.harness.wireshark import IkeRow
 from ikelab.layers.iana import AuthMethod, CertEncoding, Payload
 from ikelab.layers.iana import Exchange as Type
 
@@ -92,17 +93,28 @@ def certificates(half: Half | None) -> list[Certificate]:
 def _covered(session: Session, side: bool, body: bytes | None) -> tuple[int, bytes, bytes] | None:
     """(PRF, octets that AUTH covers, SK_p) of one side; None where something is missing."""
     init = facts.beginning(session)
-    row = next((r for r in session.rows if r.prf and r.sk_pi), None)
+    row, more = _keys(session)
     if init is None or init.request is None or init.response is None or row is None or not body:
         return None
-    if any(e.type == Type.IKE_INTERMEDIATE for e in session.exchanges):
-        return None  # RFC 9242 3.3.2: AUTH covers those exchanges as well
     own, other = (init.request, init.response) if side else (init.response, init.request)
     nonce = facts.first(other, Payload.NONCE)
     if nonce is None:
         return None
     sk_p, prf = row.sk_pi if side else row.sk_pr, int(row.prf or 0)
-    return prf, signed_octets(prf, own.first.data, bytes(nonce.nonce), body, sk_p), sk_p
+    octets = signed_octets(prf, own.first.data, bytes(nonce.nonce), body, sk_p)
+    return prf, octets + more, sk_p
+
+
+def _keys(session: Session) -> tuple[IkeRow | None, bytes]:
+    """The keys whose SK_p AUTH is made with, and what it covers of IKE_INTERMEDIATE."""
+    rows = [row for row in session.rows if row.prf and row.sk_pi]
+    if not intauth.any_of(session):
+        return next(iter(rows), None), b""
+    more = intauth.int_auth(session)
+    opening = next((e for e in session.exchanges if e.type == Type.IKE_AUTH), None)
+    if more is None or opening is None:
+        return None, b""
+    return intauth.row_of(opening.request or opening.response, rows), more
 
 
 def _check(
