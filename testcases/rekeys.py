@@ -53,7 +53,7 @@ def child_rekeyed(peer: Tested, sa: Session) -> None:
     assert old.spi_in not in sa.sa.children, f"the peer does not delete what it rekeyed\n{sa}"
     assert (left[0].local_ts, left[0].remote_ts) == (old.local_ts, old.remote_ts), f"{sa}"
     assert sa.violations == [], f"{sa.violations[0]}\n{sa}"
-    assert peer.disagreements(sa) == []
+    agreed(peer, sa)
 
 
 def ike_rekeyed(peer: Tested, sa: Session) -> Session:
@@ -73,5 +73,5 @@ def ike_rekeyed(peer: Tested, sa: Session) -> Session:
     following = made[0]
     assert set(following.sa.children) == children, f"the children were not inherited\n{following}"
     assert sa.violations == following.violations == [], f"{sa}\n{following}"
-    assert peer.disagreements(following) == []
+    agreed(peer, following)
     return following

@@ -9,6 +9,7 @@ from ikelab.harness.exchange.table import State
 from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.testcases.conformance.refusals import refused
+from ikelab.testcases.rekeys import PATIENCE, agreed
 
 KEY = Ppk(b"ikelab-ppk", bytes(range(32)))
 WRONG = Ppk(KEY.id, bytes(range(1, 33)))
@@ -28,12 +29,13 @@ def early(peer: Tested, *keys: Ppk, must: bool = False) -> Features:
 def same_keys(peer: Tested, sa: Session) -> None:
     """The peer's own word for the child, and for its keys where it tells them."""
     assert sa.violations == []
-    assert peer.disagreements(sa) == []
+    agreed(peer, sa)
     if {"keys", "child"} <= peer.capabilities:
         keys = sa.child.keys
         assert keys is not None
         ours = (keys.encr_i, keys.integ_i, keys.encr_r, keys.integ_r)
-        assert ours in peer.driver.child_keys(), f"the peer derived other keys\n{sa}"
+        said = sa.wait(lambda: ours in peer.driver.child_keys(), PATIENCE)
+        assert said, f"the peer derived other keys\n{sa}"
 
 
 def turned_away(peer: Tested, sa: Session) -> None:

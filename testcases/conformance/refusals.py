@@ -11,6 +11,7 @@ from ikelab.harness.session import Session
 from ikelab.harness.tested import MOMENT, SETTLING, Tested
 from ikelab.layers.iana import Payload
 
+PATIENCE = 8.0  # seconds
 # Kept for a while, to repeat the refusal to who asks again (RFC 7296 2.1).
 ENDING = ("CLOSING", "CLOSED", "DELETING")
 
@@ -26,13 +27,13 @@ def refused(peer: Tested, sa: Session, reply: Reply) -> None:
 
 
 def given_up(peer: Tested, sa: Session) -> bool:
-    """Whether the peer has no such IKE SA, or is about to have none."""
-    for _ in range(SETTLING):
+    """Whether the peer has no such IKE SA, or is about to have none; a busy one gets its time."""
+
+    def gone() -> bool:
         seen = peer.sa(sa)
-        if seen is None or seen.state in ENDING:
-            return True
-        sa.wait(lambda: False, MOMENT)
-    return False
+        return seen is None or seen.state in ENDING
+
+    return sa.wait(gone, PATIENCE)
 
 
 def _let_go(peer: Tested, sa: Session, reply: Reply) -> bool:
