@@ -61,12 +61,15 @@ def test_a_name_that_is_no_text_cannot_be_said(key):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("peer", ["strongswan@trixie", "libreswan@trixie"])
-def test_every_case_is_true_of_a_daemon(peer, tmp_path):
+@pytest.mark.parametrize(
+    ("peer", "passes"),
+    [("strongswan@trixie", 17), ("libreswan@trixie", 12)],  # which has no EAP
+)
+def test_every_case_is_true_of_a_daemon(peer, passes, tmp_path):
     provisioned(peer)
 
     done = ikelab("run", "--peer", peer, "--out", tmp_path / "run", CASES, cwd=tmp_path)
 
     lines = [line for line in done.out.splitlines() if " PQ-15 " in line]
-    assert [line for line in lines if not line.startswith("PASS")] == []
-    assert len(lines) == 12, done.out
+    assert done.status == 0, done.out + done.err
+    assert sum(line.startswith("PASS ") for line in lines) == passes, done.out
