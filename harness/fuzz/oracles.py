@@ -195,8 +195,9 @@ def of_member(member: Member, data: bytes, _outcome: Outcome) -> list[str]:
     if opened is None:
         return found
     number = int.from_bytes(data[20:24], "big")
+    # It may be late, or the answer to what came early: all that had this ID may be what it answers.
     mine = [d for d in (s[4:] if s[:4] == bytes(4) else s for s in member.sent)
-            if len(d) >= answers.HEADER]  # fmt: skip
+            if len(d) >= answers.HEADER and d[20:24] == data[20:24]]  # fmt: skip
     if mine and forged(mine, ours) and number == member.asked:
         found.append(_forged(opened))
     if member.answered.get(number, data) != data:

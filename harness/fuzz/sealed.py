@@ -7,6 +7,7 @@ still lives, and exchanged for another one when it does not.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ OVERTAKEN = 12  # answers in other SAs after which none is expected in this one
 TICK = 0.1  # seconds between two looks at honest requests without an answer
 HONEST = 2.5  # seconds that an honest request may take
 MOST = 4 * MEMBERS
+KEPT = 32  # messages of ours of which an answer may be a late one
 MOST_CHILDREN = 24  # children that an SA may have got before it is exchanged
 MOST_CASES = 400
 
@@ -44,7 +46,7 @@ class Member:
     case: Waiting | None = None
     next_id: int = 2
     asked: int = 0  # the ID of the case that is out
-    sent: list[bytes] = field(default_factory=list)
+    sent: deque[bytes] = field(default_factory=lambda: deque(maxlen=KEPT))
     silences: int = 0
     children: int = 0
     cases: int = 0
@@ -189,9 +191,6 @@ class SealedLane:
             outcome.kind = IMPOSSIBLE
             self._free.append(member)
             return outcome
-        if member.asked != member.next_id:
-            member.sent.clear()
-        # A late answer to an earlier case has the same message ID: both may be what it answers.
         member.sent += [d.data for d in out]
         member.asked = member.next_id
         for datagram in out:
@@ -276,6 +275,7 @@ class SealedLane:
         self._asking += 1
         self.probes += 1
         for datagram in question(member.sa, member.next_id, now):
+            member.sent.append(datagram.data)
             self.transport.send(datagram)
 
     def _probed(self, member: Member, data: bytes) -> None:
