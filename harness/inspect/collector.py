@@ -6,12 +6,15 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+RARELY = 1_000_000
+"""Objects made between two looks for garbage: some hundred megabytes if all of them were."""
+
 
 @contextmanager
 def patient_collector() -> Iterator[None]:
     """Packets come and go by the thousand here: at its usual pace the collector takes half."""
     usual = gc.get_threshold()
-    gc.set_threshold(100_000, *usual[1:])
+    gc.set_threshold(RARELY, *usual[1:])
     try:
         yield
     finally:
@@ -20,5 +23,5 @@ def patient_collector() -> Iterator[None]:
 
 def leave_alone() -> None:
     """What is there by now stays to the end of the process: look for garbage in what comes."""
-    gc.set_threshold(100_000, *gc.get_threshold()[1:])
+    gc.set_threshold(RARELY, *gc.get_threshold()[1:])
     gc.freeze()
