@@ -33,6 +33,7 @@ class Conduct:
     survive_length: bool = True  # and what comes after it is served all the same
     check_cookie: bool = True  # 2.6: only its own cookie is accepted
     accept_cookie: bool = True  # 2.6: its own cookie is accepted
+    insist_on_protection: bool = True  # 3.3.3, 5: every transform type, none of them NULL or NONE
     check_key_length: bool = True  # 3.3.5: AES without its Key Length is not acceptable
     insist_on_policy: bool = True  # 2.7: what the policy does not allow is not chosen
     refuse_aead_with_integ: bool = True  # 3.3: a combined-mode cipher goes without integrity

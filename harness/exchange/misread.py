@@ -14,7 +14,7 @@ from typing import Any
 from ikelab.harness.exchange.config import Conduct
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import Offered
-from ikelab.harness.model import Suite, Transform
+from ikelab.harness.model import Suite, Transform, is_aead
 from ikelab.harness.notation import suite_of
 from ikelab.layers.chain import IKEv2_Malformed
 from ikelab.layers.eap import EapCode, EapType
@@ -101,7 +101,20 @@ def offered(conduct: Conduct, payload: Any, fine: list[Offered]) -> list[Offered
         found = [o for o in found if all(map(_known, o.suite.transforms))]
     if not conduct.check_key_length:
         found = [_mapped(o, map(_usual_length, o.suite.transforms)) for o in found]
+    if not conduct.insist_on_protection:
+        found = [_mapped(o, _filled(o.suite)) for o in found]
     return found
+
+
+def _filled(suite: Suite) -> tuple[Transform, ...]:
+    """What is missing of an offer for an IKE SA, or is NULL or NONE, as one often sees it."""
+    none = {TransformType.ENCR: int(Encr.ENCR_NULL)}
+    there = [t for t in suite.transforms if t.id != none.get(t.type, 0)]
+    if any(t.type == TransformType.ENCR and is_aead(t.id) for t in there):
+        return suite.transforms
+    kinds = {t.type for t in there}
+    usual = Suite.parse("aes128-sha256-modp2048").transforms
+    return (*there, *(t for t in usual if t.type not in kinds))
 
 
 def _mapped(offer: Offered, transforms: Any) -> Offered:

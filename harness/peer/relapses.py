@@ -19,6 +19,12 @@ ALSO: dict[str, str] = {
 
 ROWS: list[Row] = [
     conduct(
+        "fills-in-what-an-offer-lacks",
+        "INIT-04 INIT-09",
+        "a transform that is missing from an offer, or is none, is taken for a usual one",
+        "insist_on_protection",
+    ),
+    conduct(
         "chokes-before-authentication",
         "REG-01",
         "after a message in place of IKE_AUTH nothing is answered any more",
