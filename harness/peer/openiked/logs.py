@@ -111,8 +111,10 @@ def _cut(stream: bytes, text: str) -> Keys:
     integ = suite.integ if suite else None
     row = Encr._value2member_map_.get(encr.id) if encr else None
     bits = (encr.key_bits if encr else None) or max(getattr(row, "key_bits", (0,)) or (0,))
-    cipher = bits // 8 + int(getattr(row, "salt", 0))
     mac = int(getattr(Integ._value2member_map_.get(integ.id), "key", 0)) if integ else 0
+    cipher = bits // 8 + int(getattr(row, "salt", 0))
+    if encr is None:  # iked has no name for AES in counter mode ("enc unknown")
+        cipher = max(0, len(stream) // 2 - mac)
     cuts = (0, cipher, cipher + mac, 2 * cipher + mac, 2 * (cipher + mac))
     first, second, third, fourth = (stream[a:b] for a, b in pairwise(cuts))
     return first, second, third, fourth

@@ -162,3 +162,20 @@ def test_port_4500_alone_does_not_put_esp_into_udp(nat):
     [sa] = parse.view(LISTED, log).sas
 
     assert (sa.child.encap, sa.nat.initiator) == (nat, nat)
+
+
+STREAM = """\
+spi=0x8564f669efa629d9: ikev2_childsa_negotiate: proposal 1
+ikev2_childsa_negotiate: key material length 72
+ikev2_prfplus: Tn with 72 bytes
+01010101 01010101 01010101 01010101 01010101 02020202 02020202 02020202
+02020202 03030303 03030303 03030303 03030303 03030303 04040404 04040404
+04040404 04040404
+spi=0x8564f669efa629d9: ikev2_childsa_enable: loaded SPIs: 0xd9, 0x9b (enc unknown auth hmac-md5)
+"""
+
+
+def test_the_key_of_a_cipher_without_a_name_is_what_the_mac_leaves():
+    [keys] = logs.child_keys(STREAM)
+
+    assert keys == (b"\1" * 20, b"\2" * 16, b"\3" * 20, b"\4" * 16)
