@@ -39,7 +39,7 @@ NOTHING: dict[str, Edit] = {
 
 
 @case("INIT-04")
-@rfc(7296, "2.18", "5")
+@rfc(7296, "3.3.3", "5")
 @pytest.mark.parametrize("name", NOTHING)
 def test_agrees_on_nothing_that_protects_nothing(
     peer: Tested, initiator: Initiator, name: str
