@@ -117,9 +117,9 @@ class Replays:
         ground = self.ground
         match seen.kind:
             case "crash":
-                return ground.gone() and death(ground.rig.peer.driver.log()) == seen.sign
+                return ground.died() and death(ground.rig.peer.driver.log()) == seen.sign
             case "hang":
-                hangs = not ground.gone() and not ground.answers()
+                hangs = not ground.answers() and not ground.gone()
                 return hangs and stop(ground.rig.peer.driver.log()) == seen.sign
             case "leak":
                 return growth.leaks(ground, campaign, [case], seen.sign)
@@ -157,8 +157,7 @@ class Replays:
                 if self._campaign(case.campaign).peer != campaign.peer:
                     continue
                 ground.play(case, self._campaign(case.campaign))
-                ill = not ground.alive() if seen.kind == CRASH else not ground.answers()
-                if ill:
+                if not ground.answers():
                     yield case
                     break
 

@@ -34,6 +34,7 @@ BATCH = 128
 BATCHES = 4  # of one campaign, before the next has its turn, where IKE SAs are used again
 SLOW_BATCH = 8  # where the peer initiates
 TURN = 3.0  # seconds that a batch is to take, where a peer is slow
+QUIET = 8  # cases at the end of a batch without an answer, after which one asks as well
 DEAD = 192  # cases in a row without an answer, after which one asks whether the peer is there
 RECENT = 256  # cases that may have done what is seen
 EVERY = 10.0  # seconds between two looks at the vitals of a process
@@ -247,8 +248,9 @@ class Fuzzer:
             self._found(Seen(CRASH, finding.death(log)), ranked(outcomes, made, self._latest()))
             return
         doubtful = bool(getattr(lane, "failures", 0)) or len(outcomes) < len(made)
-        due = self._probe_due()
-        if (doubtful or due) and not self.ground.answers():
+        # Asked at once, the case that did it is still among the latest ones.
+        silent = all(o.kind == SILENCE for o in outcomes[-QUIET:])
+        if (doubtful or silent or self._probe_due()) and not self.ground.answers():
             gone, log = self.ground.gone(), self.ground.rig.peer.driver.log()
             seen = Seen(CRASH, finding.death(log)) if gone else Seen(HANG, finding.stop(log))
             self._found(seen, ranked(outcomes, made, self._latest()))

@@ -201,6 +201,10 @@ class Ground:
             self.initiator.transport.receive(self.initiator.transport.clock() + 0.02)
         return True
 
+    def died(self) -> bool:
+        """Whether it is gone, once it had the time to come to what was sent."""
+        return not self.answers() and self.gone()
+
     def answers(self) -> bool:
         """Whether an honest IKE SA still comes up."""
         return health.answers(self.initiator, self.rig.peer.driver, PATIENCE)

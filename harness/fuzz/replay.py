@@ -83,11 +83,10 @@ def replay(rig: Rig, case: Case, recorded: str = "") -> Replay:
 
 def _seen(ground: Ground, case: Case, outcome: Outcome, recorded: str) -> list[Seen]:
     found = [Seen(RULE, sign) for sign in outcome.seen]
-    log = ground.rig.peer.driver.log()
-    if ground.gone():
-        return [*found, Seen(CRASH, finding.death(log))]
     if not ground.answers():
-        return [*found, Seen(HANG, finding.stop(ground.rig.peer.driver.log()))]
+        gone, log = ground.gone(), ground.rig.peer.driver.log()
+        seen = Seen(CRASH, finding.death(log)) if gone else Seen(HANG, finding.stop(log))
+        return [*found, seen]
     before = Seen.parse(recorded)
     again = recorded and before not in found and before.kind not in (CRASH, HANG)
     if again or before.kind == LEAK:
