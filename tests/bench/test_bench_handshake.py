@@ -28,6 +28,7 @@ def bench() -> ModuleType:
     return module
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("window", [1, 8])
 def test_our_cpu_is_measured_batch_by_batch(bench: ModuleType, window: int) -> None:
     costs = bench.cpu(window, batches=3, batch=10)
@@ -36,6 +37,7 @@ def test_our_cpu_is_measured_batch_by_batch(bench: ModuleType, window: int) -> N
     assert costs[0] > 0.1, "a handshake that costs no CPU was not done"
 
 
+@pytest.mark.long
 def test_a_daemon_takes_every_handshake(bench: ModuleType) -> None:
     provisioned(PEER)
     found = world.run(bench.rate, PEER, 8, 40)

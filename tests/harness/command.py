@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = str(Path(sys.executable).with_name("ikelab"))
-TIMEOUT = 100.0
+TIMEOUT = 300.0
 
 LONG = """
 def test_first(peer, initiator):

@@ -136,6 +136,7 @@ def test_a_daemon_that_dies_at_start_has_the_last_word(broken: Path, tmp_path: P
     assert len(ids) == len(set(ids)), "a test was recorded twice"
 
 
+@pytest.mark.long
 def test_a_daemon_that_is_no_program(broken: Path, tmp_path: Path) -> None:
     exchange(broken / "usr/sbin/charon-systemd", "not a program\n")
 

@@ -198,6 +198,7 @@ def test_a_wrong_option_is_a_line(words: list[str], told: str, project: Path) ->
     assert told in done.err and "Traceback" not in done.err + done.out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("source", "words", "status", "verdict"),
     [(MINE, [], 0, "PASS"), (JUDGED, ["-n", "2"], 1, "FAIL")],

@@ -48,6 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # -- an honest run -----------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_an_ordinary_user_runs_everything_in_memory(nobody: tuple[list[str], Path]) -> None:
     """No root, no namespaces, under 20 s, all PASS but for what needs a network of its own."""
     become, home = nobody
@@ -122,6 +123,7 @@ def test_two_peers_make_one_matrix(trixie: str, tmp_path: Path) -> None:
     assert trixie in page and "reference" in page
 
 
+@pytest.mark.long
 def test_a_seed_repeats_a_run_to_the_octet(tmp_path: Path) -> None:
     for name in ("one", "two", "other"):
         seed = "8" if name == "other" else "7"

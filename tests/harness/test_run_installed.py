@@ -8,6 +8,8 @@ import venv
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.harness.command import ikelab
 from tests.test_packaging import run, wheel
 
@@ -19,6 +21,7 @@ def ids(folder: Path) -> list[str]:
     return [json.loads(line)["id"] for line in (folder / "results.jsonl").open()]
 
 
+@pytest.mark.long
 def test_ids_are_the_same_from_a_wheel_and_from_the_checkout(
     wheel: Path,
     tmp_path: Path,

@@ -95,6 +95,7 @@ def test_a_run_that_is_killed(words: list[str], tmp_path: Path) -> None:
     assert_readable(tmp_path / "run", evidence=False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
 def test_several_at_once_stop_as_one(
     number: signal.Signals, words: list[str], tmp_path: Path

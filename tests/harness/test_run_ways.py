@@ -40,6 +40,7 @@ def rows(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "results.jsonl").open()]
 
 
+@pytest.mark.long
 def test_several_at_once_are_the_same_run(tmp_path: Path) -> None:
     """The same verdicts, folders and exit status, and a line for each case."""
     (tmp_path / "test_many.py").write_text(MANY)
@@ -64,6 +65,7 @@ def test_a_bar_moves_with_several_at_once_too(tmp_path: Path) -> None:
     assert "comes up [119]" in terminal.text and "120 results, 1 unexpected" in terminal.text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_run_that_was_killed_goes_on(jobs: str, tmp_path: Path) -> None:
     """What is done is not done again; what was begun is."""
