@@ -132,6 +132,7 @@ return performance.now() - before;
 """
 
 
+@pytest.mark.long
 def test_seven_peers_and_every_case_open_within_a_second(build_run, page):
     """7 peers x 2 roles x all shipped cases, by rule and by requirement."""
     made = build_run("big", *(f"peer{n}@release" for n in range(7)))
