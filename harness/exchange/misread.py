@@ -108,7 +108,7 @@ def offered(conduct: Conduct, payload: Any, fine: list[Offered]) -> list[Offered
 
 def _filled(suite: Suite) -> tuple[Transform, ...]:
     """What is missing of an offer for an IKE SA, or is NULL or NONE, as one often sees it."""
-    none = {TransformType.ENCR: int(Encr.ENCR_NULL)}
+    none = {int(TransformType.ENCR): int(Encr.ENCR_NULL)}
     there = [t for t in suite.transforms if t.id != none.get(t.type, 0)]
     if any(t.type == TransformType.ENCR and is_aead(t.id) for t in there):
         return suite.transforms
