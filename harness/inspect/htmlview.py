@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from ikelab.harness.inspect import ladder, report, tree
+from ikelab.harness.inspect import ladder, summary, tree
 from ikelab.harness.inspect.session import Session
 from ikelab.harness.inspect.why.story import Explanation
 
@@ -40,7 +40,7 @@ def page(it: Inspection) -> str:
     failed = sum(not e.works for _, e in explained)
     title = f"ikelab: {it.file}"
     sections = "\n".join(_section(it, s, e) for s, e in explained)
-    rest = "\n\n".join(report.below(it))
+    rest = "\n\n".join(summary.below(it))
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -56,7 +56,7 @@ def page(it: Inspection) -> str:
 </head>
 <body>
 <h1>{escape(title)}</h1>
-<p>{escape(report.head(it).partition(": ")[2])}; {_verdict(len(explained), failed)}</p>
+<p>{escape(summary.head(it).partition(": ")[2])}; {_verdict(len(explained), failed)}</p>
 {_contents(explained)}
 {sections}
 {f"<section><pre>{escape(rest)}</pre></section>" if rest else ""}
@@ -89,7 +89,7 @@ def _anchor(session: Session) -> str:
 
 
 def _section(it: Inspection, session: Session, why: Explanation) -> str:
-    summary = "\n".join(report.lines(session, it))
+    told = "\n".join(summary.lines(session, it))
     picture = ladder.one(session)
     trees = "\n".join(_trees(session))
     session.forget()
@@ -97,7 +97,7 @@ def _section(it: Inspection, session: Session, why: Explanation) -> str:
     return f"""<section id="{_anchor(session)}">
 <h2>IKE SA <code>{session.spis}</code></h2>
 <p class="why{sound}">{escape(str(why))}</p>
-<pre>{escape(summary)}</pre>
+<pre>{escape(told)}</pre>
 <details open><summary>Conversation</summary>
 {picture}
 </details>

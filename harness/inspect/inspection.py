@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ikelab.harness.inspect import facts, lint, report
+from ikelab.harness.inspect import facts, lint, report, summary
 from ikelab.harness.inspect.collector import patient_collector
 from ikelab.harness.inspect.configs.side import Configs, addresses
 from ikelab.harness.inspect.derive import open_all
@@ -169,11 +169,11 @@ class Inspection:
 
     def summary(self) -> str:
         """What was negotiated and what is missing, for people."""
-        return report.summary(self)
+        return summary.summary(self)
 
     def transcript(self) -> str:
         """The conversations in RFC notation."""
-        return report.transcript(self)
+        return summary.transcript(self)
 
     @property
     def psks(self) -> tuple[bytes, ...]:
@@ -209,7 +209,7 @@ class Inspection:
 
     def conversations(self) -> list[Transcript]:
         """The same as values: one transcript for each IKE SA, as a live run has it."""
-        return [report.conversation(s) for s in self.sessions]
+        return [summary.conversation(s) for s in self.sessions]
 
 
 def inspect_file(source: Path | BinaryIO, key_paths: Iterable[Path] = ()) -> Inspection:

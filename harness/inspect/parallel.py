@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from ikelab.harness.errors import LabError
-from ikelab.harness.inspect import report
+from ikelab.harness.inspect import report, summary
 from ikelab.harness.inspect.collector import leave_alone
 from ikelab.harness.inspect.configs.side import Configs
 from ikelab.harness.inspect.flow import Packet
@@ -117,7 +117,7 @@ def shown(
         texts = _texts(shares, files, stack.pop_all())
     if form == "json":
         return whole, report.json_around(whole, texts)
-    return whole, report.summary_around(whole, texts)
+    return whole, summary.summary_around(whole, texts)
 
 
 def _report(pipe: Connection, *work: object) -> None:
@@ -135,7 +135,7 @@ def _work(
     prepare(it)
     places: list[_Place] = []
     firsts = [session.messages[0].frame for session in it.sessions]
-    rows = report.rows_text(it) if form == "json" else report.blocks(it)
+    rows = report.rows_text(it) if form == "json" else summary.blocks(it)
     at = 0
     for first, row in zip(firsts, rows, strict=True):
         text = row.encode()

@@ -21,6 +21,7 @@ from ikelab.harness.inspect.ios.dump import PayloadLine
 from ikelab.harness.inspect.ios.rebuild import ToldMessage, ToldSession
 from ikelab.harness.inspect.ios.told import INITIATOR, NO_SPI, RESPONDER, Log, Said, Trace
 from ikelab.harness.inspect.session import Half, Session
+from ikelab.harness.inspect.summary import conversation
 from ikelab.harness.model import Address
 from ikelab.harness.notation import exchange_name
 from ikelab.layers.iana import AuthMethod, Payload, Protocol, name
@@ -64,7 +65,7 @@ class LogInspection(Inspection):
     def transcript(self) -> str:
         blocks = []
         for session in self.sessions:
-            blocks.append(f"{_title(session)}\n{report.conversation(session).text()}")
+            blocks.append(f"{_title(session)}\n{conversation(session).text()}")
         return "\n\n".join([*blocks, *_rest(self)])
 
 
