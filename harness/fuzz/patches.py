@@ -52,6 +52,10 @@ class Splice:
     announced: int = 0
 
 
+NOWHERE, NOTHING = Patch(0, 0), Splice(0, 0, b"")
+"""The place of a field that is not in the message (any more), and what an edit of it writes."""
+
+
 def put(data: bytes, splices: Sequence[Splice]) -> bytes | None:
     """The message with all of them; None where one is in the way of another, or a number too small.
 
@@ -126,6 +130,8 @@ class Patches:
             one = self._splice(edit)
             if one is None:
                 return None
+            if one is NOTHING:
+                continue
             if edit.op == "set":
                 sets[edit.args[0]] = one
             else:
@@ -151,6 +157,8 @@ class Patches:
         patch = self._place(path, size)
         if patch is None:
             return None
+        if patch is NOWHERE:
+            return NOTHING
         if edit.op == "append":
             if patch.counts is None:
                 return None
@@ -201,6 +209,8 @@ class Patches:
         return self._trials[value]
 
     def _number(self, path: str, size: int) -> Patch | None:
+        if self._made(path, 0) == self._made(path, 256**size - 1) == self.honest:
+            return NOWHERE
         found = self._where(path, 0, 256**size - 1, size)
         return Patch(found, size) if found is not None else None
 
@@ -232,6 +242,8 @@ class Patches:
         if not empty or size < 0:
             return None
         longer = size + MORE
+        if empty == self._made(path, bytes(longer)) == self.honest:
+            return NOWHERE
         start = self._where(path, bytes(longer), b"\xff" * longer, longer)
         if start is None:
             return None
@@ -249,7 +261,7 @@ class Patches:
 
     def _counts(self, path: str, start: int, size: int) -> tuple[Count, ...]:
         """The numbers that count the octets of a field: what differs where there are more."""
-        some, many = (self._made(path, bytes(size + more)) for more in (MORE, MANY))
+        some = self._made(path, bytes(size + MORE))
         end = start + size
         rest = self.honest[:start] + self.honest[end:]
         longer = some[:start] + some[end + MORE :]
@@ -258,16 +270,19 @@ class Patches:
         for i in reversed(differ):
             place = i if i < start else i + size
             if not any(first <= place < first + octets for first, octets in found):  # a carry
-                found.append(self._count(place, many, place if i < start else place + MANY))
+                found.append(self._count(path, place, size, after=i >= start))
         return tuple(found)
 
-    def _count(self, place: int, many: bytes, there: int) -> Count:
-        """The number that ends with this octet: of two octets where it counts beyond one."""
+    def _count(self, path: str, place: int, size: int, *, after: bool) -> Count:
+        """The number that ends with this octet: of two octets where it goes on beyond one."""
         if self._head and place == 27:
             return 24, 4
-        if place and there < len(many):
+        more = 256 - self.honest[place]  # as many as make the octet begin anew
+        carried = self._made(path, bytes(size + more))
+        there = place + more if after else place
+        if place and there < len(carried):
             pair = int.from_bytes(self.honest[place - 1 : place + 1], "big")
-            if int.from_bytes(many[there - 1 : there + 1], "big") == pair + MANY:
+            if int.from_bytes(carried[there - 1 : there + 1], "big") == pair + more:
                 return place - 1, 2
         return place, 1
 
