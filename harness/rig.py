@@ -50,6 +50,7 @@ TOPOLOGIES = (MEMORY, *NETWORKS)
 # Seconds that a real peer may take for an answer. In a guest kernel everything takes its time, and
 # the first child more than that: the kernel asks for its modules one by one.
 PATIENCE, PACE = (15.0, 3.0) if "IKELAB_GUEST" in os.environ else (2.5, 1.0)
+REPEATED = tuple(PACE * seconds for seconds in (1.0, 2.0))  # when a request of ours is sent again
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ class _Endpoints:
             local_ts=self.us.subnet,
             remote_ts=self.them.subnet,
             plan=Plan(),
+            retransmit=REPEATED,
             # Who cannot install a child may drop its IKE SA over one: as responder we give none.
             most_children=1000 if self.children else 0,
         )
