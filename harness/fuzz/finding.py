@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,6 +22,7 @@ CRASH, HANG, LEAK, RULE, LOG, SPIN = "crash", "hang", "leak", "rule", "log", "sp
 FACTS = "finding.json"
 REPLAYS = 3
 LOG_KEPT = 1_000_000  # characters of a peer's log
+SEARCH = 40.0  # seconds that finding a case and making it small may take at a real peer
 MOST_TRIES = 40  # replays that making a case small may take
 _FRAME = re.compile(r'(?:File "(?:.*/)?([^"/]+)", line \d+, in (\w+))|(?:#\d+ +\S+ in (\w+))')
 _LIBRARY = re.compile(r"(lib\w+)\S*\.so\S* @ (0x[0-9a-f]+) .*?\[(0x[0-9a-f]+)\]")
@@ -99,9 +101,18 @@ def stop(log: str) -> str:
 class Replays:
     """Tries on fresh peers whether a case shows the same again."""
 
-    def __init__(self, ground: Ground, campaigns: Callable[[str], Any]) -> None:
-        self.ground, self._campaign = ground, campaigns
+    def __init__(
+        self, ground: Ground, campaigns: Callable[[str], Any], search: float = SEARCH
+    ) -> None:
+        self.ground, self._campaign, self._search = ground, campaigns, search
         self.tries = 0
+        self._since = time.monotonic()
+
+    def _late(self) -> bool:
+        """Whether the search has taken its time; in memory, where runs are exact, tries count."""
+        if self.ground.rig.topology == "memory":
+            return False
+        return time.monotonic() - self._since > self._search
 
     def shows(self, case: Case, seen: Seen, folder: Path | None = None) -> Outcome | None:
         """The outcome, where the same is seen; None where not."""
@@ -124,7 +135,7 @@ class Replays:
             case "leak":
                 return growth.leaks(ground, campaign, [case], seen.sign)
             case "log":
-                return seen.sign in map(shape, bad_lines(ground.rig.peer.driver.log().splitlines()))
+                return self._ill(seen)
             case "spin":
                 return ground.spins()
             case _:
@@ -136,7 +147,7 @@ class Replays:
 
     def culprit(self, recent: list[Case], seen: Seen) -> Case | None:
         """The case that did it, the latest ones first; None where none does it alone."""
-        if seen.kind in (RULE, LOG, LEAK):
+        if seen.kind in (RULE, LEAK):
             return next((c for c in recent[:8] if self.shows(c, seen) is not None), None)
         for case in self._sifted(recent, seen):
             if self.shows(case, seen) is not None:
@@ -153,13 +164,22 @@ class Replays:
             ground.use(campaign)
             ground.restart()
             for case in list(rest):
+                if self._late():
+                    return
                 rest.remove(case)
                 if self._campaign(case.campaign).peer != campaign.peer:
                     continue
                 ground.play(case, self._campaign(case.campaign))
-                if not ground.answers():
+                if self._ill(seen):
                     yield case
                     break
+
+    def _ill(self, seen: Seen) -> bool:
+        """Whether the peer has written the line, or is not well where it is not about one."""
+        if seen.kind == LOG:
+            lines = self.ground.rig.peer.driver.log().splitlines()
+            return seen.sign in map(shape, bad_lines(lines))
+        return not self.ground.answers()
 
     # -- making small --------------------------------------------------------------------------
 
@@ -169,11 +189,11 @@ class Replays:
         bindings = list(case.plan.bindings)
         for binding in list(bindings):
             rest = [b for b in bindings if b is not binding]
-            if rest and self.shows(_with(case, rest), seen) is not None:
+            if rest and not self._late() and self.shows(_with(case, rest), seen) is not None:
                 bindings = rest
         for place, binding in enumerate(bindings):
             for lesser in _lesser(binding.edit):
-                if self.tries >= MOST_TRIES:
+                if self.tries >= MOST_TRIES or self._late():
                     return _with(case, bindings)
                 trial = [*bindings[:place], replace(binding, edit=lesser), *bindings[place + 1 :]]
                 if self.shows(_with(case, trial), seen) is not None:

@@ -255,6 +255,7 @@ class Fuzzer:
             seen = Seen(CRASH, finding.death(log)) if gone else Seen(HANG, finding.stop(log))
             self._found(seen, ranked(outcomes, made, self._latest()))
             return
+        self._read_log(made)
         self._count_up(made)
 
     def _probe_due(self) -> bool:
@@ -284,7 +285,7 @@ class Fuzzer:
                     self._restart()
 
     def _rested(self) -> None:
-        """What shows only when nothing is outstanding: growth, spinning, words in the log."""
+        """What shows only when nothing is outstanding: growth, spinning."""
         now = time.monotonic()
         memory = self.ground.rig.topology == "memory"
         if not (memory or now >= self._look or self._swells()) or not self.ground.alive():
@@ -301,8 +302,6 @@ class Fuzzer:
         elif self.ground.spins():
             sign = finding.stack(self.ground.rig.peer.driver.log()) or "nobody asks anything"
             self._found(Seen(SPIN, sign), self._latest())
-        else:
-            self._read_log()
 
     def _swells(self) -> bool:
         """Whether the peer grows too fast for the usual time between two looks."""
@@ -311,7 +310,8 @@ class Fuzzer:
     def _latest(self) -> list[Case]:
         return list(reversed(self._recent))
 
-    def _read_log(self) -> None:
+    def _read_log(self, made: list[Case]) -> None:
+        """Words in the log that came with these cases."""
         place = getattr(self.ground.rig.peer.driver, "log_file", None)
         if place is None:
             return
@@ -324,7 +324,7 @@ class Fuzzer:
             return
         self._lines = size
         for line in bad:
-            self._found(Seen(LOG, finding.shape(line)), self._latest(), restart=False)
+            self._found(Seen(LOG, finding.shape(line)), made[::-1], restart=False)
         if size > LOG_LIMIT:
             self._restart()
 
@@ -360,7 +360,8 @@ class Fuzzer:
     def _examine(
         self, seen: Seen, suspects: list[Case], slope: float, *, last: bool = False
     ) -> None:
-        replays = Replays(self.ground, self._campaign)
+        search = finding.SEARCH / 4 if self._over() else finding.SEARCH
+        replays = Replays(self.ground, self._campaign, search)
         log = self.ground.rig.peer.driver.log()[-finding.LOG_KEPT :]
         case = replays.culprit(suspects, seen)
         alone = case is not None
@@ -408,11 +409,14 @@ class Fuzzer:
 
     def _same_bug(self, seen: Seen, small: Case) -> bool:
         """Whether a known finding is the same mistake seen in another way; it is counted there."""
-        if seen.sign not in oracles.UNVERIFIED:
+        unverified = seen.sign in oracles.UNVERIFIED
+        if not unverified and seen.kind != LOG:
             return False
         mine = deeds(small)
         for other, before in self._small.items():
-            if other.sign in oracles.UNVERIFIED and mine & deeds(before):
+            # One thing that goes wrong may write several lines.
+            alike = other.sign in oracles.UNVERIFIED if unverified else other.kind == LOG
+            if alike and mine & deeds(before):
                 self.tally.repeats[other] += 1
                 self._restart()
                 return True
