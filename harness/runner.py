@@ -93,7 +93,7 @@ class Request:
         """The request in pytest's words."""
         # Nothing of the folder that the user happens to stand in, nor of his other plugins.
         options = ["-p", "no:cacheprovider", "-c", str(CASES / "pytest.toml")]
-        options += ["--rootdir", str(Path.cwd() if self.paths else CASES.parent)]
+        options += ["--rootdir", str(self._root())]
         options += ["--ikelab-command", shlex.join(self.command)]
         for peer in dict.fromkeys(self.peers):
             options += ["--ikelab-peer", peer]
@@ -112,6 +112,14 @@ class Request:
         if self.seed is not None:
             options += ["--ikelab-seed", str(self.seed)]
         return [*options, *(self.paths or [str(CASES)])]
+
+    def _root(self) -> Path:
+        """What ids are relative to: those of the cases that come with ikelab stay the same."""
+        places = [Path(path.partition("::")[0]).resolve() for path in self.paths]
+        for root, holding in ((CASES.parent, CASES.resolve()), (Path.cwd(), Path.cwd())):
+            if all(place.is_relative_to(holding) for place in places):
+                return root
+        return Path(os.path.commonpath([p if p.is_dir() else p.parent for p in places]))
 
 
 def _check_file(path: str) -> None:

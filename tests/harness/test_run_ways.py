@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ikelab.harness.runner import CASES
 from tests.harness.command import TIMEOUT, Terminal, ikelab, start
 
 MANY = """
@@ -124,6 +125,22 @@ def test_a_case_that_wavers_is_seen(tmp_path: Path) -> None:
     assert {row["round"] for row in rows(tmp_path / "run")} == {1, 2, 3}
     assert "flaky: test_waver.py::test_wavers[reference]: 1 FAIL, 2 PASS" in done.out
     assert "stands[reference]:" not in done.out
+
+
+def test_ids_do_not_depend_on_where_the_user_stands(tmp_path: Path) -> None:
+    """Known deviations name them."""
+    mine, away = tmp_path / "mine", tmp_path / "away"
+    mine.mkdir()
+    away.mkdir()
+    (mine / "test_waver.py").write_text(WAVERS)
+    packaged = CASES / "interop/test_seed.py"
+
+    for out, file in (("own", mine / "test_waver.py"), ("packaged", packaged)):
+        ikelab("run", "-k", "stands or walk_through", "--out", out, str(file), cwd=away)
+
+    assert [row["id"] for row in rows(away / "own")] == ["test_waver.py::test_stands[reference]"]
+    found = {row["id"].partition("::")[0] for row in rows(away / "packaged")}
+    assert found == {"testcases/interop/test_seed.py"}
 
 
 @pytest.mark.parametrize(
