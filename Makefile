@@ -50,7 +50,7 @@ bench: venv
 		$(BIN)/python tests/bench/bench_$$name.py || missed="$$missed $$name"; \
 	done; [ -z "$$missed" ] || { echo "below a target:$$missed"; exit 1; }
 
-PEERS = reference strongswan@bookworm strongswan@trixie libreswan@trixie
+PEERS = reference strongswan@bookworm strongswan@trixie strongswan@sid libreswan@trixie
 COVER = build/coverage
 
 coverage-table: venv
