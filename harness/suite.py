@@ -5,6 +5,7 @@ A pytest plugin object; `pytest_plugin` makes it. Knows pytest's items only by t
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections import Counter
@@ -245,8 +246,7 @@ class Suite:
 
     def _deviation(self, item: Any, running: _Running) -> verdicts.Deviation | None:
         capabilities = running.rig.peer.capabilities if running.rig else ()
-        test = item.nodeid.replace(f"-{ROUND}{round_of(item)}]", "]")
-        return verdicts.known(self._expected[peer_of(item)], test, capabilities)
+        return verdicts.known(self._expected[peer_of(item)], once(item), capabilities)
 
     def give_up(self, item: Any, error: IkelabError) -> None:
         """The record itself broke: no further test is run."""
@@ -330,6 +330,13 @@ def peer_of(item: Any) -> str:
 def round_of(item: Any) -> int:
     """Which time it is that a repeated test is run; 1 where it is run once."""
     return int(item.callspec.params.get(ROUND_FIXTURE, 1))
+
+
+def once(item: Any) -> str:
+    """The test's id as it is without rounds, which stand before or behind other parameters."""
+    if ROUND_FIXTURE not in item.callspec.params:
+        return str(item.nodeid)
+    return re.sub(rf"-{ROUND}{round_of(item)}(?=[-\]])", "", item.nodeid, count=1)
 
 
 def role_of(item: Any) -> str:

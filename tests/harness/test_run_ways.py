@@ -21,6 +21,13 @@ def test_comes_up(peer, initiator, n):
     initiator.establish()
     assert n != 5
 """
+PARAMETERS = """
+import pytest
+
+@pytest.mark.parametrize("n", ["a b", "c"])
+def test_one(peer, n):
+    assert n != "a b"
+"""
 WAVERS = """
 from pathlib import Path
 
@@ -125,6 +132,20 @@ def test_a_case_that_wavers_is_seen(tmp_path: Path) -> None:
     assert {row["round"] for row in rows(tmp_path / "run")} == {1, 2, 3}
     assert "flaky: test_waver.py::test_wavers[reference]: 1 FAIL, 2 PASS" in done.out
     assert "stands[reference]:" not in done.out
+
+
+def test_a_known_deviation_of_one_parameter_is_known_in_every_round(tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(PARAMETERS)
+    (tmp_path / "known").mkdir()
+    (tmp_path / "known/reference.toml").write_text(
+        "[[deviation]]\nid = 'test_some.py::test_one[reference-a b]'\nreason = 'it is known'\n"
+    )
+    words = ["--repeat", "2", "--expected", "known", "--out", "run", "test_some.py"]
+
+    done = ikelab("run", *words, cwd=tmp_path)
+
+    assert done.status == 0, done.out
+    assert Counter(row["verdict"] for row in rows(tmp_path / "run")) == {"XFAIL": 2, "PASS": 2}
 
 
 def test_ids_do_not_depend_on_where_the_user_stands(tmp_path: Path) -> None:
