@@ -31,8 +31,11 @@ def echoes(sa: Session) -> bool:
     """Whether the peer answers an echo; who cannot move a child makes another one in its place."""
     here = sa.sa.local[0]
     for _ in range(ATTEMPTS):
-        if ping(sa, patience=SILENCE) is not None and sa.tunnel().opened[-1][1].dst[0] == here:
+        pong = ping(sa, patience=SILENCE)
+        if pong is not None and pong.datagram.dst[0] == here:
             return True
+        if pong is not None:  # to the old address: the child that moves may be on its way
+            sa.wait(lambda: False, SILENCE)
     return False
 
 
