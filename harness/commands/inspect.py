@@ -135,6 +135,7 @@ def inspect(
         _only_live(file=file, log=log, exports=exports)
     elif namespace or seconds is not None or frames is not None:
         raise ConfigError("--namespace, --for and --count go with --live and an interface")
+    _nothing_lost(exports, [*keys, *configs, *([log] if log is not None else [])])
     choose = _chooser(spi, peer, exchange, where, form)
     known, ring = _known(configs), _ring(keys, shared, privates)
     ring.ppks = _ppks(ppks)
@@ -254,11 +255,29 @@ def _ring(keys: tuple[Path, ...], shared: tuple[str, ...], privates: tuple[str, 
     return ring
 
 
+def _nothing_lost(exports: tuple[tuple[str, Path], ...], read: list[Path]) -> None:
+    """ConfigError for an export over what is read, over another one, or over somebody's keys."""
+    from ikelab.harness.wireshark import IKE_TABLE
+
+    paths = [path.resolve() for _, path in exports]
+    sources = {source.resolve() for source in read}
+    for (kind, path), place in zip(exports, paths, strict=True):
+        if paths.count(place) > 1:
+            raise ConfigError(f"{path} is given twice: each export needs a path of its own")
+        if place in sources or any(source in place.parents for source in sources):
+            raise ConfigError(f"{path} is what is being read: export to another place")
+        if kind == "profile" and (path / IKE_TABLE).exists():
+            raise ConfigError(f"{path} holds keys already: give another folder for the profile")
+
+
 def _export(
     found: list[Inspection], exports: tuple[tuple[str, Path], ...], file: Path
 ) -> None:  # fmt: skip
     from ikelab.harness.inspect.export import export
+    from ikelab.harness.inspect.ios.command import is_log
 
+    if is_log(file):
+        raise ConfigError(f"{file} is a router's log, which shows no octets: export a capture")
     if len(found) != 1 or not file.is_file():
         raise ConfigError("--export takes one capture file: a run has several, a pipe is read once")
     export(found[0], [(kind, folder_for(path)) for kind, path in exports], file)

@@ -85,10 +85,12 @@ def _address(target: str) -> tuple[str, int] | None:
     host, _, port = target.rpartition(":")
     for text, number in ((target.strip("[]"), "500"), (host.strip("[]"), port)):
         with contextlib.suppress(ValueError):
-            found = str(ipaddress.ip_address(text))
+            found = ipaddress.ip_address(text)
             if not (number.isdecimal() and 0 < int(number) < 1 << 16):
                 raise ConfigError(f"{target}: {number!r} is no port: 1 to 65535 are")
-            return found, int(number)
+            if found.is_multicast or found.is_unspecified or str(found) == "255.255.255.255":
+                raise ConfigError(f"{target} is not the address of one responder")
+            return str(found), int(number)
     return None
 
 

@@ -155,7 +155,13 @@ def test_nobody_at_an_address_is_said_in_a_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "why"), [("127.0.0.1:0", "is no port"), ("nobody@nowhere", "unknown peer")]
+    ("target", "why"),
+    [
+        ("127.0.0.1:0", "is no port"),
+        ("nobody@nowhere", "unknown peer"),
+        ("224.0.0.1", "is not the address of one responder"),
+        ("[::]:500", "is not the address of one responder"),
+    ],
 )
 def test_what_is_no_target_is_said(target: str, why: str, tmp_path: Path) -> None:
     done = ikelab("scan", target, cwd=tmp_path)
