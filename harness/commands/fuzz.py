@@ -59,11 +59,12 @@ def _list(*, faults: bool) -> int:
 @click.option("--peer", default="", metavar="NAME", help="Peer; the recorded one by default.")
 @click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
 @click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
-def replay(path: Path, peer: str, fault: str | None, topology: str) -> int:
+@click.option("--authorised", is_flag=True, help="You may send this to a gateway outside.")
+def replay(path: Path, peer: str, fault: str | None, topology: str, authorised: bool) -> int:
     """Play a plan, or a finding's or a case's folder, against a peer; exit 1 if it shows again."""
     from ikelab.harness.fuzz import command
 
-    settings = settings_of(command.peer_of(path, peer), fault, topology)
+    settings = settings_of(command.peer_of(path, peer), fault, topology, authorised=authorised)
     return command.replay(path, peer, settings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ def read(path: Path) -> Recorded:
     if not path.exists():
         raise ConfigError(f"no such plan or folder: {path}")
     file = path / "plan.txt" if path.is_dir() else path
+    if (path / "run.json").is_file():
+        raise ConfigError(f"{path} is a run: give the folder of one of its cases")
     if not file.is_file():
         raise ConfigError(f"{path} holds no plan.txt: nothing was changed in that conversation")
     try:
@@ -53,7 +56,20 @@ def read(path: Path) -> Recorded:
     case = Case(case.campaign or _campaign(case), case.plan)
     if case.campaign not in campaigns.CAMPAIGNS:
         raise ConfigError(f"{file}: unknown campaign {case.campaign!r}")
-    return Recorded(case, facts.get("peer", ""), facts.get("seen", ""))
+    return Recorded(case, facts.get("peer") or _peer_of_run(path), facts.get("seen", ""))
+
+
+def _peer_of_run(path: Path) -> str:
+    """The peer of a case's folder, as the results of its run name it; "" where none do."""
+    results = path.resolve().parent.parent / "results.jsonl"
+    if not (path.is_dir() and results.is_file()):
+        return ""
+    for line in results.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError, AttributeError):  # a line that was torn
+            row = json.loads(line)
+            if str(row.get("folder", "")).endswith(f"/{path.resolve().name}"):
+                return str(row.get("peer", ""))
+    return ""
 
 
 def _campaign(case: Case) -> str:

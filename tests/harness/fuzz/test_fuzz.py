@@ -164,3 +164,14 @@ def test_bad_input_is_one_line(tmp_path: Path, words: tuple[str, ...], said: str
     (tmp_path / "good.txt").write_text("IKE_AUTH/request: drop('SK.AUTH')\n")
 
     ikelab(*words, cwd=tmp_path).refused(2, said)
+
+
+def test_a_case_of_a_run_is_replayed_against_the_peer_that_its_run_names(tmp_path: Path) -> None:
+    words = ["-k", "skips_an_unknown_payload", "--out", "run"]
+    assert ikelab("run", "-q", *words, cwd=tmp_path).status == 0
+    folder = next(p.parent for p in sorted((tmp_path / "run/cases").glob("*/plan.txt")))
+
+    done = ikelab("replay", folder, cwd=tmp_path)
+
+    assert (done.status, done.err) == (0, "") and "no oracle fires" in done.out
+    ikelab("replay", "run", cwd=tmp_path).refused(2, "is a run: give the folder of one")
