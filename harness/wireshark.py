@@ -166,12 +166,14 @@ def esp_rows(keys: ChildKeys, spis: Spis, initiator: str, responder: str) -> lis
 def write_profile(folder: Path, ike: Iterable[IkeRow], esp: Iterable[EspRow]) -> None:
     """Write a folder that is a Wireshark profile; folder mode 0700, files 0600.
 
-    `WIRESHARK_CONFIG_DIR=FOLDER tshark -r FILE` decrypts with it. Raises OSError.
+    `WIRESHARK_CONFIG_DIR=FOLDER tshark -r FILE` decrypts with it. Raises OSError. A folder that
+    holds other things keeps its mode: it is somebody's, and may be one that others need.
     """
     ike, esp = list(dict.fromkeys(ike)), list(dict.fromkeys(esp))
     rows: list[IkeRow | EspRow] = [*ike, *esp]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    if (folder / IKE_TABLE).exists() or not any(folder.iterdir()):
+        folder.chmod(0o700)
     _write(folder / IKE_TABLE, (line for row in ike if (line := ike_line(row))))
     _write(folder / ESP_TABLE, (line for row in esp if (line := esp_line(row))))
     _write(folder / OWN_TABLE, map(own_line, rows))

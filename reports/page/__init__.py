@@ -6,7 +6,9 @@ decides what goes in.
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -119,10 +121,12 @@ def _dump(
 
 
 def _private(path: Path, text: str) -> None:
-    """A file that only its owner may read: it holds keys."""
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text, encoding="utf-8")
+    """A file that only its owner may read: it holds keys. What is no file keeps its mode."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            os.fchmod(handle, 0o600)
+        file.write(text)
 
 
 @contextmanager

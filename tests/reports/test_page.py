@@ -7,6 +7,7 @@ import json
 import re
 import stat
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -164,3 +165,19 @@ def test_steps_have_the_fields_of_the_transcript_room(steps):
     step = steps()[0]
     real = Step(1.0, "-->", ("10.0.0.1", 500), ("10.0.0.2", 500), bytes.fromhex(step["raw"]))
     assert set(real.to_json(0)) == set(step)
+
+
+def test_what_is_no_file_keeps_its_mode(build_run, tmp_path):
+    """A page is private; a folder or a device that somebody names for it is none of ours."""
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o755)
+    mode = folder.stat().st_mode, Path("/dev/null").stat().st_mode
+    run = load_run(build_run().path)
+
+    with pytest.raises(ConfigError, match="Is a directory"):
+        write_page([run], folder)
+    write_page([run], Path("/dev/null"))
+    write_page([run], tmp_path / "page.html")
+
+    assert (folder.stat().st_mode, Path("/dev/null").stat().st_mode) == mode
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o600
