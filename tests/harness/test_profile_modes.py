@@ -1,4 +1,4 @@
-"""The folder of a Wireshark profile is its owner's; one that holds other things is left as it is."""
+"""A profile's folder is its owner's alone; one that holds other things is left as it is."""
 
 from __future__ import annotations
 
