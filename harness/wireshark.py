@@ -22,6 +22,8 @@ from ikelab.harness.model import Spis, Transform
 from ikelab.layers.iana import Encr, Integ, TransformType
 
 IKE_TABLE, ESP_TABLE, OWN_TABLE = "ikev2_decryption_table", "esp_sa", "keys.jsonl"
+_PREFERENCES_FILE = "preferences"
+_PROFILE = {IKE_TABLE, ESP_TABLE, OWN_TABLE, _PREFERENCES_FILE}
 # Without these two Wireshark leaves ESP as it is, whatever the table holds.
 PREFERENCES = "esp.enable_encryption_decode: TRUE\nesp.enable_authentication_check: TRUE\n"
 
@@ -172,12 +174,12 @@ def write_profile(folder: Path, ike: Iterable[IkeRow], esp: Iterable[EspRow]) ->
     ike, esp = list(dict.fromkeys(ike)), list(dict.fromkeys(esp))
     rows: list[IkeRow | EspRow] = [*ike, *esp]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if (folder / IKE_TABLE).exists() or not any(folder.iterdir()):
+    if {path.name for path in folder.iterdir()} <= _PROFILE:
         folder.chmod(0o700)
     _write(folder / IKE_TABLE, (line for row in ike if (line := ike_line(row))))
     _write(folder / ESP_TABLE, (line for row in esp if (line := esp_line(row))))
     _write(folder / OWN_TABLE, map(own_line, rows))
-    _write(folder / "preferences", PREFERENCES.splitlines())
+    _write(folder / _PREFERENCES_FILE, PREFERENCES.splitlines())
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
