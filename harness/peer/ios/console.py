@@ -109,8 +109,15 @@ class SocketLine:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def read(self, seconds: float) -> str:
-        if not select.select([self._sock], [], [], max(seconds, 0.0))[0]:
-            return ""
+        deadline = time.monotonic() + seconds
+        # A segment of options alone, or of half a character, is no silence: go on waiting.
+        while select.select([self._sock], [], [], max(deadline - time.monotonic(), 0.0))[0]:
+            if text := self._said():
+                return text
+        return ""
+
+    def _said(self) -> str:
+        """The text of what has come; "" where it was telnet's own octets only."""
         try:
             data = self._sock.recv(65536)
             if not data:

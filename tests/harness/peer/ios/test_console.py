@@ -81,6 +81,25 @@ def pair() -> Iterator[tuple[Console, Box]]:
         yield Console(SocketLine(near), "r1"), Box(far)
 
 
+def test_options_alone_or_half_a_character_are_no_silence() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        console = Console(SocketLine(near), "r1")
+
+        # The far side goes on only when it is answered, so that each piece comes by itself.
+        def talk() -> None:
+            far.sendall(bytes((IAC, WILL, 3)))
+            far.recv(100)
+            far.sendall(bytes((IAC, WILL, 1)) + "é".encode()[:1])
+            far.recv(100)
+            far.sendall("é".encode()[1:] + b" r1#")
+
+        threading.Thread(target=talk, daemon=True).start()
+        found = console.wait([re.compile("r1#")], 20)
+
+    assert found is not None and found.said == "é r1#"
+
+
 def test_a_first_boot_is_talked_through_to_a_privileged_prompt(pair: tuple[Console, Box]) -> None:
     console, box = pair
     box.start(
