@@ -9,7 +9,12 @@ from typing import Any
 import click
 
 from ikelab.harness.commands.number import Number
-from ikelab.harness.commands.provision import settings_of
+from ikelab.harness.commands.provision import (
+    goes_to_guest,
+    in_guest,
+    kernel_option,
+    settings_of,
+)
 
 
 @click.command()
@@ -32,6 +37,7 @@ from ikelab.harness.commands.provision import settings_of
 @click.option("--authorised", is_flag=True, help="You may fuzz this gateway outside.")
 @click.option("--fault", default="", metavar="NAME", help="Plant a fault in the reference; list: ?")
 @click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
+@kernel_option("")
 def fuzz(**options: Any) -> int:
     """Send a peer changed messages in every state, inside SK too; keep what breaks it."""
     from ikelab.harness.fuzz import command
@@ -39,6 +45,8 @@ def fuzz(**options: Any) -> int:
     if "?" in options["campaigns"] or options["fault"] == "?":
         return _list(faults=options["fault"] == "?")
     request, before = command.request_of(options)
+    if goes_to_guest(request.peer, request.kernel):
+        return in_guest()
     fault = request.fault or None
     settings = settings_of(request.peer, fault, request.topology, authorised=request.authorised)
     return command.fuzz(request, settings, ("ikelab", *sys.argv[1:]), before)[0]
@@ -60,11 +68,17 @@ def _list(*, faults: bool) -> int:
 @click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
 @click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
 @click.option("--authorised", is_flag=True, help="You may send this to a gateway outside.")
-def replay(path: Path, peer: str, fault: str | None, topology: str, authorised: bool) -> int:
+@kernel_option("host")
+def replay(
+    path: Path, peer: str, fault: str | None, topology: str, authorised: bool, kernel: str
+) -> int:
     """Play a plan, or a finding's or a case's folder, against a peer; exit 1 if it shows again."""
     from ikelab.harness.fuzz import command
 
-    settings = settings_of(command.peer_of(path, peer), fault, topology, authorised=authorised)
+    whom = command.peer_of(path, peer)
+    if goes_to_guest(whom, kernel):
+        return in_guest()
+    settings = settings_of(whom, fault, topology, authorised=authorised)
     return command.replay(path, peer, settings)
 
 

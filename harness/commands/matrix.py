@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from ikelab.harness.commands.provision import in_guest, provision
+from ikelab.harness.commands.provision import in_guest, kernel_option, provision
 
 
 @click.command()
@@ -19,12 +19,7 @@ from ikelab.harness.commands.provision import in_guest, provision
     help="How they prove themselves; repeatable, both by default.",
 )
 @click.option("--out", metavar="DIR", help="Run folder; runs/<utc>-matrix by default.")
-@click.option(
-    "--kernel",
-    type=click.Choice(["host", "guest"]),
-    default="host",
-    help="Run on the host's kernel, or inside user-mode Linux, which has ESP and AF_KEY.",
-)
+@kernel_option("host")
 @click.option("--quiet", "-q", is_flag=True, help="Print only what is not as it should be.")
 def matrix(
     peers: tuple[str, ...], proofs: tuple[str, ...], out: str | None, kernel: str, quiet: bool

@@ -56,6 +56,29 @@ def in_guest() -> int:
     return guest.run(entry.root, [sys.executable, "-c", program, *sys.argv[1:]])
 
 
+def kernel_option(default: str) -> Callable[[Any], Any]:
+    """`--kernel` of a command that can run itself again inside the guest."""
+    return click.option(
+        "--kernel",
+        type=click.Choice(["host", "guest"]),
+        default=default,
+        help="Run on the host's kernel, or inside user-mode Linux, which has ESP and AF_KEY.",
+    )
+
+
+def goes_to_guest(peer: str, kernel: str) -> bool:
+    """Whether this command has still to go into the guest; the peer is fetched before."""
+    from ikelab.harness.peer import registry
+    from ikelab.netns import guest
+
+    if kernel != "guest" or guest.inside():
+        return False
+    if not registry.daemon(peer):
+        raise ConfigError(f"--kernel guest is for our labs' daemons, and {peer} is none of them")
+    provision(peer)
+    return True
+
+
 def settings_of(peer: str, fault: str | None, topology: str, *, authorised: bool = False) -> Any:
     """Settings for one peer, which is fetched, in a world where it needs one.
 

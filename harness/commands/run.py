@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ikelab.harness.commands.output import fail
-from ikelab.harness.commands.provision import in_guest, provision
+from ikelab.harness.commands.provision import in_guest, kernel_option, provision
 from ikelab.harness.errors import ConfigError
 
 
@@ -37,12 +37,7 @@ from ikelab.harness.errors import ConfigError
     metavar="N",
     help="Algorithms and settings: each one once (1, the default) or every pair of them (2).",
 )
-@click.option(
-    "--kernel",
-    type=click.Choice(["host", "guest"]),
-    default="host",
-    help="Run on the host's kernel, or inside user-mode Linux, which has ESP and AF_KEY.",
-)
+@kernel_option("host")
 @click.option(
     "--jobs", "-j", type=click.IntRange(1), metavar="N", help="Cases at once, each with a lab; 1."
 )

@@ -25,7 +25,7 @@ STATE = "fuzz.json"
 EVERY = 1.0  # seconds between two writings while nothing is found
 _ENDS = {"corpus.txt": b"\n\n", "progress.jsonl": b"\n", "results.jsonl": b"\n"}
 """What an entry of each file ends with; after it stands what was being written in the end."""
-_ASKED = ("targets", "campaigns", "rate", "fault", "topology")
+_ASKED = ("targets", "campaigns", "rate", "fault", "topology", "kernel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Request:
     authorised: bool = False
     fault: str = ""
     topology: str = ""
+    kernel: str = ""  # "guest" or "host"; "" is the host's where no run before says otherwise
 
     @property
     def limits(self) -> Limits:
