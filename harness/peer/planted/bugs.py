@@ -110,8 +110,8 @@ def _transforms(payloads: Chain) -> Iterator[tuple[int, bytes]]:
         here = 0
         while len(body) - here >= 8:
             size = int.from_bytes(body[here + 2 : here + 4], "big")
-            at = here + 8 + body[here + 6]
-            while here + size - at >= 8:
+            at, end = here + 8 + body[here + 6], min(here + size, len(body))
+            while end - at >= 8:
                 length = int.from_bytes(body[at + 2 : at + 4], "big")
                 if length < 8:
                     break
