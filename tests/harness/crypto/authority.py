@@ -10,7 +10,7 @@ from ikelab.harness.entropy import entropy
 
 BEGIN, NOW, END = 1.6e9, 1.7e9, 1.8e9
 CA = ("keyCertSign", "cRLSign")
-IKE, ANY, SERVER = "1.3.6.1.5.5.7.3.17", "2.5.29.37.0", "1.3.6.1.5.5.7.3.1"
+IKE = "1.3.6.1.5.5.7.3.17"
 
 
 class Authority:

@@ -213,6 +213,7 @@ def test_key_usage(root, usage, holds):
         assert chains.check(leaf, [], [root.certificate], NOW, policy=lax)
 
 
+ANY, SERVER = "2.5.29.37.0", "1.3.6.1.5.5.7.3.1"
 OLD_TUNNEL = "1.3.6.1.5.5.7.3.6"
 
 
