@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ikelab.harness.commands.number import Number
+from ikelab.harness.commands.place import PLACE
 from ikelab.harness.commands.provision import (
     goes_to_guest,
     in_guest,
@@ -63,7 +64,7 @@ def _list(*, faults: bool) -> int:
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path), metavar="FINDING|PLAN")
+@click.argument("path", type=PLACE, metavar="FINDING|PLAN")
 @click.option("--peer", default="", metavar="NAME", help="Peer; the recorded one by default.")
 @click.option("--fault", metavar="NAME", help="Plant a fault in the reference peer.")
 @click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
@@ -88,10 +89,8 @@ def corpus() -> None:
 
 
 @corpus.command()
-@click.argument(
-    "paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("paths", nargs=-1, required=True, type=PLACE, metavar="FILE...")
+@click.option("--out", required=True, type=PLACE, metavar="FILE")
 def merge(paths: tuple[Path, ...], out: Path) -> int:
     """Write the cases of several corpora as one, each of them once."""
     from ikelab.harness.fuzz import command
@@ -101,8 +100,8 @@ def merge(paths: tuple[Path, ...], out: Path) -> int:
 
 
 @corpus.command()
-@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("path", type=PLACE, metavar="FILE")
+@click.option("--out", required=True, type=PLACE, metavar="FILE")
 @click.option("--peer", default="reference", metavar="NAME", help="Whose answers count.")
 @click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
 def minimise(path: Path, out: Path, peer: str, topology: str) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ikelab.harness.commands.output import folder_for
+from ikelab.harness.commands.place import PLACE
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.inspect.collector import patient_collector
 
@@ -32,7 +33,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float | N
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE", required=False)
+@click.argument("file", type=PLACE, metavar="FILE", required=False)
 @click.option("--live", metavar="DEVICE", help="Listen on a network interface instead of FILE.")
 @click.option("--namespace", default="", metavar="NAME",
               help="The namespace of --live: a name, a process number or a path.")  # fmt: skip
@@ -41,7 +42,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float | N
 @click.option("--count", "frames", type=click.IntRange(1), metavar="N",
               help="Listen for so many frames.")  # fmt: skip
 @click.option(
-    "--keys", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
+    "--keys", multiple=True, type=PLACE, metavar="PATH",
     help="Key table, profile or run folder, log of charon or pluto, ip xfrm state; repeatable.",
 )  # fmt: skip
 @click.option("--shared-secret", "shared", multiple=True, metavar="HEX",
@@ -49,11 +50,11 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float | N
 @click.option("--dh-private", "privates", multiple=True, metavar="HEX",
               help="A Diffie-Hellman private value of either end; repeatable.")  # fmt: skip
 @click.option(
-    "--log", type=click.Path(path_type=Path), metavar="PATH",
+    "--log", type=PLACE, metavar="PATH",
     help="A router's log of the same conversations, to be compared with the capture.",
 )  # fmt: skip
 @click.option(
-    "--config", "configs", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
+    "--config", "configs", multiple=True, type=PLACE, metavar="PATH",
     help="The configuration of an end (swanctl.conf, ipsec.conf, iked.conf, IOS); repeatable.",
 )  # fmt: skip
 @click.option(
@@ -88,7 +89,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float | N
 @click.option(
     "--export", "exports", multiple=True,
     type=(click.Choice(["profile", "decrypted", "plain", "anonymised"]),
-          click.Path(path_type=Path)),
+          PLACE),
     metavar="KIND PATH",
     help="Write the keys as a Wireshark profile (profile), the capture with its keys (decrypted), "
     "its IKE messages opened (plain), or without what tells whose they are (anonymised).",
@@ -274,9 +275,9 @@ def _export(
     found: list[Inspection], exports: tuple[tuple[str, Path], ...], file: Path
 ) -> None:  # fmt: skip
     from ikelab.harness.inspect.export import export
-    from ikelab.harness.inspect.ios.command import is_log
+    from ikelab.harness.inspect.ios.report import LogInspection
 
-    if is_log(file):
+    if any(isinstance(it, LogInspection) for it in found):
         raise ConfigError(f"{file} is a router's log, which shows no octets: export a capture")
     if len(found) != 1 or not file.is_file():
         raise ConfigError("--export takes one capture file: a run has several, a pipe is read once")
@@ -328,10 +329,11 @@ def _show(found: list[Inspection], form: str, frame: int | None = None) -> None:
 def _joined(found: list[Inspection], file: Path, log: Path, form: str) -> None:
     """A capture and a log, side by side."""
     from ikelab.harness.inspect.ios import command, join
+    from ikelab.harness.inspect.ios.report import LogInspection
 
     if len(found) != 1:
         raise ConfigError(f"{file} has {len(found)} cases: name one of them beside --log")
-    if command.is_log(file):
+    if isinstance(found[0], LogInspection):
         raise ConfigError(f"{file} is a log itself: give a capture, and the log behind --log")
     if form not in ("summary", "json"):
         raise ConfigError("--log is shown as a summary or with --json")

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from ikelab.harness.commands.place import PLACE
+
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PLACE)
 @click.option("--key", "keys", multiple=True, metavar="KIND", help="rsa2048, p256, ed25519 ...")
 @click.option("--ca", default="p256", metavar="KIND", help="The kind of the CAs' keys.")
 @click.option("--depth", default=1, metavar="N", help="How many intermediates there are.")

@@ -9,21 +9,20 @@ from typing import Any
 import click
 
 from ikelab.harness.commands.output import folder_for, save, wrote
+from ikelab.harness.commands.place import PLACE
 from ikelab.harness.errors import ConfigError
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--html", type=PATH, metavar="FILE", help="Write the page, whole in one file.")
+@click.argument("runs", nargs=-1, required=True, type=PLACE, metavar="RUN...")
+@click.option("--html", type=PLACE, metavar="FILE", help="Write the page, whole in one file.")
 @click.option(
-    "--site", type=PATH, metavar="DIR", help="Write the page as a folder, for large runs."
+    "--site", type=PLACE, metavar="DIR", help="Write the page as a folder, for large runs."
 )
-@click.option("--junit", type=PATH, metavar="FILE", help="Write JUnit XML.")
-@click.option("--markdown", type=PATH, metavar="FILE", help="Write a summary for release notes.")
-@click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the matrix as JSON.")
-@click.option("--sarif", type=PATH, metavar="FILE", help="Write SARIF 2.1.0 for code scanning.")
+@click.option("--junit", type=PLACE, metavar="FILE", help="Write JUnit XML.")
+@click.option("--markdown", type=PLACE, metavar="FILE", help="Write a summary for release notes.")
+@click.option("--json", "as_json", type=PLACE, metavar="FILE", help="Write the matrix as JSON.")
+@click.option("--sarif", type=PLACE, metavar="FILE", help="Write SARIF 2.1.0 for code scanning.")
 def report(
     runs: tuple[Path, ...],
     html: Path | None,
@@ -78,10 +77,10 @@ def _apart(path: Path, runs: list[Any], *, whole: bool) -> None:
 
 
 @click.command()
-@click.argument("run_a", type=click.Path(path_type=Path))
-@click.argument("run_b", type=click.Path(path_type=Path))
+@click.argument("run_a", type=PLACE)
+@click.argument("run_b", type=PLACE)
 @click.option(
-    "--keys", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
+    "--keys", multiple=True, type=PLACE, metavar="PATH",
     help="Keys of captures; repeatable.",
 )  # fmt: skip
 def diff(run_a: Path, run_b: Path, keys: tuple[Path, ...]) -> int:
@@ -117,10 +116,10 @@ def _captures(a: Path, b: Path, keys: tuple[Path, ...]) -> int:
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--vectors", type=click.Path(path_type=Path, exists=True), metavar="FILE",
+@click.argument("runs", nargs=-1, required=True, type=PLACE, metavar="RUN...")
+@click.option("--vectors", type=PLACE, metavar="FILE",
               help="The list that 'pytest --vectors FILE' wrote.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the page.")
+@click.option("--out", type=PLACE, metavar="FILE", help="Write the page.")
 def coverage(runs: tuple[Path, ...], vectors: Path | None, out: Path | None) -> int:
     """Say of every code point what run folders prove of it, as a page in Markdown."""
     from ikelab.harness.coverage import coverage as page

@@ -111,7 +111,8 @@ def load(paths: Iterable[Path]) -> KeyRing:
     """Read every key source; ConfigError for one that is missing, holds no table, or is wrong."""
     ring = KeyRing()
     for path in paths:
-        files = [path] if path.is_file() else _tables(path)
+        there = path.exists() and not path.is_dir()  # a pipe is as good as a file
+        files = [path] if there else _tables(path)
         for file in files:
             text = _text(file)
             if (found := sources.read(text, str(file))) is not None:

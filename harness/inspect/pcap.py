@@ -7,6 +7,7 @@ ended and why. (libpcap's pcap-savefile(5); draft-ietf-opsawg-pcapng.)
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import struct
@@ -37,6 +38,9 @@ _SHB, _IDB, _PB, _SPB, _EPB, _DSB = 0x0A0D0D0A, 1, 2, 3, 6, 10
 # the draft has none for IKE; others skip what they do not know.
 SECRETS = int.from_bytes(b"IKEK", "big")
 MOST_COMMENTS = 1000
+_GZIP = b"\x1f\x8b"
+DAMAGE = (EOFError, zlib.error, OSError)
+"""What reading a stream may raise that is decompressed on the way."""
 _COMPRESSED = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\x04\x22\x4d\x18": "lz4",
@@ -70,16 +74,21 @@ class _Interface:
 class Capture:
     """The frames of one file. Iterate once; afterwards `lost` is a reason, or None if all was read.
 
-    ConfigError where the file cannot be opened or is no capture.
+    ConfigError where the file cannot be opened or is no capture. `begun` are the first octets of a
+    stream that `begin` has opened.
     """
 
-    def __init__(self, source: Path | BinaryIO) -> None:
-        self.name = str(source) if isinstance(source, Path) else getattr(source, "name", "input")
+    def __init__(self, source: Path | BinaryIO, begun: bytes = b"", name: str = "") -> None:
+        self.name = name or name_of(source)
         self.lost: str | None = None
         self.comments: list[tuple[int, str]] = []  # frame (0: the file), text
         self.secrets: list[str] = []  # tables of keys that the file brings along
         self._read_count = 0
-        self._stream, self._magic = _open(source, self.name)
+        self._stream, self._magic = begin(source, self.name, begun)
+        if not is_capture(self._magic):
+            with self._stream, contextlib.suppress(*DAMAGE):
+                self._magic += self._stream.read(60)
+            raise ConfigError(refusal(self.name, self._magic))
 
     def __iter__(self) -> Iterator[Record]:
         frames = self._pcap() if self._magic in _PCAP else self._pcapng()
@@ -162,31 +171,50 @@ class Capture:
                 self.comments.append((number, " ".join(value.decode("utf-8", "replace").split())))
 
 
-def _open(source: Path | BinaryIO, name: str) -> tuple[BinaryIO, bytes]:
-    """The decompressed stream behind its magic, and the magic."""
+def name_of(source: Path | BinaryIO) -> str:
+    """What messages call a source of octets."""
+    return str(source) if isinstance(source, Path) else getattr(source, "name", "input")
+
+
+def begin(source: Path | BinaryIO, name: str, begun: bytes = b"") -> tuple[BinaryIO, bytes]:
+    """A stream, decompressed where it is gzip, behind its first octets; and those, four of them.
+
+    It is no capture yet that comes out. ConfigError where it cannot be opened or read.
+    """
     if isinstance(source, Path):
         try:
             stream: BinaryIO = source.open("rb", BUFFER)
         except OSError as error:
             raise ConfigError(f"cannot read {name}: {error.strerror}") from None
+        except ValueError:
+            raise ConfigError(f"cannot read {name!r}: no file has such a name") from None
     else:
         stream = source
     try:
-        magic = stream.read(4)
-        if magic[:2] == b"\x1f\x8b":
+        magic = begun or stream.read(4)
+        if magic[:2] == _GZIP:
             packed = _Unzipped(_Rejoined(magic, stream))
             stream = cast(BinaryIO, io.BufferedReader(packed, BUFFER))
             magic = stream.read(4)
-    except (EOFError, zlib.error, OSError) as error:
+    except DAMAGE as error:
         raise ConfigError(f"cannot read {name}: {plain(error)}") from None
-    if magic in _PCAP or magic == b"\x0a\x0d\x0d\x0a":
-        return stream, magic
-    stream.close()
+    return stream, magic
+
+
+def is_capture(magic: bytes) -> bool:
+    """Whether a file that begins so is pcap or pcapng."""
+    return magic in _PCAP or magic == b"\x0a\x0d\x0d\x0a"
+
+
+def refusal(name: str, head: bytes) -> str:
+    """Why what begins so cannot be read as a capture."""
     for mark, tool in _COMPRESSED.items():
-        if magic.startswith(mark):
-            raise ConfigError(f"{name} is compressed with {tool}: decompress it first")
-    reason = "it is empty" if not magic else f"it begins with {magic.hex(' ')}"
-    raise ConfigError(f"not a pcap or pcapng file: {name} ({reason})")
+        if head.startswith(mark):
+            return f"{name} is compressed with {tool}: decompress it first"
+    reason = f"it begins with {head[:4].hex(' ')}" if head else "it is empty"
+    if head and all(0x20 <= octet < 0x7F or octet in b"\t\r\n" for octet in head):
+        reason = "it is text"
+    return f"not a pcap or pcapng file: {name} ({reason})"
 
 
 class _Rejoined(io.RawIOBase):

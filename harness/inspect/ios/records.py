@@ -42,6 +42,8 @@ _ASA_CONTEXT = re.compile(r"\(\d+\):\s*")
 _SYSLOG = re.compile(r"%[A-Z0-9_]+-\d-[A-Z0-9_]+")
 _CELL = re.compile(r"\|[ \t]*(?:\n|$)")
 _PROMPT = re.compile(r"^[\w.\-]+(?:\([\w\-]+\))?[#>][ \t]*", re.MULTILINE)
+HEAD = 1 << 20
+"""Octets in which the first record of a log is looked for."""
 
 
 @dataclass(slots=True)
@@ -93,11 +95,24 @@ def _unwrapped(text: str) -> str:
     return "\n".join(joined)
 
 
+def decoded(octets: bytes) -> str:
+    """Octets of a log as text: UTF-8, or the UTF-16 that a terminal on Windows may have written.
+
+    What does not belong to either is replaced.
+    """
+    if octets[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return octets.decode("utf-16", "replace")
+    zeros = octets[:HEAD:2].count(0), octets[1:HEAD:2].count(0)
+    for side, code in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if zeros[side] * 8 > len(octets[:HEAD]) and not zeros[1 - side]:
+            return octets.decode(code, "replace")
+    return octets.decode("utf-8", "replace")
+
+
 def looks_like_log(head: bytes) -> bool:
     """Whether the beginning of a file is text with a record of `debug crypto ikev2` in it."""
-    if b"\0" in head:
-        return False
-    return bool(re.search(r"\bIKEv2(?:-[A-Z]+(?:-\d+)?)?:", head.decode("utf-8", "replace")))
+    text = decoded(head)
+    return "\0" not in text and bool(re.search(r"\bIKEv2(?:-[A-Z]+(?:-\d+)?)?:", text))
 
 
 def records(text: str) -> Iterator[Record]:

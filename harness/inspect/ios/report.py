@@ -19,6 +19,7 @@ from ikelab.harness.inspect.inspection import Inspection
 from ikelab.harness.inspect.ios import log, rebuild
 from ikelab.harness.inspect.ios.dump import PayloadLine
 from ikelab.harness.inspect.ios.rebuild import ToldMessage, ToldSession
+from ikelab.harness.inspect.ios.records import decoded
 from ikelab.harness.inspect.ios.told import INITIATOR, NO_SPI, RESPONDER, Log, Said, Trace
 from ikelab.harness.inspect.session import Half, Session
 from ikelab.harness.inspect.summary import conversation
@@ -71,7 +72,7 @@ class LogInspection(Inspection):
 
 def inspect_log(path: Path) -> LogInspection:
     """Read a text of `debug crypto ikev2`; what is not understood is counted."""
-    return of_text(path.read_bytes().decode("utf-8", "replace"), str(path))
+    return of_text(decoded(path.read_bytes()), str(path))
 
 
 def of_text(text: str, file: str = "") -> LogInspection:

@@ -168,7 +168,8 @@ def test_a_gzip_file_cut_before_its_first_octets_is_refused() -> None:
     [
         (b"", "it is empty"),
         (b"\xa1\xb2", "not a pcap"),
-        (b"GIF89a ...", "begins with 47 49 46 38"),
+        (b"GIF89a\x01\0\x01\0", "begins with 47 49 46 38"),
+        (b"*Nov 11: IKEv2:", "it is text"),
         (b"\x28\xb5\x2f\xfd....", "compressed with zstd"),
         (b"\x1f\x8b\x08\x00rubbish that is not deflate", "cannot read"),
     ],
