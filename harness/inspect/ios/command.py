@@ -75,10 +75,8 @@ def log_at(path: Path) -> LogInspection:
         raise ConfigError(f"{path} is a folder: give the file of the log")
     stream, magic = pcap.begin(path, str(path))
     with stream:
-        if pcap.is_capture(magic):
-            raise ConfigError(f"{path} is a capture: --log takes the log of 'debug crypto ikev2'")
         head = _read(stream, magic, str(path))
-        if not looks_like_log(head):
+        if pcap.is_capture(magic) or not looks_like_log(head):
             raise ConfigError(
                 f"{path} holds no record of 'debug crypto ikev2' (a line with IKEv2:)"
             )
