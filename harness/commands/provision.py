@@ -61,7 +61,8 @@ def kernel_option(default: str) -> Callable[[Any], Any]:
     return click.option(
         "--kernel",
         type=click.Choice(["host", "guest"]),
-        default=default,
+        default=default or None,  # None is no choice that click would hold to be a wrong one
+        callback=lambda _context, _option, chosen: chosen or "",
         help="Run on the host's kernel, or inside user-mode Linux, which has ESP and AF_KEY.",
     )
 
