@@ -21,10 +21,14 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ikelab.harness.errors import ConfigError, IkelabError, LabError, nearest
 from ikelab.netns import calls, scratch, world
+
+if TYPE_CHECKING:
+    from ikelab.harness.tested import Tested
+    from ikelab.netns.lab import Lab
 
 KIND = "lab-"
 _SOCKET = "control"
@@ -124,12 +128,21 @@ def down_all() -> list[str]:
     return ended + [path.name for path in scratch.sweep()]
 
 
-def change(name: str, port: int | None, address: str | None) -> tuple[str, int]:
-    """Rebind the NAT of a lab; what stands for the client's port 4500 then."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What stands for the client's port 4500 now, and the peer where it was told of it."""
+
+    address: str
+    port: int
+    told: str = ""
+    anew: bool = False  # it had to be started anew for that
+
+
+def change(name: str, port: int | None, address: str | None) -> Moved:
+    """Rebind the NAT of a lab; the lab's peer expects the client at another address then."""
     lab = find(name)
     answer, _ = _ask(lab.place, {"do": "rebind", "port": port, "address": address})
-    outside, number = answer["outside"]
-    return outside, number
+    return Moved(**answer)
 
 
 def enter(name: str, host: str) -> None:
@@ -282,6 +295,7 @@ def _hold(wanted: Wanted, ready: Callable[[], None]) -> None:
     """Build, say that it is ready, serve until the end."""
     from ikelab.netns.lab import Lab
 
+    peer: Tested | None = None
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(scratch.Scratch(KIND)).path
         if wanted.peer:
@@ -290,8 +304,8 @@ def _hold(wanted: Wanted, ready: Callable[[], None]) -> None:
             rig = open_rig(wanted.peer, Settings(topology=wanted.topology), wanted.topology)
             stack.callback(rig.close)
             assert isinstance(rig, NamespaceRig)  # there is no lab in memory
-            rig.peer.start()
-            lab = rig.lab
+            peer, lab = rig.peer, rig.lab
+            peer.start()
         else:
             lab = stack.enter_context(Lab(wanted.topology))
         if wanted.capture:
@@ -301,10 +315,10 @@ def _hold(wanted: Wanted, ready: Callable[[], None]) -> None:
             control.bind(f"/proc/self/fd/{folder}/{_SOCKET}")
             control.listen()
             ready()
-            _serve(control, wanted, lab)
+            _serve(control, wanted, lab, peer)
 
 
-def _serve(control: socket.socket, wanted: Wanted, lab: Any) -> None:
+def _serve(control: socket.socket, wanted: Wanted, lab: Lab, peer: Tested | None) -> None:
     while True:
         channel, _ = control.accept()
         with channel, contextlib.suppress(OSError, ValueError):
@@ -313,7 +327,7 @@ def _serve(control: socket.socket, wanted: Wanted, lab: Any) -> None:
             if request["do"] == "end":
                 return
             try:
-                answer, fds = _answer(request, wanted, lab)
+                answer, fds = _answer(request, wanted, lab, peer)
             except IkelabError as error:
                 answer, fds = {"refused": str(error), "usage": isinstance(error, ConfigError)}, []
             try:
@@ -324,14 +338,15 @@ def _serve(control: socket.socket, wanted: Wanted, lab: Any) -> None:
                     os.close(fd)
 
 
-def _answer(request: dict[str, Any], wanted: Wanted, lab: Any) -> tuple[dict[str, Any], list[int]]:
+def _answer(
+    request: dict[str, Any], wanted: Wanted, lab: Lab, peer: Tested | None
+) -> tuple[dict[str, Any], list[int]]:
     match request["do"]:
         case "enter":
             kinds = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in _KINDS]
             return {}, [*kinds, os.dup(lab.host(request["host"]).fd)]
         case "rebind":
-            lab.router.rebind(request["port"], request["address"])
-            return {"outside": lab.router.outside()}, []
+            return _rebound(lab, peer, request["port"], request["address"]), []
         case _:
             hosts = {
                 name: [str(address) for address in (*host.addresses, *host.inner)]
@@ -340,3 +355,16 @@ def _answer(request: dict[str, Any], wanted: Wanted, lab: Any) -> tuple[dict[str
             routers = {name: router.engine for name, router in lab.routers.items()}
             told = {"name": wanted.name, "topology": wanted.topology, "peer": wanted.peer}
             return {**told, "hosts": hosts, "routers": routers}, []
+
+
+def _rebound(
+    lab: Lab, peer: Tested | None, port: int | None, address: str | None
+) -> dict[str, Any]:
+    """Rebind; a peer that knows the client by its old address would refuse its next IKE SA."""
+    before, _ = lab.router.outside()
+    lab.router.rebind(port, address)
+    outside, number = lab.router.outside()
+    moved = {"address": outside, "port": number}
+    if peer is None or outside == before:
+        return moved
+    return {**moved, "told": peer.name, "anew": not peer.expect(outside)}

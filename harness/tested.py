@@ -100,6 +100,15 @@ class Tested:
             raise Unsupported(f"nobody can give {self.name} another address")
         self.mover()
 
+    def expect(self, address: str) -> bool:
+        """Have the peer know us by another address; False where it was started anew for that."""
+        tell = getattr(self.driver, "expect", None)
+        if tell is None:
+            self.start(remote_address=address)
+            return False
+        tell(address)
+        return True
+
     def redirect(self, where: str) -> None:
         """Have the peer send its initiators to another gateway (RFC 5685 7)."""
         tell = getattr(self.driver, "redirect", None)

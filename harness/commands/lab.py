@@ -99,8 +99,12 @@ def lab_rebind(name: str, port: int | None, address: str | None) -> int:
     """Have the NAT of lab NAME lose its mappings; new ones are elsewhere."""
     from ikelab.harness import holding
 
-    outside, number = holding.change(name, port, address)
-    click.echo(f"port 4500 of the client is {outside} port {number} from now on")
+    moved = holding.change(name, port, address)
+    click.echo(f"port 4500 of the client is {moved.address} port {moved.port} from now on")
+    if moved.anew:
+        click.echo(f"{moved.told} was started anew, to expect it there: its SAs are gone")
+    elif moved.told:
+        click.echo(f"{moved.told} expects it there; its SAs have stayed")
     return 0
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from ikelab.harness import sk
 from ikelab.harness.crypto.support import computable, for_ike
@@ -181,6 +181,14 @@ class ReferencePeer:
             for sa in self.station.listener.sas:
                 if sa.initiator and sa.mobility.agreed and sa.state is State.ESTABLISHED:
                     mobike.move(sa, (address, sa.local[1]), self._clock())
+
+    def expect(self, address: str) -> None:
+        """Know the other end by another address from now on; SAs that are up stay."""
+        assert self._config is not None and self.station is not None, "expect before start"
+        self._config = replace(self._config, remote_address=address)
+        with self._guard():
+            listener = self.station.listener
+            listener.config = replace(listener.config, remote=(address, self._config.port))
 
     def redirect(self, where: str) -> None:
         """Send every initiator away (RFC 5685 7)."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.command import Done, Remains, Terminal, ikelab
+from tests.harness.command import SCRIPT, Done, Remains, Terminal, ikelab
 
 
 @pytest.fixture
@@ -61,6 +61,24 @@ def test_a_lab_from_up_to_down(place: Path) -> None:
     assert left(place) == []
     assert lab(place, "list").out == "no lab is up\n"
     assert (place / "wires.pcapng").stat().st_size > 0
+
+
+@pytest.mark.long
+def test_a_peer_takes_the_client_at_the_address_that_the_nat_moved_to(
+    place: Path, trixie: str
+) -> None:
+    """A charon refuses whoever comes from another address than its connection names."""
+    scan = ("exec", "mine", "initiator", "--", SCRIPT, "scan", "203.0.113.2", "--rate", "1000")
+    assert lab(place, "up", "mine", "--topology", "nat-initiator", "--peer", trixie).status == 0
+    moved = lab(place, "rebind", "mine", "--address", "203.0.113.9")
+    assert moved.out.splitlines()[1:] == [f"{trixie} expects it there; its SAs have stayed"]
+
+    taken = lab(place, *scan)
+    again = lab(place, "rebind", "mine", "--port", "45000")
+
+    assert "ENCR    aes" in taken.out, taken
+    assert len(again.out.splitlines()) == 1  # nothing that the peer has to know
+    assert lab(place, "down", "mine").status == 0
 
 
 @pytest.mark.long

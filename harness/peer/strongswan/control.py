@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -115,6 +116,13 @@ class StrongSwan(DaemonDriver):
             self._load_connections(config, initiates=True)
         message = {"ike": CONNECTION, "child": CHILD, "timeout": "-1"}
         self._ask(lambda session: list(session.initiate(message)))
+
+    def expect(self, address: str) -> None:
+        """Know the other end by another address from now on; SAs that are up stay."""
+        if self._config is not None:
+            self._config = replace(self._config, remote_address=address)
+            self._files = render(self._config, self._build)
+            self._load_connections(self._config)
 
     def redirect(self, where: str) -> None:
         """Have charon send its initiators to another gateway (RFC 5685 7)."""

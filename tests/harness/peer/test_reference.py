@@ -153,3 +153,16 @@ def test_no_fault_takes_the_whole_peer_down(net: MemoryNet, name: str) -> None:
         sa.close()
 
     assert peer.alive() and peer.log()
+
+
+def test_it_expects_us_elsewhere_and_keeps_what_is_up(net: MemoryNet) -> None:
+    peer = made(net)
+    peer.start(peer_config())
+    sa = us(net).establish()
+
+    peer.expect("10.9.9.9")
+    peer.initiate()
+
+    kept, begun = peer.view().sas
+    assert kept.spis == sa.spis and begun.initiator
+    assert peer.station is not None and peer.station.listener.sas[1].remote == ("10.9.9.9", 500)

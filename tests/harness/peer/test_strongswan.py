@@ -51,6 +51,19 @@ def test_two_charons_agree_on_everything(with_pair, sides, differs):
         assert near.child.suite == Suite.parse("3des-sha1", Protocol.ESP)
 
 
+def test_a_client_elsewhere_is_expected_without_ending_what_is_up(with_pair):
+    def seen(near, far):
+        before = bring_up(near, far)[1]
+        far.expect("10.0.0.77")
+        [listed] = far._ask(lambda session: list(session.list_conns()))
+        return before.spis, established(far).spis, listed, far.config_text()
+
+    before, after, listed, text = with_pair(seen)
+
+    assert before == after
+    assert listed["ikelab"]["remote_addrs"] == [b"10.0.0.77"] and "10.0.0.77" in text
+
+
 def test_what_a_daemon_can_do_is_probed(with_pair, strongswan):
     def said(near, far):
         return near.name, near.version, near.capabilities, bring_up(near, far)[1].nat
