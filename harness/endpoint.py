@@ -19,9 +19,7 @@ from ikelab.harness.exchange.listener import Listener
 from ikelab.harness.exchange.ports import arrived
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
-from ikelab.harness.model import (
-    Datagram,
-)
+from ikelab.harness.model import HONEST, Datagram
 from ikelab.harness.options import overridden
 from ikelab.harness.session import Session
 from ikelab.harness.transcript import RECEIVED, Step
@@ -175,20 +173,22 @@ class Initiator(Endpoint):
         session.init(edits=edits)
         return session
 
-    def establish(self, **options: Any) -> Session:
+    def establish(self, *, edits: Sequence[Edit] = (), **options: Any) -> Session:
         """Do IKE_SA_INIT and IKE_AUTH; AssertionError with the conversation when it fails."""
-        session = self.init(**options)
+        session = self.session(**options)
+        session.init(edits=edits, patience=self._honest)
         assert session.state is State.INIT_DONE, f"IKE_SA_INIT did not succeed\n{session}"
-        session.auth()
+        session.auth(patience=self._honest)
         assert session.established, f"IKE_AUTH did not succeed\n{session}"
         return session
 
-    def probe(self, **options: Any) -> bool:
+    def probe(self, *, edits: Sequence[Edit] = (), **options: Any) -> bool:
         """Whether an honest IKE SA still comes up and goes down: the sanity check."""
-        session = self.init(**options)
+        session = self.session(**options)
+        session.init(edits=edits, patience=self._honest)
         if session.state is not State.INIT_DONE:
             return False
-        session.auth()
+        session.auth(patience=self._honest)
         up = session.established
         if up:
             session.close()
@@ -209,6 +209,11 @@ class Initiator(Endpoint):
             first.auth()
             return first
         return self.over_tcp().establish()
+
+    @property
+    def _honest(self) -> float | None:
+        """How long an honest exchange may take; None where this end's own patience is longer."""
+        return HONEST if self.patience < HONEST else None
 
     def over_tcp(self, connection: Connection | None = None) -> Initiator:
         """An initiator whose messages, and their children's ESP, go by TCP (RFC 9329)."""
@@ -241,7 +246,7 @@ class Responder(Endpoint):
         found = [s for s in steps if s.message.exch_type == exchange and s.direction == RECEIVED]
         return sorted((s for s in found if not int(s.message.flags) & 0x20), key=lambda s: s.now)
 
-    def accept(self, patience: float = 8.0) -> Session:
+    def accept(self, patience: float = 12.0) -> Session:
         """Wait until the peer has an established IKE SA with us; AssertionError when not."""
         self.pump(lambda: any(s.state is State.ESTABLISHED for s in self.sessions), patience)
         for session in reversed(self.sessions):

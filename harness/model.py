@@ -27,6 +27,8 @@ from ikelab.layers.iana import (
 
 Address = tuple[str, int]
 """An IP address in text and a UDP port."""
+HONEST = 8.0
+"""Seconds within which what an honest peer has to answer is answered, on a busy machine too."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -19,6 +19,7 @@ from ikelab.harness.exchange.ports import NON_ESP_MARKER, arrived
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import (
+    HONEST,
     Address,
     Datagram,
     Nat,
@@ -156,7 +157,9 @@ class Session:
         edits: Sequence[Edit] = (),
         patience: float | None = None,
     ) -> Reply:
-        """Send INFORMATIONAL; without payloads it is a liveness check."""
+        """Send INFORMATIONAL; without payloads it is a liveness check, which has its time."""
+        if patience is None and not payloads and not edits:
+            patience = HONEST
         return self._ask(lambda: self.sa.inform(list(payloads), self._now(), edits), patience)
 
     def delete_child(self, child: Child | None = None, *, edits: Sequence[Edit] = ()) -> Reply:
@@ -269,15 +272,15 @@ class Session:
     def repeat(self, step: Step | None = None, patience: float | None = None) -> list[bytes]:
         """Send the octets of an earlier message of ours again (the last one by default).
 
-        As a real retransmission it leaves after a while, and again when nothing comes: a peer may
-        drop what repeats a request that it is still at work on. Returns the IKE messages that came
-        back; the SA itself does not see them.
+        As a real retransmission it leaves after a while, and again, less and less often, when
+        nothing comes: a peer may drop what repeats a request that it is still at work on. Returns
+        the IKE messages that came back; the SA itself does not see them.
         """
         chosen = step or self.sent()[-1]
         path = (chosen.src, chosen.dst)
-        for _ in range(RETRANSMISSIONS):
-            self.wait(lambda: False, RETRANSMIT_AFTER)
-            wait = RETRANSMIT_AFTER if patience is None else patience
+        self.wait(lambda: False, RETRANSMIT_AFTER)
+        for number in range(RETRANSMISSIONS):
+            wait = RETRANSMIT_AFTER * 2**number if patience is None else patience
             answers = self.throw(chosen.data, patience=wait, note="sent again", path=path)
             if answers:
                 return answers

@@ -14,7 +14,7 @@ from ikelab.harness.esp.child import Opened
 from ikelab.harness.esp.packet import Echo, echo
 from ikelab.harness.esp.tunnel import Tunnel
 from ikelab.harness.exchange.child import Child
-from ikelab.harness.model import TS, Datagram
+from ikelab.harness.model import HONEST, TS, Datagram
 
 IDENTIFIER = 0x696B
 SIZE = 32  # octets of data in an echo
@@ -43,7 +43,7 @@ def ping(
     *,
     source: str | None = None,
     child: Child | None = None,
-    patience: float | None = None,
+    patience: float = HONEST,
     size: int = SIZE,
     attempts: int = 1,
     **crafted: Any,
@@ -81,7 +81,7 @@ def post(
     datagram: Datagram,
     asked: Echo,
     *,
-    patience: float | None = None,
+    patience: float = HONEST,
 ) -> Pong | None:
     """Send a datagram as it is, and wait for the echo that it asks for."""
     wanted = asked.answer()
