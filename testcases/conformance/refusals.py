@@ -8,7 +8,7 @@ from __future__ import annotations
 from ikelab.harness.exchange.table import State
 from ikelab.harness.reply import Reply
 from ikelab.harness.session import Session
-from ikelab.harness.tested import MOMENT, SETTLING, Tested
+from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Payload
 
 PATIENCE = 8.0  # seconds
@@ -36,12 +36,21 @@ def given_up(peer: Tested, sa: Session) -> bool:
     return sa.wait(gone, PATIENCE)
 
 
+def forgotten(peer: Tested, sa: Session) -> bool:
+    """Whether the peer has no IKE SA that began with our SPI; a busy one gets its time."""
+
+    def gone() -> bool:
+        return all(known.spis.i != sa.spis.i for known in peer.view().sas)
+
+    return sa.wait(gone, PATIENCE)
+
+
 def _let_go(peer: Tested, sa: Session, reply: Reply) -> bool:
     """Whether the peer gives it up; it may say so a moment after it answered."""
-    for _ in range(SETTLING):
+
+    def gone() -> bool:
         seen = peer.sa(sa)
         dropped = reply.silent and seen is not None and seen.state != "ESTABLISHED"
-        if seen is None or seen.state in ENDING or dropped:
-            return True
-        sa.wait(lambda: False, MOMENT)
-    return False
+        return seen is None or seen.state in ENDING or dropped
+
+    return sa.wait(gone, PATIENCE)

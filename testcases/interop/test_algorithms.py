@@ -38,7 +38,7 @@ def offer(found: list[Row]) -> tuple[list[Suite], list[Suite]]:
 
 def told(peer: Tested, sa: Session, keys: tuple[bytes, ...]) -> bool:
     """Whether the peer tells these keys; some answer before they install, and tell them then."""
-    return sa.wait(lambda: keys in peer.driver.child_keys(), 2.0)
+    return sa.wait(lambda: keys in peer.driver.child_keys(), 8.0)
 
 
 @case("KEY-01", "feature")

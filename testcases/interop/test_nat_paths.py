@@ -166,7 +166,7 @@ def test_does_not_follow_behind_a_nat(peer: Tested, initiator: Initiator) -> Non
     answer = sa.inform()
     sa.sa.local = usual
     assert not answer.silent, f"no answer to what came from port {elsewhere[1]}\n{sa}"
-    assert sa.received()[-1].dst == elsewhere
+    assert elsewhere in {step.dst for step in sa.received()}, f"answered elsewhere\n{sa}"
     asked = len(requests(sa))
     assert sa.wait(lambda: len(requests(sa)) > asked, LATE), f"it asks for no sign of life\n{sa}"
 

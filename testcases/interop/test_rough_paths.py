@@ -150,7 +150,7 @@ def test_gets_through_where_ip_fragments_do_not(
     responder.listen(fragment=1280, **both.ours())
 
     peer.initiate()
-    assert responder.pump(lambda: bool(responder.heard(INIT)), 4.0), "the peer sent no request"
+    assert responder.pump(lambda: bool(responder.heard(INIT)), 8.0), "the peer sent no request"
     needs_fragments(responder.heard(INIT))
     sa = responder.accept()
 

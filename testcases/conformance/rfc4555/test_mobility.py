@@ -89,7 +89,7 @@ def test_tells_of_its_own_move(peer: Tested, responder: Responder) -> None:
 
     assert sa.wait(lambda: sa.sa.mobility.moves == 1, 8.0), f"no update came\n{sa}"
     assert sa.sa.remote[0] != old[0], f"the update came from the old address\n{sa}"
-    assert sa.wait(lambda: not sa.sa.window.waiting, 4.0), f"COOKIE2 was not answered\n{sa}"
+    assert sa.wait(lambda: not sa.sa.window.waiting, 8.0), f"COOKIE2 was not answered\n{sa}"
     assert sa.established, f"COOKIE2 did not come back as it was\n{sa}"
     assert sa.violations == []
 
@@ -175,4 +175,5 @@ def test_answers_where_a_request_came_from(peer: Tested, initiator: Initiator) -
 
     reply = sa.inform()
 
-    assert not reply.silent and sa.received()[-1].dst == sa.sa.local, f"not there\n{sa}"
+    there = [step for step in sa.received() if step.dst == sa.sa.local]
+    assert not reply.silent and there, f"not there\n{sa}"

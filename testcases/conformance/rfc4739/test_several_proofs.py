@@ -16,6 +16,7 @@ from ikelab.layers.eap import EapType
 from ikelab.layers.iana import Exchange, Notify, Payload
 from ikelab.testcases.conformance.eap import gate, user
 from ikelab.testcases.conformance.refusals import refused
+from ikelab.testcases.rekeys import agreed
 
 MSCHAP = EapType.MSCHAPV2
 SECOND = Identity.parse("second@ikelab.test")
@@ -60,7 +61,7 @@ def test_proves_itself_with_a_certificate_and_then_by_eap(
 
     assert sa.sa.rounds.number == 1, f"it proved itself once\n{sa}"
     assert sa.violations == []
-    assert sa.wait(lambda: peer.disagreements(sa) == [], 1.0), f"{peer.disagreements(sa)}\n{sa}"
+    agreed(peer, sa)
 
 
 @case("AUT-21")

@@ -71,6 +71,6 @@ def test_asks_for_a_child_where_the_responder_needs_one(peer: Tested, responder:
     responder.listen()
 
     peer.initiate()
-    responder.pump(lambda: bool(responder.heard(Exchange.IKE_AUTH)), 4.0)
+    responder.pump(lambda: bool(responder.heard(Exchange.IKE_AUTH)), 8.0)
 
     assert asked_for_a_child(responder), "IKE_AUTH without a child"

@@ -38,7 +38,7 @@ def test_tells_of_its_crash_with_its_token(peer: Tested, initiator: Initiator) -
     lost = sa.sent()[-1].data
 
     peer.start(features=KNOWS)
-    answers = sa.throw(lost, patience=1.0)
+    answers = sa.throw(lost, patience=4.0)
 
     assert [token_of(data) for data in answers][:1] == [given.data], f"{sa}"
 

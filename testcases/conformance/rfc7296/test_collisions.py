@@ -13,6 +13,7 @@ from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify, Payload
+from ikelab.testcases.each_once import each_once
 from ikelab.testcases.on_path import OnPath, meddle
 from ikelab.testcases.rekeys import PATIENCE, agreed
 
@@ -137,5 +138,5 @@ def now(sa: Session) -> float:
 
 def answers(sa: Session, kind: int) -> list[Any]:
     """The payloads of a type in the peer's responses."""
-    replies = [s for s in sa.received() if int(s.message.flags) & RESPONSE]
+    replies = each_once(s for s in sa.received() if int(s.message.flags) & RESPONSE)
     return [p for s in replies for p in s.inner() or [] if p.kind == kind]

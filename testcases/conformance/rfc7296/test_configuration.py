@@ -14,6 +14,8 @@ from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import CfgAttr, CfgType, Notify, Payload
+from ikelab.testcases.each_once import each_once
+from ikelab.testcases.rekeys import agreed
 
 POOL, ONE, DNS = "10.3.0.0/24", "10.3.0.5/32", "10.2.0.53"
 ANY = "0.0.0.0/0"
@@ -85,13 +87,13 @@ def test_uses_the_address_that_it_was_given(peer: Tested, responder: Responder) 
     peer.initiate()
     sa = responder.accept()
 
-    sent = [p for s in sa.sent() for p in s.inner() or [] if p.kind == Payload.CP]
+    sent = [p for s in each_once(sa.sent()) for p in s.inner() or [] if p.kind == Payload.CP]
     assert len(sent) == 1, f"the peer asked for no address\n{sa}"
     reply = sent[0]
     address = TS.parse(str(ipaddress.ip_address(bytes(reply.attributes[0].value))))
     assert sa.child.remote_ts == (address,), f"{sa}"
     assert sa.violations == []
-    assert sa.wait(lambda: peer.disagreements(sa) == [], 1.0), f"{peer.disagreements(sa)}\n{sa}"
+    agreed(peer, sa)
 
 
 @case("CP-02")

@@ -12,6 +12,7 @@ from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.reply import Reply
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Notify, Payload
+from ikelab.testcases.each_once import each_once
 
 HEADER = 28  # octets of the IKE header
 WAIT = 0.8  # seconds of silence that stand for "no answer"
@@ -96,9 +97,9 @@ def test_repeats_its_request_with_the_cookie(peer: Tested, responder: Responder)
     responder.listen(cookies=True)
 
     peer.initiate()
-    responder.pump(lambda: len(responder.heard(Exchange.IKE_SA_INIT)) > 1, 4.0)
+    responder.pump(lambda: len(each_once(responder.heard(Exchange.IKE_SA_INIT))) > 1, 8.0)
 
-    requests = responder.heard(Exchange.IKE_SA_INIT)
+    requests = each_once(responder.heard(Exchange.IKE_SA_INIT))
     assert len(requests) > 1, "the peer did not come back with the cookie"
     plain, repeated = requests[0], requests[1]
     first = repeated.message.payloads[0]
@@ -209,5 +210,6 @@ def test_answers_a_request_once(peer: Tested, initiator: Initiator) -> None:
     sa.wait(lambda: len(sa.received()) > 1, 1.5)
 
     answers = sa.received()
-    assert len(answers) == 1, f"{len(answers)} responses to one request\n{sa}"
+    asked = len(sa.sent())  # once, but for a busy machine where the answer was late
+    assert len(answers) <= asked, f"{len(answers)} responses to {asked} requests\n{sa}"
     peer.observe(f"{len(answers[0].data) / len(sa.sent()[0].data):.2f} octets for an octet")

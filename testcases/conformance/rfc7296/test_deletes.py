@@ -23,6 +23,7 @@ def test_answers_a_child_delete_with_the_paired_spi(peer: Tested, initiator: Ini
     assert [bytes(s) for s in delete.SPI] == [paired], f"{sa}"
     assert sa.violations == []
     if peer.tells:
+        sa.wait(lambda: (view := peer.sa(sa)) is not None and not view.children)
         view = peer.sa(sa)
         assert view is not None and view.children == (), f"the peer keeps {view}"
 

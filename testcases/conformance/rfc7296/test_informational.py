@@ -40,9 +40,12 @@ def test_deletes_all_that_it_has_of_a_list(peer: Tested, initiator: Initiator) -
     assert not reply.silent, f"no answer\n{sa}"
     back = [bytes(s) for p in reply.payloads if p.kind == Payload.D for s in p.SPI]
     assert sorted(back) == sorted(paired), f"deleted {[b.hex() for b in back]}\n{sa}"
-    view = peer.sa(sa)
-    there = [c for c in view.children if not c.state.startswith("DELET")] if view else None
-    assert there == [], f"the peer has {view}"
+
+    def all_gone() -> bool:
+        view = peer.sa(sa)
+        return view is not None and all(c.state.startswith("DELET") for c in view.children)
+
+    assert sa.wait(all_gone), f"the peer has {peer.sa(sa)}"
     assert sa.violations == []
 
 
@@ -58,7 +61,7 @@ MISFITS = {
 def assert_fatal_if_said(peer: Tested, sa: Session) -> None:
     """INVALID_SYNTAX ends the IKE SA on both sides; anything else leaves it as it was."""
     if "INVALID_SYNTAX" in sa.reply.errors:
-        gone = sa.wait(lambda: peer.sa(sa) is None, 1.5)
+        gone = sa.wait(lambda: peer.sa(sa) is None, 4.0)
         assert gone, f"the IKE SA goes on after INVALID_SYNTAX\n{sa}"
     else:
         assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
@@ -131,7 +134,8 @@ def test_says_no_more_than_invalid_ike_spi_to_strangers(peer: Tested, initiator:
 
     peer.observe("INVALID_IKE_SPI" if answers else "silence")
     for answer in map(IKEv2, answers):
-        [only] = answer.payloads
+        assert len(answer.payloads) == 1, f"{len(answer.payloads)} payloads\n{sa}"
+        only = answer.payloads[0]
         assert only.kind == Payload.N and only.type == Notify.INVALID_IKE_SPI, f"{only}\n{sa}"
         assert int(answer.flags) & RESPONSE and answer.id == 5
         assert answer.exch_type == Exchange.INFORMATIONAL

@@ -136,7 +136,8 @@ def test_uses_no_public_value_outside_its_group(
         # Who computes the shared secret only when IKE_AUTH comes drops the IKE SA then.
         peer.needs("view")
         sa.auth(patience=WAIT)
-        assert peer.sa(sa) is None, f"the value {value} was used\n{sa}"
+        gone = sa.wait(lambda: peer.sa(sa) is None, 4.0)
+        assert gone, f"the value {value} was used\n{sa}"
     peer.observe(reply.outcome)  # RFC 6989 2.5: INVALID_SYNTAX or silence, and no word of others
     assert initiator.probe(ike=[suite]), f"no honest IKE SA comes up afterwards\n{sa}"
 

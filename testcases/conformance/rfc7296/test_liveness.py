@@ -19,6 +19,8 @@ from ikelab.layers.payloads import IKEv2_Delete
 
 INITIATOR, RESPONSE = 0x08, 0x20
 DEAF = "INFORMATIONAL/response: wire.drop()"
+LATE = 8.0  # seconds within which a check of every second has come, on a busy machine too
+OVER = 20.0  # seconds within which two checks without an answer are the end
 
 
 def checks(sa: Session) -> list[Step]:
@@ -34,10 +36,10 @@ def test_asks_a_silent_peer_whether_it_lives(peer: Tested, initiator: Initiator)
     peer.start(dpd_delay=1.0)
     sa = initiator.establish()
 
-    sa.wait(lambda: bool(checks(sa)), 4.0)
+    sa.wait(lambda: bool(checks(sa)), LATE)
 
     [check, *_] = checks(sa) or [None]
-    assert check is not None, f"no liveness check in 4 s\n{sa}"
+    assert check is not None, f"no liveness check in {LATE:.0f} s\n{sa}"
     assert check.encrypted and check.inner() == [], f"{check.text()}\n{sa}"
     assert sa.violations == []
     assert peer.disagreements(sa) == []
@@ -50,9 +52,10 @@ def test_asks_more_than_once_before_it_gives_up(peer: Tested, initiator: Initiat
     peer.start(dpd_delay=1.0, tries=1)
     sa = initiator.establish(plan=DEAF)
 
-    sa.wait(lambda: peer.sa(sa) is None, 12.0)
+    sa.wait(lambda: peer.sa(sa) is None, OVER)
 
     found = checks(sa)
+    assert found, f"no liveness check came\n{sa}"
     assert peer.sa(sa) is None, f"the peer keeps an IKE SA that does not answer\n{sa}"
     assert len([s for s in found if s.data == found[0].data]) > 1, f"it asked only once\n{sa}"
 
@@ -66,7 +69,7 @@ def test_sends_nothing_else_while_its_check_is_unanswered(
     peer.start(dpd_delay=1.0, tries=1)
     sa = initiator.establish(plan=DEAF)
 
-    sa.wait(lambda: peer.sa(sa) is None, 12.0)
+    sa.wait(lambda: peer.sa(sa) is None, OVER)
     sa.wait(lambda: False, 0.3)
 
     found = checks(sa)
@@ -160,7 +163,7 @@ def test_forged_requests_change_nothing(
 
     sa.throw(header + body, patience=0.3)
 
-    assert not sa.inform(patience=1.2).silent, f"the IKE SA does not answer any more\n{sa}"
+    assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
     assert len(sa.children) == 1
     assert peer.disagreements(sa) == []
 

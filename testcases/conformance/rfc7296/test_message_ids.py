@@ -6,6 +6,7 @@ from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange.table import State
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.tested import Tested
+from ikelab.testcases.each_once import exchanged
 
 
 @case("MID-01")
@@ -15,9 +16,9 @@ def test_answers_a_repeated_ike_sa_init_the_same_way(peer: Tested, initiator: In
     peer.start()
     sa = initiator.init()
     assert sa.state is State.INIT_DONE, f"IKE_SA_INIT did not succeed\n{sa}"
-    answer = sa.received()[-1].data
+    request, answer = exchanged(sa, 0)
 
-    again = sa.repeat(sa.sent()[-1])
+    again = sa.repeat(request)
 
     assert again == [answer], f"{len(again)} other answers came\n{sa}"
 
@@ -28,9 +29,9 @@ def test_answers_a_repeated_ike_auth_the_same_way(peer: Tested, initiator: Initi
     """The same IKE_AUTH request twice gets a byte-identical response, and there is one SA."""
     peer.start()
     sa = initiator.establish()
-    answer = sa.received()[-1].data
+    request, answer = exchanged(sa, 1)
 
-    again = sa.repeat(sa.sent()[-1])
+    again = sa.repeat(request)
 
     assert again == [answer], f"{len(again)} other answers came\n{sa}"
     if peer.tells:

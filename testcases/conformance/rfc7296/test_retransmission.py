@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -11,6 +11,8 @@ from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange, Notify
 from ikelab.layers.notify import IKEv2_Notify
+from ikelab.testcases.each_once import exchanged
+from ikelab.testcases.rekeys import agreed
 
 
 @case("MID-04")
@@ -30,7 +32,8 @@ def test_repeats_its_request_unchanged_and_less_often(peer: Tested, responder: R
     assert len({r.data for r in requests}) == 1, f"the repetitions differ\n{talk}"
     gaps = [after.now - before.now for before, after in pairwise(requests)]
     waited = " s, ".join(f"{gap:.2f}" for gap in gaps)
-    assert gaps[-1] > gaps[0] * 1.2, f"waited {waited} s\n{talk}"
+    # Of all pairs: a busy machine may hear of one of them late, which makes two of the times wrong.
+    assert any(b > a * 1.2 for a, b in combinations(gaps, 2)), f"waited {waited} s\n{talk}"
 
 
 @case("MID-12")
@@ -73,6 +76,7 @@ def test_takes_one_of_two_responses(peer: Tested, responder: Responder) -> None:
     peer.initiate()
     sa = responder.accept()
     sa.wait(lambda: False, 1.4)
+    agreed(peer, sa)
 
     mine = [view for view in peer.view().sas if view.spis == sa.spis]
     assert len(mine) == 1, f"the peer has {mine}\n{sa}"
@@ -94,7 +98,7 @@ def test_copes_with_a_response_that_comes_late(
     sa = responder.accept()
 
     assert sa.violations == []
-    assert sa.wait(lambda: peer.disagreements(sa) == [], 2.0), f"{peer.disagreements(sa)}\n{sa}"
+    agreed(peer, sa)
 
 
 @case("MID-06")
@@ -103,16 +107,16 @@ def test_does_not_carry_out_an_old_request_again(peer: Tested, initiator: Initia
     """A request whose message ID is past gets its stored response or nothing."""
     peer.start()
     sa = initiator.establish()
+    request = sa.sa.window.next_request
     sa.create_child()
-    request = sa.sent()[-1]
-    answer = sa.received()[-1].data
+    asked, answer = exchanged(sa, request)
     sa.inform()
     sa.inform()
     children = len(sa.children)
 
-    again = sa.throw(request.data, patience=0.5)
+    again = sa.throw(asked.data, patience=0.5)
 
-    assert again in ([], [answer]), f"another response came\n{sa}"
+    assert set(again) <= {answer}, f"another response came\n{sa}"
     view = peer.sa(sa)
     assert view is not None and len(view.children) == children, f"the peer has {view}\n{sa}"
     assert peer.disagreements(sa) == []
@@ -126,11 +130,11 @@ def test_does_not_take_other_octets_under_the_same_message_id(
     """What comes under the message ID of an answered request is no new request."""
     peer.start()
     sa = initiator.establish()
-    answer = sa.received()[-1].data
+    _, answer = exchanged(sa, 1)
 
     came = sa.send_as(1, [IKEv2_Notify(type=Notify.INITIAL_CONTACT)])
 
-    assert [s.data for s in came] in ([], [answer]), f"it was processed as new\n{sa}"
+    assert {s.data for s in came} <= {answer}, f"it was processed as new\n{sa}"
     assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
     assert peer.disagreements(sa) == []
 
@@ -143,7 +147,7 @@ def test_makes_nothing_of_a_replayed_conversation(peer: Tested, initiator: Initi
     sa = initiator.establish()
     sa.inform()
     sa.close()
-    sa.wait(lambda: peer.sa(sa) is None, 2.0)
+    sa.wait(lambda: peer.sa(sa) is None)
 
     for step in sa.sent():
         sa.throw(step.data, patience=0.2)

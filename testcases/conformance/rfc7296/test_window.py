@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.pytest_plugin import case, rfc
+from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Exchange
 
 RESPONSE = 0x20
+WAIT = 4.0  # seconds within which what is to be answered is answered, on a busy machine too
+
+
+def responses(sa: Session) -> set[int]:
+    """The message IDs of the peer's responses."""
+    return {int(s.message.id) for s in sa.received() if int(s.message.flags) & RESPONSE}
 
 
 @case("MID-05")
@@ -38,7 +45,7 @@ def test_ignores_a_response_with_another_message_id(peer: Tested, responder: Res
     responder.listen(plan="IKE_AUTH/response: header.id = 7")
 
     peer.initiate()
-    repeated = responder.pump(lambda: len(responder.heard(Exchange.IKE_AUTH)) > 1, 4.0)
+    repeated = responder.pump(lambda: len(responder.heard(Exchange.IKE_AUTH)) > 1, 12.0)
 
     talk = "\n".join(str(s) for s in responder.sessions)
     assert repeated, f"the request was not repeated\n{talk}"
@@ -56,13 +63,15 @@ def test_survives_two_requests_at_once(peer: Tested, initiator: Initiator) -> No
     sa = initiator.establish()
     first = sa.sa.window.next_request
 
-    came = [*sa.send_as(first, patience=0), *sa.send_as(first + 1, patience=0.3)]
-    sa.wait(lambda: False, 0.2)
+    for number in (first, first + 1):
+        sa.send_as(number, patience=0)
+    sa.wait(lambda: first in responses(sa), WAIT)
+    sa.wait(lambda: first + 1 in responses(sa), 0.3)
     sa.sa.window.next_request = first + 2
 
-    answered = {s.message.id for s in sa.received() if s.message.id >= first}
+    answered = {number for number in responses(sa) if number >= first}
     peer.observe(f"{len(answered)} of 2 answered")
-    assert {s.message.id for s in came} <= {first, first + 1}
+    assert answered <= {first, first + 1}, f"{sorted(answered)} are answered\n{sa}"
     assert first in answered, f"the first one was not answered\n{sa}"
     if first + 1 in answered:
         assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
@@ -83,7 +92,7 @@ def test_answers_every_request_in_the_window_it_announced(
     for offset in (3, 1, 2, 0):
         sa.send_as(first + offset, patience=0)
     wanted = set(range(first, first + 4))
-    sa.wait(lambda: wanted <= {s.message.id for s in sa.received()}, 1.0)
+    sa.wait(lambda: wanted <= responses(sa), WAIT)
 
-    answered = {s.message.id for s in sa.received()} & wanted
+    answered = responses(sa) & wanted
     assert answered == wanted, f"answered {sorted(answered)} of {sorted(wanted)}\n{sa}"

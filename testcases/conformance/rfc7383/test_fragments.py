@@ -15,10 +15,13 @@ from ikelab.harness.session import Session
 from ikelab.harness.sk import Sealed, SealedEdit
 from ikelab.layers.iana import Exchange, Payload
 from ikelab.layers.notify import IKEv2_Notify
+from ikelab.testcases.each_once import each_once
 
 PATH = 576  # octets of an IP datagram
 SMALL = 200  # so small that IKE_AUTH with a shared key takes several
 UNKNOWN_STATUS = 40000  # not given away by IANA, nor private
+QUIET = 0.4  # seconds in which what must not come does not come
+LATE = 4.0  # seconds within which what has to come has come, on a slow machine too
 
 
 def established(peer: Tested, initiator: Initiator) -> Session:
@@ -65,7 +68,7 @@ class Request:
             edit_sealed=edit,
         )
 
-    def answered(self, *datagrams: bytes, patience: float = 0.4) -> bool:
+    def answered(self, *datagrams: bytes, patience: float = LATE) -> bool:
         """Send fragments; whether the request has its response within the patience."""
         sa = self.sa
         sa.sa.last_response = None
@@ -136,7 +139,7 @@ def test_drops_only_the_fragment_that_does_not_verify(peer: Tested, initiator: I
     first, second = request.pieces(2)
     bad = request.piece(2, 2, edit=spoil)
 
-    assert not request.answered(first, bad), f"a bad fragment was used\n{sa}"
+    assert not request.answered(first, bad, patience=QUIET), f"a bad fragment was used\n{sa}"
     assert request.answered(second), f"the good fragments are gone\n{sa}"
     assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
     assert peer.disagreements(sa) == []
@@ -163,7 +166,9 @@ def test_drops_fragments_of_a_smaller_total(peer: Tested, initiator: Initiator) 
     request = request_of(sa)
     large, small = request.pieces(2), request.pieces(3)
 
-    assert not request.answered(small[0], *large), f"a smaller total was taken\n{sa}"
+    assert not request.answered(small[0], *large, patience=QUIET), (
+        f"a smaller total was taken\n{sa}"
+    )
     assert request.answered(*small[1:]), f"the fragments that waited are gone\n{sa}"
     assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
     assert peer.disagreements(sa) == []
@@ -180,7 +185,7 @@ def test_drops_fragments_with_impossible_numbers(
 
     request = request_of(sa)
 
-    assert not request.answered(request.piece(*numbers)), f"it was answered\n{sa}"
+    assert not request.answered(request.piece(*numbers), patience=QUIET), f"it was answered\n{sa}"
     assert request.answered(*request.pieces(2)), f"honest fragments get no answer afterwards\n{sa}"
     assert peer.disagreements(sa) == []
 
@@ -193,7 +198,9 @@ def test_a_forged_fragment_ends_no_ike_sa(peer: Tested, initiator: Initiator) ->
     sa = established(peer, initiator)
     request = request_of(sa)
 
-    assert not request.answered(request.piece(0, 2, edit=spoil)), f"it was answered\n{sa}"
+    assert not request.answered(request.piece(0, 2, edit=spoil), patience=QUIET), (
+        f"it was answered\n{sa}"
+    )
     assert request.answered(*request.pieces(2)), f"honest fragments get no answer afterwards\n{sa}"
     assert peer.disagreements(sa) == []
 
@@ -206,7 +213,7 @@ def test_survives_the_largest_total(peer: Tested, initiator: Initiator) -> None:
 
     request = request_of(sa)
 
-    request.answered(request.piece(65535, 65535), patience=0.2)
+    request.answered(request.piece(65535, 65535), patience=QUIET)
 
     assert initiator.probe(fragment=PATH), f"no honest IKE SA comes up afterwards\n{sa}"
 
@@ -222,7 +229,7 @@ def test_survives_fragments_that_nobody_negotiated(peer: Tested, initiator: Init
     sa = initiator.establish()
 
     request = request_of(sa)
-    read = request.answered(*request.pieces(2))
+    read = request.answered(*request.pieces(2), patience=QUIET)
 
     peer.observe("read all the same" if read else "ignored")
     assert initiator.probe(), f"no honest IKE SA comes up afterwards\n{sa}"
@@ -237,7 +244,7 @@ def test_survives_a_next_payload_in_a_later_fragment(peer: Tested, initiator: In
     first, _ = request.pieces(2)
     rest = request.chain[-(-len(request.chain) // 2) :]
 
-    read = request.answered(first, request.piece(2, 2, rest, first=Payload.D))
+    read = request.answered(first, request.piece(2, 2, rest, first=Payload.D), patience=QUIET)
 
     peer.observe("read" if read else "dropped")
     assert initiator.probe(fragment=PATH), f"no honest IKE SA comes up afterwards\n{sa}"
@@ -250,7 +257,8 @@ def test_survives_very_many_fragments_without_an_end(peer: Tested, initiator: In
     sa = established(peer, initiator)
     request = request_of(sa)
 
-    request.answered(*[request.piece(n, 65534, bytes(480)) for n in range(1, 1001)])
+    pieces = [request.piece(n, 65534, bytes(480)) for n in range(1, 1001)]
+    request.answered(*pieces, patience=QUIET)
 
     peer.observe("kept" if peer.sa(sa) is not None else "the IKE SA was dropped")
     assert initiator.probe(fragment=PATH), "no honest IKE SA comes up afterwards"
@@ -265,7 +273,7 @@ def test_fragments_what_does_not_fit(peer: Tested, initiator: Initiator) -> None
 
     sa = initiator.establish(fragment=SMALL)
 
-    auth = [s for s in sa.received() if s.message.exch_type == Exchange.IKE_AUTH]
+    auth = each_once(s for s in sa.received() if s.message.exch_type == Exchange.IKE_AUTH)
     assert len(auth) > 1, f"the response came whole\n{sa}"
     assert max(len(s.data) for s in auth) <= SMALL - 28, f"a fragment does not fit\n{sa}"
     assert sa.violations == []
@@ -282,11 +290,14 @@ def test_repeats_all_fragments(peer: Tested, responder: Responder) -> None:
     responder.listen(fragment=SMALL, plan="IKE_AUTH/response: wire.drop()")
 
     peer.initiate()
-    responder.pump(lambda: len(responder.heard(Exchange.IKE_AUTH)) > 1, 3.0)
-    first = [s.data for s in responder.heard(Exchange.IKE_AUTH)]
-    responder.pump(lambda: len(responder.heard(Exchange.IKE_AUTH)) >= 2 * len(first), 3.0)
+    every: list[bytes] = []
 
-    every = [s.data for s in responder.heard(Exchange.IKE_AUTH)]
+    def all_again() -> bool:
+        every[:] = [step.data for step in responder.heard(Exchange.IKE_AUTH)]
+        return bool(every) and min(every.count(data) for data in every) > 1
+
+    responder.pump(all_again, 12.0)
+
     talk = "\n".join(str(s) for s in responder.sessions)
     distinct = set(every)
     assert len(distinct) > 1, f"the request was not fragmented\n{talk}"

@@ -174,7 +174,7 @@ def test_gives_up_where_the_responder_has_none(peer: Tested, responder: Responde
     responder.listen()
 
     peer.initiate()
-    begun = responder.pump(lambda: bool(responder.heard(Exchange.IKE_SA_INIT)), 4.0)
+    begun = responder.pump(lambda: bool(responder.heard(Exchange.IKE_SA_INIT)), 8.0)
     responder.pump(lambda: any(s.established for s in responder.sessions), 1.5)
 
     assert begun, "the peer sent no IKE_SA_INIT"

@@ -99,7 +99,7 @@ def test_reads_two_messages_of_one_segment(peer: Tested, initiator: Initiator) -
     assert isinstance(end.transport, TcpTransport)
     end.transport.said()
 
-    end.pump(lambda: all(s.state is State.INIT_DONE for s in sessions), 2.0)
+    end.pump(lambda: all(s.state is State.INIT_DONE for s in sessions), 8.0)
 
     assert [s.state for s in sessions] == [State.INIT_DONE] * 2, f"{sessions[-1]}"
 
