@@ -12,12 +12,13 @@ from typing import Any
 
 from ikelab.harness import sk
 from ikelab.harness.fuzz.case import Case
+from ikelab.layers.eap import EapCode
 from ikelab.layers.iana import Exchange, Notify, Payload, lookup
 
 SILENCE = "silence"
 IMPOSSIBLE = "impossible"
 HEADER = 28
-_SK, _SKF, _N = int(Payload.SK), int(Payload.SKF), int(Payload.N)
+_SK, _SKF, _N, _EAP = (int(p) for p in (Payload.SK, Payload.SKF, Payload.N, Payload.EAP))
 
 
 @dataclass(slots=True)
@@ -51,6 +52,9 @@ def _word(kind: int, notify: int) -> str:
     if kind == _N:
         row = lookup(Notify, notify)
         return f"N({row.name if row is not None else notify})"
+    if kind == _EAP and notify:
+        code, method = EapCode._value2member_map_.get(notify >> 8), notify & 0xFF
+        return f"EAP({code.name if code else notify >> 8}{f' {method}' if method else ''})"
     payload = lookup(Payload, kind)
     return payload.notation if payload is not None else f"P{kind}"
 
@@ -66,6 +70,8 @@ def words(kind: int, data: bytes) -> list[str]:
         notify = 0
         if kind == _N and end - here >= 8:
             notify = data[here + 6] << 8 | data[here + 7]
+        elif kind == _EAP and end - here >= 8:  # its code, and the method where it has one
+            notify = data[here + 4] << 8 | (data[here + 8] if 8 < size <= end - here else 0)
         found.append(_word(kind, notify))
         if kind in (_SK, _SKF):
             return found
@@ -88,6 +94,22 @@ def kind_of(data: bytes, opened: tuple[int, bytes] | None = None, *, readable: b
     if not data[19] & 0x20:
         text = f"request {exchange.name if exchange else data[18]}: {text}"
     return text
+
+
+def bodies_of(chain: bytes) -> list[bytes] | None:
+    """What the payloads of a chain hold, whatever they are called; None where lengths lie.
+
+    A peer may pass over a payload of a type that it does not know, or that is out of place, where
+    another reader sees an end (RFC 7296 2.5, 3.14).
+    """
+    found, here = [], 0
+    while here < len(chain):
+        size = int.from_bytes(chain[here + 2 : here + 4], "big")
+        if size < 4 or here + size > len(chain):
+            return None
+        found.append(chain[here + 4 : here + size])
+        here += size
+    return found
 
 
 def plain(data: bytes, keys: sk.SkKeys) -> tuple[int, bytes] | None:

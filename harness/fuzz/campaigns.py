@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ikelab.harness.errors import ConfigError, nearest
+from ikelab.harness.exchange.credentials import Trust
+from ikelab.harness.exchange.eap.credentials import EapCredential, EapTrust
+from ikelab.harness.model import suites
+from ikelab.layers.eap import EapType
 
 WAYS = (
     "init",
     "auth",
+    "rounds",
     "create-child",
     "create-child-ke",
     "rekey-child",
@@ -24,7 +29,11 @@ WAYS = (
     "delete-child",
     "delete-ike",
 )
-"""What the conversation comes to; `auth` and what follows it go through what stands before."""
+"""What the conversation comes to; `auth` and what follows it go through what stands before.
+
+`rounds` is what goes by itself between IKE_SA_INIT and the end of IKE_AUTH: the message is the
+`number`th of its exchange.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +73,36 @@ _VALUES = (
     "havoc", "fill", "cut", "extend", "drop", "duplicate", "reorder",
 )  # fmt: skip
 _SMALL: Mapping[str, Any] = {"fragment": 200}
+_HYBRID: Mapping[str, Any] = {"ike": suites(["aes256gcm16-prfsha256-x25519-ke1_mlkem768"])}
+_USER, _PASSWORD = b"carol", b"Ar3etTnp"
+
+
+def _user(kind: int) -> Mapping[str, Any]:
+    """The options of the side that proves itself by EAP."""
+    return {"own": EapCredential(_USER, _PASSWORD, (kind,))}
+
+
+def _gate(kind: int) -> Mapping[str, Any]:
+    """The options of the side that asks for EAP, after its own AUTH."""
+    return {"trust": Trust(eap=EapTrust({_USER: _PASSWORD}, (kind,)))}
 
 
 def _row(name: str, text: str, exchange: str, way: str, **more: Any) -> Campaign:
     if more.get("where"):
         more.setdefault("operators", _VALUES)
     return Campaign(name, text, exchange, way, **more)
+
+
+def _eap(name: str, text: str, number: int, kind: int = EapType.MSCHAPV2) -> Campaign:
+    return Campaign(name, text, _AUTH, "rounds", number=number, ours=_user(kind), peer=_gate(kind))
+
+
+def _answer_eap(name: str, text: str, number: int) -> Campaign:
+    kind = EapType.MSCHAPV2
+    return Campaign(
+        name, text, _AUTH, "rounds", number=number, response=True, ours=_gate(kind),
+        peer=_user(kind), needs=("initiator",),
+    )  # fmt: skip
 
 
 _ROWS = (
@@ -129,6 +162,18 @@ _ROWS = (
          needs=("initiator",)),
     _row("answer-auth-sk", "the protection of our answer to IKE_AUTH", _AUTH, "auth",
          response=True, operators=_PROTECTION, needs=("initiator",)),
+    _row("intermediate", "IKE_INTERMEDIATE with a further key exchange (RFC 9242, RFC 9370)",
+         "IKE_INTERMEDIATE", "rounds", ours=_HYBRID, peer=_HYBRID),
+    _eap("eap", "the IKE_AUTH that asks for EAP (2.16)", 0),
+    _eap("eap-name", "the EAP identity", 1),
+    _eap("eap-mschap", "the response of EAP-MSCHAPv2", 2),
+    _eap("eap-mschap-end", "what ends EAP-MSCHAPv2", 3),
+    _eap("eap-proof", "AUTH made from the key of EAP", 4),
+    _eap("eap-md5", "the response of EAP-MD5", 2, EapType.MD5_CHALLENGE),
+    _eap("eap-gtc", "the response of EAP-GTC", 2, EapType.GTC),
+    _answer_eap("answer-eap", "our first answer, which asks for an EAP identity", 0),
+    _answer_eap("answer-eap-mschap", "our question of EAP-MSCHAPv2", 1),
+    _answer_eap("answer-eap-mschap-end", "our own proof in EAP-MSCHAPv2", 2),
 )  # fmt: skip
 
 CAMPAIGNS: dict[str, Campaign] = {row.name: row for row in _ROWS}

@@ -14,6 +14,8 @@ from typing import Any
 from ikelab.harness.edits import Plan
 from ikelab.harness.endpoint import Initiator
 from ikelab.harness.errors import LabError
+from ikelab.harness.exchange.eap.credentials import EapCredential
+from ikelab.harness.exchange.table import State
 from ikelab.harness.fuzz import health, oracles, vitals
 from ikelab.harness.fuzz.answers import Outcome
 from ikelab.harness.fuzz.campaigns import Campaign
@@ -32,6 +34,7 @@ from ikelab.harness.transport.memory import MemoryNet
 from ikelab.layers.iana import Exchange
 
 PATIENCE = 2.0  # seconds of an honest attempt to find the peer well
+PROOF = ("ike", "own")  # options of ours without which an honest attempt comes to nothing
 DYING = 0.3  # seconds that a process may take to be gone
 REST = 61.0  # virtual seconds after which the reference peer forgets what is half open
 
@@ -48,6 +51,7 @@ class Ground:
         self.strangers = oracles.Strangers()
         self.starts = 0
         self._options: dict[str, Any] | None = None
+        self._proof: dict[str, Any] = {}
         self._initiator: Initiator | None = None
         self._targets: dict[str, Target] = {}
         self._clear: dict[tuple[str, Address, Address], Clear] = {}
@@ -62,7 +66,8 @@ class Ground:
 
     def use(self, campaign: Campaign) -> bool:
         """Have the peer configured as a campaign wants it; whether it was started anew."""
-        options = dict(campaign.peer)
+        options, ours = dict(campaign.peer), {} if campaign.response else campaign.ours
+        self._proof = {name: ours[name] for name in PROOF if name in ours}
         if self._options == options and self._initiator is not None:
             return False
         self._options = options
@@ -71,6 +76,7 @@ class Ground:
 
     def restart(self, folder: Path | None = None) -> None:
         """A fresh peer, and nothing outstanding with the old one; a capture goes to `folder`."""
+        self._initiator = None  # nothing was started where the driver refuses the configuration
         self.rig.end()
         if self.rig.topology != "external":
             self.rig.peer.driver.stop()
@@ -207,7 +213,14 @@ class Ground:
 
     def answers(self) -> bool:
         """Whether an honest IKE SA still comes up."""
-        return health.answers(self.initiator, self.rig.peer.driver, PATIENCE)
+        return health.answers(self.initiator, self.rig.peer.driver, PATIENCE, self._comes_up)
+
+    def _comes_up(self) -> bool:
+        """Whether an honest attempt goes as far as it can."""
+        if isinstance((self._options or {}).get("own"), EapCredential):
+            # RFC 7296 2.16: nobody proves himself by EAP but who begins.
+            return self.initiator.init().state is State.INIT_DONE
+        return self.initiator.probe(**self._proof)
 
     def sas(self) -> int:
         """How many IKE SAs the peer says that it has; 0 where it does not say."""

@@ -6,6 +6,7 @@ counts as silence is only a time in which it had the processor and nothing to sa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,13 @@ def silence(before: Turn | None, after: Turn | None, seconds: float, patience: f
     return 1.0
 
 
-def answers(ends: Initiator, driver: Any, patience: float) -> bool:
-    """Whether an honest IKE SA still comes up."""
+def answers(ends: Initiator, driver: Any, patience: float, comes_up: Callable[[], bool]) -> bool:
+    """Whether an honest IKE SA still comes up, which an attempt by `ends` tells."""
     transport, pid = ends.transport, getattr(driver, "pid", None)
     ends.patience, silent = patience, 0.0
     for _ in range(MOST):
         before, since = turn(pid), transport.clock()
-        up = ends.probe()
+        up = comes_up()
         ends.sessions.clear()
         if up or not driver.alive():
             return up

@@ -12,7 +12,7 @@ from ikelab.harness import sk
 from ikelab.harness.crypto.auth import psk_auth, signed_octets
 from ikelab.harness.edits import Stage
 from ikelab.harness.exchange.sa import IkeSa
-from ikelab.harness.fuzz import answers
+from ikelab.harness.fuzz import answers, eap_oracles
 from ikelab.harness.fuzz.answers import Outcome
 from ikelab.harness.fuzz.sealed import Member, directions
 from ikelab.harness.fuzz.talk import Play
@@ -43,6 +43,7 @@ def of_play(play: Play) -> list[str]:
     """What a whole conversation shows."""
     sa = play.sa
     found = [one for one in (lets_in(sa), amplifies(play.outcome, play.campaign.way)) if one]
+    found += eap_oracles.of_rounds(sa, play.outcome.state)
     found += [f"breaks the rule {v.rule}" for v in sa.violations if v.rule in RULES and _sound(sa)]
     if sa.keys is not None and sa.initiator:
         ours, theirs = directions(sa)
@@ -145,27 +146,11 @@ def lets_in(sa: IkeSa) -> str | None:
         octets = signed_octets(prf, state.request, state.nr, body, keys.sk_pi)
         return psk_auth(prf, sa.config.psk, octets)
 
-    bodies = bodies_of(chain)
+    bodies = answers.bodies_of(chain)
     if bodies is None or any(_proves(chain, proof(body)) for body in bodies if len(body) >= 4):
         return None
     has = any(payload.kind == Payload.AUTH for payload in sent[0].inner() or ())
     return LETS_IN if has else LETS_IN_BARE
-
-
-def bodies_of(chain: bytes) -> list[bytes] | None:
-    """What the payloads of a chain hold, whatever they are called; None where lengths lie.
-
-    A peer may pass over a payload of a type that it does not know, or that is out of place, where
-    another reader sees an end (RFC 7296 2.5, 3.14).
-    """
-    found, here = [], 0
-    while here < len(chain):
-        size = int.from_bytes(chain[here + 2 : here + 4], "big")
-        if size < 4 or here + size > len(chain):
-            return None
-        found.append(chain[here + 4 : here + size])
-        here += size
-    return found
 
 
 def _proves(chain: bytes, proof: bytes) -> bool:

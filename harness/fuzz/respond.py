@@ -12,7 +12,8 @@ from ikelab.harness.fuzz.campaigns import Campaign
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.talk import kind_of
 from ikelab.harness.rig import Rig
-from ikelab.harness.transcript import RECEIVED, SENT
+from ikelab.harness.session import Session
+from ikelab.harness.transcript import RECEIVED, SENT, Step
 from ikelab.layers.iana import Exchange
 
 NOT_REACHED = "not reached"
@@ -78,27 +79,30 @@ class AnswerLane:
 
     def _answered(self) -> bool:
         """Whether the answer in question has left."""
-        exchange = int(Exchange[self.campaign.exchange])
-        return any(
-            step.direction == SENT and step.data[18] == exchange and step.data[19] & 0x20
-            for session in self.responder.sessions
-            for step in session.transcript
-        )
+        return any(self._behind(session) for session in self.responder.sessions)
+
+    def _behind(self, session: Session) -> list[Step]:
+        """The steps of a conversation from the answer in question on; none before it has left."""
+        exchange, number = int(Exchange[self.campaign.exchange]), self.campaign.number
+        steps = session.transcript.steps
+        ours = [n for n, step in enumerate(steps) if step.direction == SENT]
+        changed = [n for n in ours if steps[n].note.startswith("edits")]
+        if changed:  # whatever it looks like now
+            return steps[changed[0] :]
+        same = [n for n in ours if _answers(steps[n], exchange)]
+        return steps[same[number] :] if len(same) > number else []
 
     def _over(self) -> bool:
         """Whether the peer has gone on: another message of it came after our answer."""
         return bool(self._after())
 
     def _after(self) -> list[str]:
-        exchange = int(Exchange[self.campaign.exchange])
-        found, seen = [], False
-        for session in self.responder.sessions:
-            for step in session.transcript:
-                if step.direction == SENT and step.data[18] == exchange and step.data[19] & 0x20:
-                    seen = True
-                elif seen and step.direction == RECEIVED and "came again" not in step.note:
-                    found.append(kind_of(step))
-        return found
+        return [
+            kind_of(step)
+            for session in self.responder.sessions
+            for step in self._behind(session)
+            if step.direction == RECEIVED and "came again" not in step.note
+        ]
 
     def _read(self, outcome: Outcome) -> None:
         sessions = self.responder.sessions
@@ -122,3 +126,9 @@ class AnswerLane:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _answers(step: Step, exchange: int) -> bool:
+    """Whether a step is a response of this exchange that leaves for the first time."""
+    again = step.note == "sent again"
+    return not again and step.data[18] == exchange and bool(step.data[19] & 0x20)

@@ -78,9 +78,11 @@ class Play:
                 self._aim(self.campaign.way == "auth", now)
                 if self._shortcut is None or not self._shortcut.prove(sa, now):
                     sa.start_auth(now)
-        elif sa.state is State.ESTABLISHED and not self.aimed:
+        elif sa.state is State.ESTABLISHED and not self.aimed and self.campaign.way != "rounds":
             self._aim(True, now)
             self._ask(now)
+        if self.campaign.way == "rounds" and not self.aimed:
+            self._follow(now)
         # An SA that is over may have closed because of the very answer that is looked for.
         return sa.over or (sa.state is State.CLOSED and not sa.window.waiting)
 
@@ -96,6 +98,14 @@ class Play:
         self.since = now
         if now_it_is:
             self.aimed, self._from = True, len(self.sa.transcript.steps)
+
+    def _follow(self, now: float) -> None:
+        """Aim once the message has left in an exchange that goes on by itself; patience is anew."""
+        if self.sa.counted[self._exchange, False] > self.campaign.number:
+            steps = self.sa.transcript.steps
+            last = max(n for n, step in enumerate(steps) if step.direction == SENT)
+            self.aimed, self._from = True, last
+        self.since = now
 
     def _ask(self, now: float) -> None:
         sa = self.sa

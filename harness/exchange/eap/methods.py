@@ -31,10 +31,11 @@ class Asker(Protocol):
 
 
 class Answerer(Protocol):
-    """The peer's end."""
+    """The peer's end. `proof` are the octets that prove the password, once they were sent."""
 
     done: bool
     msk: bytes
+    proof: bytes
 
     def answer(self, identifier: int, data: bytes) -> bytes:
         """The type-data that answers a request; EapFailed where there is no honest answer."""
@@ -90,10 +91,11 @@ class Md5Answerer:
 
     def __init__(self, name: bytes, password: bytes) -> None:
         self._name, self._password = name, password
+        self.proof = b""
 
     def answer(self, identifier: int, data: bytes) -> bytes:
         challenge, _ = _valued(data)
-        value = _md5(identifier, self._password, challenge)
+        self.proof = value = _md5(identifier, self._password, challenge)
         return bytes([len(value)]) + value + self._name
 
 
@@ -126,8 +128,10 @@ class GtcAnswerer:
 
     def __init__(self, password: bytes) -> None:
         self._password = password
+        self.proof = b""
 
     def answer(self, identifier: int, data: bytes) -> bytes:
+        self.proof = self._password
         return self._password
 
 
@@ -192,6 +196,7 @@ class MsChapAnswerer:
         self._name, self._password = name, password
         self._entropy = entropy
         self._expected = b""
+        self.proof = b""
 
     def answer(self, identifier: int, data: bytes) -> bytes:
         operation, body = _unframed(data)
@@ -214,6 +219,6 @@ class MsChapAnswerer:
         self._expected = mschap.authenticator_response(
             self._password, response, peer, challenge, self._name
         )
-        self.msk = mschap.msk(self._password, response)
+        self.msk, self.proof = mschap.msk(self._password, response), response
         body = bytes([49]) + peer + bytes(8) + response + b"\0" + self._name
         return _framed(RESPONSE, number, body)

@@ -14,7 +14,17 @@ from typing import Any, cast
 import pytest
 
 from ikelab.harness.edits import Plan
-from ikelab.harness.fuzz import campaigns, finding, fuzzer, ground, growth, health, oracles, vitals
+from ikelab.harness.fuzz import (
+    answers,
+    campaigns,
+    finding,
+    fuzzer,
+    ground,
+    growth,
+    health,
+    oracles,
+    vitals,
+)
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.fuzzer import Fuzzer
 from ikelab.harness.fuzz.tally import Limits, Tally
@@ -145,10 +155,10 @@ def test_a_payload_of_another_name_is_read_on() -> None:
     chain = payload(Payload.SK, b"\1\0\0\0name") + payload(Payload.AUTH, b"\1\0\0\0other")
     chain += payload(0, b"\2\0\0\0" + proof)
 
-    assert oracles.bodies_of(chain) == [b"\1\0\0\0name", b"\1\0\0\0other", b"\2\0\0\0" + proof]
+    assert answers.bodies_of(chain) == [b"\1\0\0\0name", b"\1\0\0\0other", b"\2\0\0\0" + proof]
     assert oracles._proves(chain, proof)
     assert not oracles._proves(chain.replace(b"\2\0\0\0", b"\x09\0\0\0"), proof)
-    assert oracles.bodies_of(chain[:-1]) is None
+    assert answers.bodies_of(chain[:-1]) is None
 
 
 def test_a_stack_is_told_wherever_libraries_were_loaded() -> None:
