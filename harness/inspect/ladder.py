@@ -24,10 +24,13 @@ _LEFT, _RIGHT, _TOP, _STEP, _LINE = 70, 770, 46, 30, 14
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One message: seconds since the first one, who sent it, what it says, what is odd about it."""
+    """One message: seconds since the first one, who sent it, what it says, what is odd about it.
+
+    The time is None where nobody took it.
+    """
 
     frame: int
-    time: float
+    time: float | None
     rightwards: bool
     label: str
     payloads: str
@@ -38,7 +41,7 @@ class Arrow:
 def arrows(session: Session) -> list[Arrow]:
     """The messages of an IKE SA in the order they were captured."""
     lint.examine(session)
-    start = session.messages[0].now if session.messages else 0.0
+    start = next((m.when for m in session.messages if m.when is not None), 0.0)
     found = []
     for exchange in session.exchanges:
         for half in exchange.halves():
@@ -54,7 +57,7 @@ def arrows(session: Session) -> list[Arrow]:
                 found.append(
                     Arrow(
                         message.frame,
-                        message.now - start,
+                        None if message.when is None else message.when - start,
                         message.initiator,
                         label,
                         words if first else "",
@@ -71,6 +74,8 @@ def _again(half: Half, data: bytes) -> str:
 
 
 def _words(half: Half, exchange: int, response: bool) -> str:
+    if (told := half.first.words()) is not None:
+        return ", ".join(told)
     parts = []
     for payload in half.outer():
         text = str(describe(payload, exchange, response)["text"])
@@ -94,7 +99,7 @@ def text(it: Inspection) -> str:
 
 def _text(session: Session) -> Iterator[str]:
     left, right = _at(session.initiator), _at(session.responder)
-    yield f"IKE SA {session.spis}"
+    yield session.title
     yield f"{left:<{COLUMNS // 2 + 9}}{right:>{COLUMNS // 2 + 3}}"
     blank = f"{'':>8}|{'':{COLUMNS}}|"
     for arrow in arrows(session):
@@ -103,7 +108,7 @@ def _text(session: Session) -> Iterator[str]:
             yield f"{'':>8}|{' ' + row:<{COLUMNS}}|"
         line = "-" * (COLUMNS - 1)
         shaft = f"{line}>" if arrow.rightwards else f"<{line}"
-        yield f"{arrow.time:>7.3f} |{shaft}| {arrow.frame}"
+        yield f"{_clock(arrow):>7} |{shaft}| {arrow.frame}"
         for rule in arrow.violations:
             for row in textwrap.wrap(f"! {rule}", COLUMNS - 2):
                 yield f"{'':>8}|{' ' + row:<{COLUMNS}}|"
@@ -200,7 +205,7 @@ def _picture(session: Session, top: int) -> tuple[str, int]:
         parts.append(_shaft(arrow, y))
         y += _STEP // 4
     ends = [
-        _svg_text(_LEFT - 60, top + 18, f"{_at(session.initiator)}  IKE SA {session.spis}"),
+        _svg_text(_LEFT - 60, top + 18, f"{_at(session.initiator)}  {session.title}"),
         _svg_text(_RIGHT + 80, top + 34, _at(session.responder), "", "end"),
     ]
     lives = [
@@ -217,7 +222,7 @@ def _shaft(arrow: Arrow, y: int) -> str:
     return (
         f'<line class="{side}" x1="{_LEFT}" y1="{y}" x2="{_RIGHT}" y2="{y}"/>'
         f'<polygon class="h{side}" points="{head}"/>'
-        + _svg_text(_LEFT - 8, y + 4, f"{arrow.time:.3f}", "quiet", "end")
+        + _svg_text(_LEFT - 8, y + 4, _clock(arrow), "quiet", "end")
         + _svg_text(_RIGHT + 8, y + 4, f"{arrow.frame}", "quiet")
     )
 
@@ -228,8 +233,14 @@ def _svg_text(x: int, y: int, words: str, kind: str = "", anchor: str = "start")
     return f'<text x="{x}" y="{y}" text-anchor="{anchor}"{styled}>{escape(clean)}</text>'
 
 
+def _clock(arrow: Arrow) -> str:
+    return "" if arrow.time is None else f"{arrow.time:.3f}"
+
+
 def _at(address: Address) -> str:
     host, port = address
+    if not port:  # a router's log may leave it out, and the address too
+        return host
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

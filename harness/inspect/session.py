@@ -73,6 +73,15 @@ class Message:
             self._tell()
         return self._step
 
+    @property
+    def when(self) -> float | None:
+        """Its time, `now`; None for one that has none."""
+        return self.now
+
+    def words(self) -> list[str] | None:
+        """Its payloads in words, where somebody wrote them down; None where octets tell."""
+        return None
+
     def take(self, result: Opened) -> None:
         """What came of trying to open it."""
         self.opened, self.refusal = result.chain is not None, result.refusal
@@ -233,6 +242,11 @@ class Session:
     memo: dict[str, Any] = field(default_factory=dict, repr=False)  # what was found out already
     _seen: dict[bytes, Half] = field(default_factory=dict)
     _waiting: list[Packet] = field(default_factory=list, repr=False)
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return f"IKE SA {self.spis}"
 
     def wait(self, packet: Packet) -> None:
         """Take a message in, to be read by `settle`."""

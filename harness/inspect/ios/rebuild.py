@@ -14,11 +14,20 @@ from typing import Any
 
 from ikelab.harness.inspect.ios import words
 from ikelab.harness.inspect.ios.dump import PayloadLine, Proposal
-from ikelab.harness.inspect.ios.told import INITIATOR, RESPONDER, IkeSa, Log, Sighting, merged
+from ikelab.harness.inspect.ios.saying import ToldStep
+from ikelab.harness.inspect.ios.told import (
+    INITIATOR,
+    NO_SPI,
+    RESPONDER,
+    IkeSa,
+    Log,
+    Sighting,
+    merged,
+)
 from ikelab.harness.inspect.lint import Findings
 from ikelab.harness.inspect.session import Exchange, Half, Message, Session
 from ikelab.harness.model import TS, Address
-from ikelab.harness.transcript import RECEIVED, SENT, Step
+from ikelab.harness.transcript import RECEIVED, SENT
 from ikelab.layers import config, encrypted, notify, payloads, sa, selectors
 from ikelab.layers.chain import build_payloads
 from ikelab.layers.iana import CertEncoding, IdType, Payload, TransformType
@@ -43,12 +52,27 @@ class ToldMessage(Message):
     told: Sighting | None = None
     seen: tuple[Sighting, ...] = ()
 
+    @property
+    def when(self) -> float | None:
+        """Seconds, of a clock that the router chose; None where it printed no time."""
+        return self.told.time if self.told is not None else None
+
+    def words(self) -> list[str] | None:
+        """Its payloads as the router printed them."""
+        return self.step.words() if isinstance(self.step, ToldStep) else None
+
 
 @dataclass(slots=True)
 class ToldSession(Session):
     """An IKE SA that a log tells of."""
 
     sa: IkeSa | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is called; a log in the short style has no SPIs."""
+        known = self.spis.i != NO_SPI
+        return f"IKE SA {self.spis}" if known else "IKE SA whose SPIs are not printed"
 
 
 def sessions(read: Log) -> list[ToldSession]:
@@ -90,7 +114,7 @@ def _message(group: list[Sighting], session: ToldSession) -> ToldMessage:
     src, dst = ends if told.initiator else (ends[1], ends[0])
     data, chain, first = octets(told, session.spis.i, session.spis.r, session.sa)
     direction = SENT if told.initiator else RECEIVED
-    step = Step(told.time or 0.0, direction, src, dst, data, chain, first)
+    step = ToldStep(told.time or 0.0, direction, src, dst, data, chain, first, told=told)
     made = ToldMessage(
         told.line, step.now, src, dst, data, told.exchange, told.id, told.initiator, told.response,
         None, _step=step, told=told, seen=tuple(group),

@@ -6,7 +6,6 @@ What a router does not print is null here: addresses, key lengths, identities, o
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -16,10 +15,11 @@ from typing import Any
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.inspect import facts, report
 from ikelab.harness.inspect.inspection import Inspection
-from ikelab.harness.inspect.ios import log, rebuild
+from ikelab.harness.inspect.ios import log, rebuild, saying
 from ikelab.harness.inspect.ios.dump import PayloadLine
 from ikelab.harness.inspect.ios.rebuild import ToldMessage, ToldSession
 from ikelab.harness.inspect.ios.records import decoded
+from ikelab.harness.inspect.ios.saying import plain
 from ikelab.harness.inspect.ios.told import INITIATOR, NO_SPI, RESPONDER, Log, Said, Trace
 from ikelab.harness.inspect.session import Half, Session
 from ikelab.harness.inspect.summary import conversation
@@ -30,8 +30,6 @@ from ikelab.layers.iana import AuthMethod, Payload, Protocol, name
 SHOWN = 20
 OF_OCTETS = frozenset({"tree", "jsonl", "csv", "html"})
 """Formats of captures that show octets or count them."""
-_SIZELESS = re.compile(r"encr:(\d+)/0\b")
-_WORDS = {"12": "aes?", "20": "aes?gcm16"}
 _OCTETS = ("data", "spi", "spis", "pad_length", "octets")
 """Fields of a payload that hold octets, which a router does not print."""
 
@@ -110,8 +108,11 @@ def _session(session: Session, row: dict[str, Any]) -> dict[str, Any]:
         row["spi_i"] = row["spi_r"] = None
     for role, end in ((INITIATOR, session.initiator), (RESPONDER, session.responder)):
         row[role] = None if end[0] == "?" else [end[0], end[1] or None]
-        if rebuild.identity(sa, "IDi" if role == INITIATOR else "IDr") is None:
+        kind = Payload.IDI if role == INITIATOR else Payload.IDR
+        if rebuild.identity(sa, kind.notation) is None:
             row["auth"][role]["id"] = None
+            if not any(line.id_type for line in _lines(session, kind)):
+                row["auth"][role]["id_type"] = None
         if row["auth"][role]["method"] == "0":
             row["auth"][role]["method"] = None
     for proposal in row["offered"]:
@@ -170,31 +171,57 @@ def _times_seen(message: ToldMessage) -> list[int]:
 
 
 def _payload(line: PayloadLine, row: dict[str, Any]) -> None:
-    row["length"], row["text"] = line.length, plain(row["text"])
-    for name_ in _OCTETS:
+    row["length"], row["text"] = line.length, saying.payload(line, row["text"])
+    for name_ in (*_OCTETS, *_unknown(line)):
         row.pop(name_, None)
+    for name_ in _unknown(line):
+        row[name_] = None
     if line.kind == Payload.V:
         row["vendor"] = vendor(line)
     if line.kind in (Payload.IDI, Payload.IDR) and str(row.get("id")).endswith(":"):
         row["id"] = None
-    if line.kind == Payload.KE and line.group is None:
-        row["group"] = row["group_name"] = None
-    if line.kind == Payload.AUTH and line.method is None:
-        row["method"] = row["method_name"] = None
+        row["id_type"] = line.id_type
     for proposal in row.get("proposals", ()):
         proposal.pop("spi", None)
         _unsized(proposal)
     if line.kind == Payload.CP:
         row["attributes"] = [
-            {"type": kind, "name": a["name"], "length": size}
+            {"type": kind or None, "name": a["name"] if kind else None, "length": size}
             for (kind, size), a in zip(line.attributes, row["attributes"], strict=True)
         ]
+
+
+def _unknown(line: PayloadLine) -> Iterator[str]:
+    """The fields of a payload that this router did not print."""
+    fields: dict[int, tuple[object, tuple[str, ...]]] = {
+        Payload.KE: (line.group, ("group", "group_name")),
+        Payload.AUTH: (line.method, ("method", "method_name")),
+        Payload.N: (line.notify, ("notify", "notify_name")),
+        Payload.D: (line.protocol or None, ("protocol",)),
+        Payload.CP: (line.cfg, ("cfg",)),
+        Payload.CERT: (line.encoding, ("encoding",)),
+        Payload.CERTREQ: (line.encoding, ("encoding",)),
+        Payload.EAP: (None, ("code", "identifier")),
+        Payload.SKF: (None, ("fragment", "total")),
+    }
+    value, names = fields.get(line.kind, (0, ()))
+    if value is None:
+        yield from names
+    if line.kind == Payload.N and line.length is None:
+        yield "protocol"  # the short style has names only
 
 
 def vendor(line: PayloadLine) -> str | None:
     """The name of a vendor ID, in its long form; `(CUSTOM)` says that the router has no name."""
     known = rebuild.VENDORS.get(line.vendor or "")
     return known.decode() if known else line.vendor
+
+
+def _lines(session: ToldSession, kind: int) -> Iterator[PayloadLine]:
+    """All payloads of a kind, as they were printed."""
+    for half in rebuild.halves(session.exchanges):
+        outer, inner = rebuild.rows_of(half)
+        yield from (r for r in (*outer, *(inner or ())) if r.kind == kind)
 
 
 def _vendors(session: ToldSession) -> Iterator[dict[str, Any]]:
@@ -313,11 +340,6 @@ def _block(session: ToldSession) -> Iterator[str]:
     for role, said in sa.said:
         if said.kind == "failure":
             yield _line("error", f"line {said.line}, {role}: {said.value}")
-
-
-def plain(suite: Any) -> str:
-    """A suite in words; a key length that the router does not print is a question mark."""
-    return _SIZELESS.sub(lambda m: _WORDS.get(m[1], f"encr:{m[1]}/?"), str(suite))
 
 
 def _chain(message: ToldMessage) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ikelab.harness.inspect import views
 from ikelab.harness.inspect.ios import write
 from ikelab.harness.inspect.ios.records import clean, looks_like_log, records
 from ikelab.harness.inspect.ios.report import LogInspection, inspect_log, of_text
@@ -239,3 +240,42 @@ def test_a_log_is_told_from_other_files() -> None:
     assert looks_like_log(b"IKEv2-PROTO-3: (5): Insert SA\n")
     assert not looks_like_log(b"\xd4\xc3\xb2\xa1\x02\0\x04\0 IKEv2:")
     assert not looks_like_log(b"crypto ikev2 proposal default\n")
+
+
+BARE = """\
+IKEv2:(SESSION ID = 31,SA ID = 1):Sending Packet [To 10.0.0.2:500/From 10.0.0.1:500/VRF i0:f0]
+Initiator SPI : 352F8CB45CC6EE7E - Responder SPI : 0000000000000000 Message id: 0
+IKEv2 IKE_SA_INIT Exchange REQUEST
+Payload contents:
+ SA KE N NOTIFY(NAT_DETECTION_SOURCE_IP) CERTREQ
+IKEv2:(SESSION ID = 31,SA ID = 1):Building packet for encryption.
+Payload contents:
+ VID IDi AUTH CFG SA TSi TSr
+IKEv2:(SESSION ID = 31,SA ID = 1):Sending Packet [To 10.0.0.2:500/From 10.0.0.1:500/VRF i0:f0]
+Initiator SPI : 352F8CB45CC6EE7E - Responder SPI : DEBC583A8F40D0CF Message id: 1
+IKEv2 IKE_AUTH Exchange REQUEST
+Payload contents:
+ ENCR
+"""
+
+
+def test_names_are_all_that_is_shown_where_names_are_all_that_was_printed() -> None:
+    found = of_text(BARE)
+    transcript = views.text(found, "transcript")
+    assert ", 0), SAi1, KEi, Ni, N(NATD_S), CERTREQ" in transcript
+    assert ", 1), SK{V, IDi, AUTH, CP, SAi2, TSi, TSr}" in transcript
+    for form in ("transcript", "ladder", "mermaid", "svg", "summary", "json"):
+        shown = views.text(found, form)
+        for zero in ("modpnone", "AUTH(0)", "encr:", "()", "CFG_REQUEST", "X.509", "ID_KEY_ID"):
+            assert zero not in shown, f"{zero} in {form}"
+    assert "0.000" not in views.text(found, "ladder"), "the routers printed no time"
+
+
+def test_what_was_not_printed_is_null_in_json() -> None:
+    [row] = of_text(BARE).to_json()["ike_sas"]
+    outer = {p["name"]: p for p in row["exchanges"][0]["request"]["payloads"]}
+    assert outer["KE"]["group"] is None and outer["KE"]["text"] == "KEi"
+    assert outer["CERTREQ"]["encoding"] is None and outer["N"]["protocol"] is None
+    inner = {p["name"]: p for p in row["exchanges"][1]["request"]["inner"]}
+    assert (inner["IDi"]["id"], inner["IDi"]["id_type"], inner["CP"]["cfg"]) == (None, None, None)
+    assert inner["AUTH"]["method"] is None
