@@ -38,6 +38,7 @@ from ikelab.harness.commands.provision import (
 @click.option("--authorised", is_flag=True, help="You may fuzz this gateway outside.")
 @click.option("--fault", default="", metavar="NAME", help="Plant a fault in the reference; list: ?")
 @click.option("--topology", default="", metavar="NAME", help="memory, direct or direct6.")
+@click.option("--compare", is_flag=True, help="Tell where the reference would answer otherwise.")
 @kernel_option("")
 def fuzz(**options: Any) -> int:
     """Send a peer changed messages in every state, inside SK too; keep what breaks it."""
@@ -76,11 +77,11 @@ def replay(
     """Play a plan, or a finding's or a case's folder, against a peer; exit 1 if it shows again."""
     from ikelab.harness.fuzz import command
 
-    whom = command.peer_of(path, peer)
+    recorded, whom = command.recorded(path, peer)
     if goes_to_guest(whom, kernel):
         return in_guest()
     settings = settings_of(whom, fault, topology, authorised=authorised)
-    return command.replay(path, peer, settings)
+    return command.replay(recorded, whom, settings)
 
 
 @click.group()

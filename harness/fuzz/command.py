@@ -14,7 +14,7 @@ from typing import Any
 
 from ikelab.harness import collector
 from ikelab.harness.errors import ConfigError, Stopped, Terminated
-from ikelab.harness.fuzz import campaigns, case, results, screen
+from ikelab.harness.fuzz import campaigns, case, differential, results, screen
 from ikelab.harness.fuzz import replay as replaying
 from ikelab.harness.fuzz.fuzzer import Fuzzer
 from ikelab.harness.fuzz.places import check, rig
@@ -24,6 +24,7 @@ from ikelab.harness.fuzz.values import Pool
 from ikelab.harness.record import RunFolder
 from ikelab.harness.rig import REFERENCE, Rig, Settings
 
+TOLD = 12  # differences that are printed
 OUTSIDE_RATE = 20.0  # cases a second at a gateway outside, where nobody says otherwise
 
 
@@ -57,15 +58,37 @@ def fuzz(
             stack.enter_context(held(place))
         keeper = Keeper(place, request, seed, before)
         run.add_peer(made.name, made.peer.driver.version, made.peer.driver.capabilities)
-        fuzzer = Fuzzer(made, run, seed, wanted, pool=pool, corpus=corpus, rate=rate, edges=edges)
+        sample = differential.Sample(seed)
+        fuzzer = Fuzzer(
+            made, run, seed, wanted, pool=pool, corpus=corpus, rate=rate, edges=edges,
+            sample=sample.take if request.compare else None,
+        )  # fmt: skip
         if before is not None:
             before.restore(fuzzer.tally)
         collector.settle()
         tally = _gone(fuzzer, keeper)
         results.of_campaigns(run, wanted, tally.skipped, (made.name, made.topology))
+        if request.compare:
+            _compare(made, place, sample, tally.seconds, rate)
         run.finish()
     _say(tally, seed, place)
     return (1 if tally.findings else 0), place
+
+
+def _compare(
+    made: Rig, place: Path, sample: differential.Sample, seconds: float, rate: float
+) -> None:
+    """Put some cases of each class of answers to the reference too, and tell what differs."""
+    limit = max(differential.LEAST, seconds * differential.SHARE)
+    found = differential.compare(made, sample.cases, limit, rate=rate)
+    found.write(place / differential.FILE)
+    print(f"compared with the reference: {found.compared} of {found.asked} cases")
+    for name, reason in found.skipped.items():
+        print(f"not compared: {name}: {reason}")
+    for one in found.ranked[:TOLD]:
+        print(f"difference: {one} ({one.count} cases)")
+    if len(found.found) > TOLD:
+        print(f"and {len(found.found) - TOLD} more: {place / differential.FILE}")
 
 
 def _facts(request: Request, seed: int, command: tuple[str, ...]) -> dict[str, Any]:
@@ -136,13 +159,9 @@ def _say(tally: Tally, seed: int, place: Path) -> None:
     print(f"seed {seed}, run folder: {place}")
 
 
-def replay(path: Path, peer: str, settings: Settings) -> int:
+def replay(recorded: replaying.Recorded, peer: str, settings: Settings) -> int:
     """Play a plan once more and print what happened; 1 where an oracle fires."""
-    recorded = replaying.read(path)
-    name = peer or recorded.peer
-    if not name:
-        raise ConfigError(f"{path} does not say which peer: give --peer NAME")
-    with rig(name, settings) as made:
+    with rig(peer, settings) as made:
         shown = replaying.replay(made, recorded.case, recorded.seen)
     if shown.transcript is not None:
         print(shown.transcript.text())
@@ -154,9 +173,12 @@ def replay(path: Path, peer: str, settings: Settings) -> int:
     return 1 if shown.seen else 0
 
 
-def peer_of(path: Path, peer: str) -> str:
-    """The peer that a replay will need, so that it can be fetched before anything is made."""
-    return peer or replaying.read(path).peer
+def recorded(path: Path, peer: str) -> tuple[replaying.Recorded, str]:
+    """What is to be replayed, and the peer: it can then be fetched before anything is made."""
+    found = replaying.read(path)
+    if not (name := peer or found.peer):
+        raise ConfigError(f"{path} does not say which peer: give --peer NAME")
+    return found, name
 
 
 def merge(paths: tuple[Path, ...], out: Path) -> int:

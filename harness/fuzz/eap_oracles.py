@@ -16,7 +16,8 @@ from ikelab.harness.transcript import RECEIVED, SENT
 from ikelab.layers.eap import EapCode, EapType
 from ikelab.layers.iana import AuthMethod, Exchange, Payload
 
-LETS_IN = "establishes an IKE SA although no AUTH that was sent is made from the key of EAP"
+LETS_IN = "establishes an IKE SA although no AUTH that was sent proves an identity that was sent"
+"""By EAP or without: who overlooks one proof may overlook the other by the same mistake."""
 CONTENT = "says that EAP succeeded although nothing that was sent proves the password"
 AUTH = int(Exchange.IKE_AUTH)
 

@@ -60,6 +60,7 @@ class Fuzzer:
         rate: float = 0.0,
         edges: Callable[[], int] | None = None,
         keep: Callable[[Case], None] | None = None,
+        sample: Callable[[Outcome], None] | None = None,
     ) -> None:
         self.run, self.seed = run, seed
         self.campaigns = {c.name: c for c in campaigns}
@@ -70,7 +71,7 @@ class Fuzzer:
         self.schedule = Schedule(campaigns, seed)
         self.feedback = Feedback()
         self.watch = Watch()
-        self._edges, self._keep = edges, keep
+        self._edges, self._keep, self._sample = edges, keep, sample
         self._start = list(corpus)
         self._makers: dict[str, Maker] = {}
         self._recent: deque[Case] = deque(maxlen=RECENT)
@@ -224,6 +225,8 @@ class Fuzzer:
         new = 0
         edges = self._edges() if self._edges is not None else 0
         for outcome in outcomes:
+            if self._sample is not None:
+                self._sample(outcome)
             if self.feedback.take(outcome, maker, edges=0):
                 new += 1
                 self._corpus.write(f"# {outcome.kind}\n{outcome.case}\n\n")

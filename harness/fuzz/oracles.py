@@ -35,7 +35,7 @@ SAME_SPI = "gives one SPIr to two IKE SAs"
 SAME_NONCE = "uses its nonce a second time"
 TELLS = "answers without protection with more than a notify"
 LETS_IN_BARE = "establishes an IKE SA without AUTH"
-LETS_IN = "establishes an IKE SA although no AUTH that was sent proves an identity that was sent"
+LETS_IN = eap_oracles.LETS_IN
 AMPLIFIED = "sends many times the octets that it got from a stranger"
 
 

@@ -25,7 +25,7 @@ STATE = "fuzz.json"
 EVERY = 1.0  # seconds between two writings while nothing is found
 _ENDS = {"corpus.txt": b"\n\n", "progress.jsonl": b"\n", "results.jsonl": b"\n"}
 """What an entry of each file ends with; after it stands what was being written in the end."""
-_ASKED = ("targets", "campaigns", "rate", "fault", "topology", "kernel")
+_ASKED = ("targets", "campaigns", "rate", "fault", "topology", "kernel", "compare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Request:
     captures: tuple[str, ...] = ()
     coverage: str = ""
     authorised: bool = False
+    compare: bool = False  # with the reference, when the run is over
     fault: str = ""
     topology: str = ""
     kernel: str = ""  # "guest" or "host"; "" is the host's where no run before says otherwise
