@@ -200,10 +200,11 @@ def test_uses_no_selectors_wider_than_it_asked_for(peer: Tested, responder: Resp
     only_v4(peer)
     peer.needs("child")
     config = peer.start()
-    responder.listen(plan="IKE_AUTH/response: SK.TSr[0].starting_address = '0.0.0.0'")
+    wider = "IKE_AUTH/response: SK.TSr[0].starting_address = '0.0.0.0'"
+    responder.listen(plan=wider, lenient=True)  # who does not prove itself gets no selectors
 
     peer.initiate()
-    responder.pump(lambda: any(s.established for s in responder.sessions), 4.0)
+    responder.accept()
     responder.pump(lambda: False, 0.3)
 
     children = [child for view in peer.view().sas for child in view.children]
