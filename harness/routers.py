@@ -7,15 +7,55 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from ikelab.harness.errors import ConfigError, IkelabError
 from ikelab.harness.lab.base import ConsoleAt, Impairment, Router
-from ikelab.harness.peer.ios.dialogue import BOOT_TIME
+from ikelab.harness.peer import external
+from ikelab.harness.peer.base import PeerConfig, Unsupported
+from ikelab.harness.peer.external import Entry
 from ikelab.harness.peer.ios.driver import IosPeer
-from ikelab.harness.peer.ios.entry import RouterEntry, lab_keys
+from ikelab.harness.peer.ios.entry import RouterEntry
 from ikelab.harness.peer.ios.session import Access, Session
+
+
+def find(file: str = "") -> dict[str, Entry]:
+    """The entries of the user's file, as `external.find`, with all that they say of routers right.
+
+    What is wrong is told here in one line, before a router is booted and a case begins.
+    """
+    found = external.find(file)
+    for entry in found.values():
+        if entry.router is not None:
+            try:
+                _check(entry.router, entry.config)
+            except ConfigError as error:
+                name = entry.router.name
+                raise ConfigError(f"{file or external.FILE}: peer {name!r}: {error}") from None
+    return found
+
+
+def _check(router: RouterEntry, config: PeerConfig) -> None:
+    """ConfigError for a wrong table of a lab, and for what no release could be configured with."""
+    from ikelab.harness.peer.ios import dialect
+    from ikelab.harness.peer.ios.releases import RELEASES
+
+    if router.lab_kind:
+        from ikelab.harness.lab import tables
+
+        way_in = router.access is not None
+        tables.check(router.lab_kind, router.lab, address=_address(router), way_in=way_in)
+    refusals = []
+    for release in [router.release] if router.release else RELEASES:
+        spoken = dialect.of("", release)
+        assert spoken is not None
+        try:
+            spoken.render(config, router.interface or spoken.interface)
+            return
+        except Unsupported as error:
+            refusals.append(str(error))
+    raise ConfigError(f"no case could be configured: {refusals[0]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +113,7 @@ def _access(entry: RouterEntry, there: ConsoleAt) -> Access:
         there.host,
         there.port,
         entry.login,
-        BOOT_TIME,
+        entry.boot,
         through=there.words,
         user=there.user,
         password=there.password,
@@ -81,24 +121,25 @@ def _access(entry: RouterEntry, there: ConsoleAt) -> Access:
 
 
 def _lab(entry: RouterEntry) -> Router:
-    """The back-end of an entry's table; ConfigError names what the table has wrong."""
+    """The back-end of an entry's table, which `find` has looked through."""
     table = dict(entry.lab)
     table.setdefault("node", entry.name)
     table.pop("condition", None)
-    address = f"{entry.ours}/{entry.prefix}" if entry.ours and entry.prefix else ""
     try:
-        return _gns3(table, address) if entry.lab_kind == "gns3" else _cml(table)
+        return _gns3(table, _address(entry)) if entry.lab_kind == "gns3" else _cml(table)
     except ConfigError as error:
         raise ConfigError(f"router {entry.name!r}: {error}") from None
+
+
+def _address(entry: RouterEntry) -> str:
+    """Our end of the wire, "" where the entry does not say it."""
+    return f"{entry.ours}/{entry.prefix}" if entry.ours and entry.prefix else ""
 
 
 def _condition(entry: RouterEntry) -> Impairment:
     """What the table says of the wire."""
     text = str(entry.lab.get("condition", ""))
-    try:
-        return Impairment.parse(text) if text else Impairment()
-    except ConfigError as error:
-        raise ConfigError(f"router {entry.name!r}: {error}") from None
+    return Impairment.parse(text) if text else Impairment()
 
 
 def _gns3(table: dict[str, Any], address: str) -> Router:
@@ -106,24 +147,10 @@ def _gns3(table: dict[str, Any], address: str) -> Router:
     from ikelab.harness.lab.gns3_api import Api
 
     server = {key: table.pop(key) for key in ("user", "password", "token") if key in table}
-    url = _url(table.pop("url", None), "gns3")
-    given = lab_keys("gns3", table, _keys(Spec))
-    return Gns3Router(Api(url, **server), Spec(**given), address)
+    return Gns3Router(Api(table.pop("url"), **server), Spec(**table), address)
 
 
 def _cml(table: dict[str, Any]) -> Router:
     from ikelab.harness.lab.cml import CmlRouter, Spec
 
-    table["url"] = _url(table.get("url"), "cml")
-    given = lab_keys("cml", table, _keys(Spec))
-    return CmlRouter(Spec(**{"user": "", **given}))
-
-
-def _keys(spec: Any) -> dict[str, None]:
-    return {field.name: None for field in fields(spec)} | {"condition": None}
-
-
-def _url(value: Any, kind: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise ConfigError(f'table {kind} needs url = "http://HOST:PORT"')
-    return value
+    return CmlRouter(Spec(**{"user": "", **table}))

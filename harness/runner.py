@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ikelab.harness import collector, pytest_plugin
+from ikelab.harness import collector, pytest_plugin, routers
 from ikelab.harness.choice import Choice
 from ikelab.harness.errors import ConfigError, LabError, Stopped, Terminated
-from ikelab.harness.peer import external, faults
+from ikelab.harness.peer import faults
 from ikelab.harness.progress import Progress
 from ikelab.harness.rig import REFERENCE, Settings, check, needs_world
 from ikelab.harness.verdicts import exit_status
@@ -61,7 +61,7 @@ class Request:
     @property
     def settings(self) -> Settings:
         fault = faults.fault(self.fault) if self.fault else None
-        outside = external.find(self.peers_file)
+        outside = routers.find(self.peers_file)
         return Settings(topology=self.topology, seed=self.seed, fault=fault, outside=outside)
 
     @property

@@ -16,12 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ikelab.harness import placing, reason, resume, verdicts
+from ikelab.harness import placing, reason, resume, routers, verdicts
 from ikelab.harness.choice import Choice
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, IkelabError
 from ikelab.harness.model import Verdict
-from ikelab.harness.peer import external
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.faults import fault
 from ikelab.harness.placing import EVERYWHERE, Spot
@@ -64,7 +63,7 @@ class Suite:
             seed=option("--ikelab-seed"),
             fault=fault(name) if name else None,
             version=version("ikelab"),
-            outside=external.find(option("--ikelab-peers-file")),
+            outside=routers.find(option("--ikelab-peers-file")),
         )
         self.role = option("--ikelab-role")
         kinds = ("case", "rfc", "level")

@@ -50,9 +50,9 @@ def record(peer: str, out: str, peers_file: str | None, commands: tuple[str, ...
     from ikelab.harness.lab.record import record as write
     from ikelab.harness.lab.recording import Source
     from ikelab.harness.peer import external
-    from ikelab.harness.routers import open_session
+    from ikelab.harness.routers import find, open_session
 
-    found = {name: e for name, e in external.find(peers_file or "").items() if e.router}
+    found = {name: e for name, e in find(peers_file or "").items() if e.router}
     if peer not in found or (router := found[peer].router) is None:
         known = sorted(name for name in found if name.startswith("ios:"))
         hint = nearest(peer, known) or f"; there are {', '.join(known) or 'none'}"

@@ -85,11 +85,12 @@ def settings_of(peer: str, fault: str | None, topology: str, *, authorised: bool
 
     A gateway outside is met only where the user says that he is `authorised` to.
     """
-    from ikelab.harness.peer import external, faults
+    from ikelab.harness import routers
+    from ikelab.harness.peer import faults
     from ikelab.harness.rig import Settings, check, needs_world
 
     planted = faults.fault(fault) if fault else None
-    settings = Settings(topology=topology, fault=planted, outside=external.find())
+    settings = Settings(topology=topology, fault=planted, outside=routers.find())
     if not peer or peer.partition(":")[0] == "planted":
         return settings
     check(peer, settings)

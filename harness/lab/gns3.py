@@ -113,9 +113,7 @@ class Gns3Router:
 
     def impair(self, wanted: Impairment) -> None:
         """GNS3's packet filters on the wire."""
-        lacking = [name for name in ("duplicate", "reorder", "bandwidth") if getattr(wanted, name)]
-        if lacking:
-            raise ConfigError(f"GNS3 has no filter for {lacking[0]}: leave it out, or use CML")
+        check_filters(wanted)
         filters: dict[str, list[int]] = {}
         if wanted.delay or wanted.jitter:
             filters["delay"] = [wanted.delay, wanted.jitter]
@@ -250,6 +248,15 @@ class Gns3Router:
 
     def _call(self, method: str, name: str, what: str, body: Any = None, **ids: str) -> Any:
         return self._api.call(method, name, what, body, project=self._project, **ids)
+
+
+def check_filters(wanted: Impairment) -> None:
+    """ConfigError for what no filter of GNS3 does."""
+    lacking = [name for name in ("duplicate", "reorder", "bandwidth") if getattr(wanted, name)]
+    if lacking:
+        raise ConfigError(
+            f"condition: GNS3 has no filter for {lacking[0]}: leave it out, or use CML"
+        )
 
 
 def _body(spec: Spec) -> dict[str, Any]:

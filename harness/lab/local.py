@@ -103,13 +103,15 @@ class LocalWire:
                 ) from None
 
 
-def _check(plan: Plan, server: str) -> None:
-    """ConfigError for what is not to be made, before anything is."""
+def sound(plan: Plan) -> None:
+    """ConfigError for what no machine could make; where nothing is to be made, for a wrong wire."""
+    if plan.wire not in ("ethernet", "tap"):
+        raise ConfigError(f'wire = "{plan.wire}": write "ethernet" (a veth pair) or "tap"')
+    if not plan.where:
+        return
     if plan.where not in (NAMESPACE, HOST):
         hint = nearest(plan.where, (NAMESPACE, HOST))
         raise ConfigError(f'make = "{plan.where}": write "{NAMESPACE}" or "{HOST}"{hint}')
-    if plan.wire not in ("ethernet", "tap"):
-        raise ConfigError(f'wire = "{plan.wire}": write "ethernet" (a veth pair) or "tap"')
     try:
         ip_interface(plan.address)
     except ValueError:
@@ -118,7 +120,18 @@ def _check(plan: Plan, server: str) -> None:
         ) from None
     for name in plan.names:
         if not 0 < len(name.encode()) <= _LONGEST or "/" in name or not name.isprintable():
-            raise ConfigError(f"{name!r} is no name of an interface: up to {_LONGEST} characters")
+            key = "interface" if name == plan.interface else "device"
+            raise ConfigError(
+                f"{key} {name!r} is no name of an interface: up to {_LONGEST} characters"
+            )
+    if plan.wire == "ethernet" and plan.device == plan.interface:
+        raise ConfigError(f"device and interface are both {plan.device!r}: a wire has two ends")
+
+
+def _check(plan: Plan, server: str) -> None:
+    """ConfigError for what is not to be made, before anything is."""
+    sound(plan)
+    for name in plan.names:
         if name in (row[1] for row in socket.if_nameindex()):
             raise ConfigError(
                 f"there is an interface {name} here already: take 'make' out of the table gns3 to "

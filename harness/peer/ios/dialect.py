@@ -23,6 +23,7 @@ class Cisco:
         self.release = release
         self.version = str(release)
         asa = release.family == ASA
+        self.interface = "outside" if asa else "GigabitEthernet1"
         self.questions = parse.ASA_QUESTIONS if asa else parse.QUESTIONS
         # Both end every IPsec SA too, and neither touches the configuration.
         self.clear = ("clear crypto ikev2 sa", "clear crypto ipsec sa") if asa else (

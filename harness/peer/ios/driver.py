@@ -44,6 +44,10 @@ class Dialect(Protocol):
         """The release, as it is named."""
 
     @property
+    def interface(self) -> str:
+        """The interface that is meant where the entry names none."""
+
+    @property
     def questions(self) -> tuple[str, ...]:
         """The commands that `view` reads the answers of."""
 
@@ -91,6 +95,7 @@ class IosPeer:
         self._entry = entry
         self._session = session
         self._dialect = dialect
+        self._interface = entry.interface or dialect.interface
         self._upkeep = upkeep.of(dialect.version)
         self._ended = ended
         self._config: PeerConfig | None = None
@@ -102,7 +107,7 @@ class IosPeer:
 
         The same configuration is not given twice.
         """
-        rendered = self._dialect.render(config, self._entry.interface)
+        rendered = self._dialect.render(config, self._interface)
         script = self._surrounded(rendered, config)
         self._prepare()
         if self._config is None or script != self._script:
@@ -202,7 +207,7 @@ class IosPeer:
         before: tuple[str, ...] = ()
         if self._entry.prefix:  # the interface's own address is for us to give
             word = upkeep.address(f"{config.local_address}/{self._entry.prefix}")
-            before = (f"interface {self._entry.interface}", f" {word}", " no shutdown")
+            before = (f"interface {self._interface}", f" {word}", " no shutdown")
         behind = self._upkeep.surroundings and not _tunnel(script)
         lines, undo = upkeep.around(config, behind=behind)
         return Script((*before, *lines, *script.apply), (*script.undo, *undo))

@@ -6,6 +6,7 @@ refuses although the table allows it is told by the session when the line is typ
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 
@@ -35,6 +36,13 @@ _WEAK: dict[int, set[int]] = {
 }  # fmt: skip
 
 
+_RELEASE = re.compile(
+    r"(?:(asa)|ios(?:[ -]?xe)?)?\s*(\d+(?:\.\d+)*[a-z]?(?:\(\w+\)\w*)?)?(?:\s+shield=(on|off))?"
+)
+_TRAINS = {12, 15, 16, 17, *range(26, 100)}  # there was nothing between 17 and 26
+_ASAS = range(8, 20)
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """A release of IOS, IOS XE or ASA software. `shield` False: weak algorithms were allowed again.
@@ -49,23 +57,32 @@ class Release:
     @classmethod
     def parse(cls, text: str) -> Release:
         """`15`, `15.2(4)M6`, `16.7.1`, `17.9.4a`, `17.12 shield=off`, `26.1`, `asa 9.16(3)`."""
-        word = text.strip().casefold()
-        shield = "shield=off" not in word
-        numbers = tuple(int(n) for n in re.findall(r"\d+", word)[:3])
-        if word.startswith("asa"):
-            return cls(ASA, numbers or (9, 16), shield)
-        if not numbers or not 12 <= numbers[0] <= 99:
-            raise ConfigError(f"no release of IOS: {text!r}; write 15, 16, 17, 17.11, 26 or asa")
-        return cls(IOS if numbers[0] < 16 else XE, numbers, shield)
+        found = _RELEASE.fullmatch(text.strip().casefold())
+        if found is not None:
+            asa, number, word = found.groups()
+            shield = word != "off"
+            numbers = tuple(int(n) for n in re.findall(r"\d+", number or "")[:3])
+            if asa and (not numbers or numbers[0] in _ASAS):
+                return cls(ASA, numbers or (9, 16), shield)
+            if not asa and numbers and numbers[0] in _TRAINS:
+                return cls(IOS if numbers[0] < 16 else XE, numbers, shield)
+        raise ConfigError(
+            f"no release of IOS: {text!r}; write 15, 16, 17, 17.11, 26 or asa, "
+            '"17.12 shield=off" where weak algorithms were allowed again'
+        )
 
     @classmethod
     def of_show_version(cls, text: str) -> Release | None:
         """The release that `show version` tells; None where it tells none."""
-        asa = re.search(r"Adaptive Security Appliance Software Version ([\d.()]+)", text)
-        if asa:
-            return cls.parse(f"asa {asa[1]}")
-        ios = re.search(r"\bVersion (\d+\.\d+(?:\.\d+|\(\d+\))?)", text)
-        return cls.parse(ios[1]) if ios else None
+        asa = re.search(
+            r"Adaptive Security Appliance Software Version (\d+\.\d+(?:\(\d+\))?)", text
+        )
+        rows = [f"asa {asa[1]}"] if asa else re.findall(
+            r"\bVersion (\d+\.\d+(?:\.\d+|\(\d+\))?)", text)  # fmt: skip
+        for row in rows:  # an IOS XE 3 names IOS 15 as well
+            with contextlib.suppress(ConfigError):
+                return cls.parse(row)
+        return None
 
     def at_least(self, *version: int) -> bool:
         """Whether this release is of that version or a later one."""

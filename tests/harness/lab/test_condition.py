@@ -9,7 +9,6 @@ import pytest
 from ikelab.harness import routers
 from ikelab.harness.errors import ConfigError
 from ikelab.harness.lab.base import Impairment
-from ikelab.harness.peer import external
 
 
 @pytest.mark.parametrize(
@@ -52,8 +51,6 @@ def test_a_condition_of_an_entry_is_refused_before_anything_is_started(tmp_path:
         '[peers.r1]\nkind = "ios"\naddress = "10.0.0.2"\n[peers.r1.gns3]\nurl = "http://h"\n'
         'condition = "loss=lots"\n'
     )
-    router = external.read(tmp_path / "ikelab.toml")["r1"].router
-    assert router is not None
 
-    with pytest.raises(ConfigError, match="router 'r1': condition 'loss=lots': write"):
-        routers.open_session(router)
+    with pytest.raises(ConfigError, match="peer 'r1': condition 'loss=lots': write"):
+        routers.find(str(tmp_path / "ikelab.toml"))

@@ -123,6 +123,7 @@ def test_an_asa_is_asked_in_its_own_words() -> None:
     assert "logging debug-trace" in session.typed and "no logging debug-trace" in session.typed
     assert "clear logging buffer" in session.typed
     assert "packet-tracer input inside icmp 10.2.0.1 8 0 10.1.0.1" in session.typed
+    assert "crypto map IKELAB interface outside" in session.typed  # the entry names none
     assert not [line for line in session.typed if "Loopback" in line or "timestamps" in line]
 
 

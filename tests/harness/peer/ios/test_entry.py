@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from ikelab.harness import routers
 from ikelab.harness.commands.peers import peers
 from ikelab.harness.errors import ConfigError
+from ikelab.harness.lab.base import ConsoleAt
 from ikelab.harness.lab.cml import CmlRouter
 from ikelab.harness.lab.gns3 import Gns3Router
 from ikelab.harness.peer import external
@@ -111,22 +112,6 @@ def test_a_lab_has_a_table_of_its_own(tmp_path: Path, table: str, made: type) ->
     assert isinstance(lab, made) and lab.name == "r1"
 
 
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        ('[peers.r1.gns3]\nimage = "i"', "router 'r1': table gns3 needs url = \"http://HOST"),
-        ('[peers.r1.gns3]\nurl = "http://h"\nimge = "i"', "unknown key 'imge' in table gns3; did"),
-        ('[peers.r1.cml]\nurl = "https://h"\nbridge = "b"', "unknown key 'bridge' in table cml"),
-    ],
-)
-def test_a_wrong_word_in_a_lab_s_table_is_one_line(tmp_path: Path, table: str, words: str) -> None:
-    router = read(tmp_path, table)["r1"].router
-
-    assert router is not None
-    with pytest.raises(ConfigError, match=words):
-        routers._lab(router)
-
-
 def test_the_list_of_peers_says_what_was_not_proven() -> None:
     shown = CliRunner().invoke(peers, ["list", "--no-probe"]).output
 
@@ -143,3 +128,11 @@ def test_a_router_takes_one_case_at_a_time(
     Request(peers=(peer,)).check()
     with pytest.raises(ConfigError, match=f"there is one {peer}, for one case at a time"):
         Request(peers=(peer,), jobs=2).check()
+
+
+def test_a_lab_s_router_has_the_time_to_boot_that_the_entry_gives_it(tmp_path: Path) -> None:
+    table = '[peers.r1.gns3]\nurl = "http://h"\nkind = "iosv"\nimage = "i"'
+    router = read(tmp_path, f"boot_time = 60\n{table}")["r1"].router
+
+    assert router is not None
+    assert routers._access(router, ConsoleAt("h", 5000)).boot == 60.0
