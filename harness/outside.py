@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from ikelab.harness import frames
+from ikelab.harness import frames, silence
 from ikelab.harness.crossing import Crossing
 from ikelab.harness.endpoint import Endpoint, Initiator, Responder
 from ikelab.harness.entropy import entropy
@@ -25,6 +25,7 @@ from ikelab.harness.tested import Tested
 from ikelab.harness.transport.udp import UdpTransport
 
 PATIENCE = 5.0
+INITIATES = 8.0  # seconds until what the gateway begins has to reach us
 
 
 class OutsideRig:
@@ -48,10 +49,13 @@ class OutsideRig:
         self._made: list[Endpoint] = []
         self._transport: _Watched | None = None
         self._folder: Path | None = None
+        self._known: set[str] = set()  # the roles in which it has sent us anything in this run
 
     def begin(self, label: str, folder: Path | None) -> None:
         self.peer.observed.clear()
         self._folder, self._made = folder, []
+        if isinstance(self.peer.driver, ExternalPeer):
+            self.peer.driver.called = False
         ours, port = self._entry.local
         ports = {port, 4500} if port == 500 else {port}
         allowed = self._entry.config.local_address
@@ -94,6 +98,47 @@ class OutsideRig:
     def sessions(self) -> list[Session]:
         return [session for endpoint in self._made for session in endpoint.sessions]
 
+    def missing(self, role: str) -> str:
+        """Why nothing is heard of the gateway in this role; empty where it is there.
+
+        Asked while a test still has its sockets. An answer to the test, of any kind, is enough;
+        where there was none to what we sent, an honest request decides.
+        """
+        watched = self._transport
+        assert watched is not None
+        by_stream = any(s.received() for s in self.sessions())
+        if not watched.heard and not by_stream:
+            lost = self._asked_anew(watched) if role == "responder" else self._called_anew(watched)
+            if lost:
+                return lost
+        if watched.heard or by_stream:
+            self._known.add(role)
+        return ""
+
+    def _asked_anew(self, watched: _Watched) -> str:
+        """Send an honest IKE_SA_INIT to a gateway that did not answer a test."""
+        before = "responder" in self._known
+        # What a router is configured with changes with the test: some of it answers nobody.
+        if not watched.sent or (before and self._entry.router is not None):
+            return ""
+        base = self._base()
+        silence.ask(Initiator(watched, base, self._entropy, patience=PATIENCE))
+        if watched.heard:
+            return ""
+        return silence.nobody(self.name, base, before=before)
+
+    def _called_anew(self, watched: _Watched) -> str:
+        """Have a gateway that sent nothing begin once more; it may be late where it did before."""
+        driver = self.peer.driver
+        if "initiator" in self._known or not isinstance(driver, ExternalPeer) or not driver.called:
+            return ""
+        try:
+            driver.initiate()
+        except LabError:
+            return ""  # a command that fails is told of by the tests themselves
+        silence.await_one(Responder(watched, self._base(), self._entropy, patience=INITIATES))
+        return "" if watched.heard else silence.uncalled(self.name, self._entry.local)
+
     def end(self) -> None:
         if self._transport is None:
             return
@@ -123,18 +168,21 @@ class _Watched(UdpTransport):
     def __init__(self, local: list[tuple[str, int]], allowed: str) -> None:
         super().__init__(local)
         self.seen: list[Datagram] = []
+        self.sent = self.heard = 0
         self._allowed = allowed
 
     def send(self, datagram: Datagram) -> None:
         if datagram.dst[0] != self._allowed:
             raise LabError(f"refused to send to {datagram.dst[0]}: the entry names {self._allowed}")
         self.seen.append(replace(datagram, now=self.clock()))
+        self.sent += 1
         super().send(datagram)
 
     def receive(self, until: float) -> Datagram | None:
         datagram = super().receive(until)
         if datagram is not None:
             self.seen.append(datagram)
+            self.heard += datagram.src[0] == self._allowed
         return datagram
 
 

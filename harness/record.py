@@ -64,7 +64,7 @@ class RunFolder:
         }
         if again:
             self.facts |= json.loads((path / _FACTS).read_text(encoding="utf-8"))
-            self.facts.pop("finished", None)
+            self.facts = {k: v for k, v in self.facts.items() if k not in ("finished", "stopped")}
         self._shared = shared
         try:
             if not (shared and (path / _FACTS).exists()):
@@ -89,6 +89,13 @@ class RunFolder:
         with writing(self.path):
             while line:  # a disk that fills up takes a part, and then says why
                 line = line[self._results.write(line) :]
+
+    def stopped(self, why: str) -> None:
+        """Say why the run cannot come to its end; workers that share it leave that to stderr."""
+        if not self._shared:
+            self.facts["stopped"] = why
+            with writing(self.path):
+                self._write_facts()
 
     def finish(self) -> None:
         """Say that the run came to its end."""

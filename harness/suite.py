@@ -19,7 +19,7 @@ from typing import Any
 from ikelab.harness import placing, reason, resume, routers, verdicts
 from ikelab.harness.choice import Choice
 from ikelab.harness.edits import Plan
-from ikelab.harness.errors import ConfigError, IkelabError
+from ikelab.harness.errors import ConfigError, IkelabError, LabError
 from ikelab.harness.model import Verdict
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.faults import fault
@@ -202,6 +202,8 @@ class Suite:
         found = verdict or verdicts.verdict_of(error, when)
         if when == "call":
             running.duration = duration
+            if found is not Verdict.UNSUPPORTED:
+                self._there(item, running)
         if found is not Verdict.PASS and running.worst is Verdict.PASS:
             running.worst, running.error = found, error
             running.reason = text or (reason.one_line(error) if error else "")
@@ -210,6 +212,16 @@ class Suite:
             return self._result(item, running)
         deviation = self._deviation(item, running)
         return verdicts.with_expectation(running.worst, deviation), _because(running, deviation)
+
+    def _there(self, item: Any, running: _Running) -> None:
+        """LabError where a gateway outside is not there: no verdict is about what nobody heard."""
+        missing = getattr(running.rig, "missing", None)
+        if missing is not None and (why := missing(role_of(item))):
+            self.run.stopped(why)
+            raise LabError(
+                f"{why}; the run stopped at {_row(item, running)['title']!r}; once that is mended, "
+                f"go on with: ikelab run --resume {shlex.quote(str(self.place))}"
+            )
 
     def _result(self, item: Any, running: _Running) -> tuple[Verdict, str]:
         self._running.pop(item.nodeid)

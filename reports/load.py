@@ -153,7 +153,8 @@ def load_run(path: Path) -> Run:
     )
     finished = word(facts, "finished")
     if facts and not finished:
-        problems.append("the run did not finish: it was stopped, or it is still going on")
+        why = word(facts, "stopped") or "it was stopped, or it is still going on"
+        problems.append(f"the run did not finish: {why}")
     results = tuple(_results(path, facts, peers, problems))
     problems += _orphans(path, results)
     return Run(

@@ -194,6 +194,7 @@ class ExternalPeer:
         self.entry = entry
         self.name = entry.name
         self.version = entry.version
+        self.called = False  # whether the entry's command has been run
         found = {"responder", "child", "nat-d-honest"}
         if entry.initiate:
             found |= {"initiator", "initiate"}
@@ -220,6 +221,7 @@ class ExternalPeer:
         if not self.entry.initiate:
             raise Unsupported(f"{self.name} has no 'initiate' command in its entry")
         words = shlex.split(self.entry.initiate)
+        self.called = True
         try:
             done = subprocess.run(
                 words, capture_output=True, text=True, timeout=COMMAND_TIME, check=False

@@ -47,11 +47,9 @@ def free_ports() -> tuple[int, int]:
     return first, second
 
 
-@pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Path]:
-    """A gateway on the loopback, configured as its entry says; the file with the entry."""
-    port, ours = free_ports()
-    config = IkeConfig(
+def gateway_config(port: int) -> IkeConfig:
+    """What a gateway on the loopback has that is as its entry says."""
+    return IkeConfig(
         local=("127.0.0.1", port),
         remote=("127.0.0.1", 0),
         local_id=Identity.parse("gw.example.org"),
@@ -62,10 +60,16 @@ def gateway(tmp_path: Path) -> Iterator[Path]:
         local_ts=selectors("10.2.0.0/24"),
         remote_ts=selectors("10.1.0.0/24"),
     )
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Path]:
+    """A gateway on the loopback, configured as its entry says; the file with the entry."""
+    port, ours = free_ports()
     file = tmp_path / "ikelab.toml"
     file.write_text(ENTRY.format(port=port, ours=ours))
     with UdpStation(socket.socket, ports=(port,)) as served:
-        served.attach(Station(config, entropy(None)), "127.0.0.1")
+        served.attach(Station(gateway_config(port), entropy(None)), "127.0.0.1")
         yield file
 
 
