@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ikelab.harness.edits import Plan
-from ikelab.harness.errors import ConfigError, nearest
+from ikelab.harness.errors import ConfigError, nearest, plain
 from ikelab.harness.peer.faults import Fault
 from ikelab.harness.record import CaseFolder, RunFolder
 from ikelab.harness.rig import Settings, rig
@@ -41,9 +41,11 @@ class Wanted:
         """Read `IKE_AUTH` or `IKE_AUTH/response`; ConfigError names what can be made."""
         name, _, half = text.partition("/")
         names = [row.name for row in MADE]
-        if name not in names or half not in ("", "request", "response"):
-            hint = nearest(name, names) or f"; there are {', '.join(names)}"
-            raise ConfigError(f"{text!r} is no message that can be made{hint}, and /response")
+        if name not in names:
+            hint = nearest(name, names, 1) or f"; there are {', '.join(names)}"
+            raise ConfigError(f"{name!r} is no exchange whose messages can be made{hint}")
+        if half not in ("", "request", "response"):
+            raise ConfigError(f"{text!r}: write {name} or {name}/response, there is no {half!r}")
         return cls(Exchange[name], half == "response")
 
     @classmethod
@@ -77,15 +79,30 @@ def _kind(step: Step) -> tuple[int, bool]:
 
 def read(text: str) -> Plan:
     """A plan from a file, or from the words themselves."""
+    if not text.strip():
+        raise ConfigError("PLAN is empty: leave it out for an honest message")
     path = Path(text)
-    if "\n" not in text and path.is_file():
-        try:
-            return Plan.parse(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read {path} as a plan: {error}") from None
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from None
-    return Plan.parse(text)
+    if "\n" in text or not (":" not in text or _is_there(path)):
+        return Plan.parse(text)
+    try:
+        found = Plan.parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        how = "give a file of edits, or an edit: IKE_AUTH/request: SK.TSi.TS[0].start_port = 9"
+        raise ConfigError(f"no such plan: {text}; {how}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path} as a plan: {plain(error)}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not found:
+        raise ConfigError(f"{path} holds no edit: leave it out for an honest message")
+    return found
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long for a name, as an edit may be
+        return False
 
 
 def craft(
@@ -120,9 +137,15 @@ def craft(
         case.write([session.sa])
         case.text("plan.txt", f"{plan}\n" if plan else "")
     if not found:
-        outcome = session.reply.outcome
-        raise ConfigError(f"there is no {wanted}: the last answer of the conversation is {outcome}")
+        raise ConfigError(f"there is no {wanted} in this conversation: {_lacking(wanted, session)}")
     return found
+
+
+def _lacking(wanted: Wanted, session: Session) -> str:
+    """Why a message did not come, and what to do."""
+    if wanted.exchange == Exchange.IKE_INTERMEDIATE and session.established:
+        return "it takes an additional key exchange, such as --ike aes256-sha256-x25519-ke1_x448"
+    return f"it ended before that, the last answer being {session.reply.outcome}"
 
 
 def _intents(session: Session) -> Iterator[tuple[Exchange, Callable[[], object]]]:

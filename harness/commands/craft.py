@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from ikelab.harness.commands.place import PLACE
+
 
 @click.command()
-@click.argument("plan", required=False, default="", metavar="[PLAN]")
+@click.argument("plan", required=False, metavar="[PLAN]")
 @click.option(
     "--message", "-m", metavar="EXCHANGE[/response]",
     help="Which message; by default the one that the plan changes, or the IKE_SA_INIT request.",
@@ -26,18 +28,18 @@ import click
     show_default=True, help="Hex digits, the octets themselves, or RFC notation.",
 )  # fmt: skip
 @click.option(
-    "--out", metavar="DIR",
+    "--out", type=PLACE, metavar="DIR",
     help="Keep the conversation up to the message, with its keys, as a run folder.",
 )  # fmt: skip
 def craft(
-    plan: str,
+    plan: str | None,
     message: str | None,
     ike: tuple[str, ...],
     esp: tuple[str, ...],
     fragment: int | None,
     seed: int | None,
     form: str,
-    out: str | None,
+    out: Path | None,
 ) -> int:
     """Make one message and print its octets; nothing is sent.
 
@@ -47,15 +49,17 @@ def craft(
     from importlib.metadata import version
 
     from ikelab.harness import crafting
+    from ikelab.harness.edits import Plan
     from ikelab.harness.record import RunFolder
 
-    edits = crafting.read(plan)
-    wanted = crafting.Wanted.parse(message) if message else crafting.Wanted.of(edits)
+    edits = Plan() if plan is None else crafting.read(plan)
+    given = message is not None
+    wanted = crafting.Wanted.parse(message or "") if given else crafting.Wanted.of(edits)
     folder = None
     if out is not None:
-        facts = {"ikelab": version("ikelab"), "topology": "memory", "seed": seed, "fault": None,
-                 "command": ["ikelab", *sys.argv[1:]]}  # fmt: skip
-        folder = RunFolder(Path(out), facts)
+        facts = {"kind": "craft", "ikelab": version("ikelab"), "topology": "memory", "seed": seed,
+                 "fault": None, "command": ["ikelab", *sys.argv[1:]]}  # fmt: skip
+        folder = RunFolder(out, facts)
     try:
         steps = crafting.craft(
             edits, wanted, seed=seed, folder=folder, ike=ike, esp=esp, fragment=fragment

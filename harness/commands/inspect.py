@@ -96,8 +96,9 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float | N
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="Exit 1 when a rule is broken.")
 @click.option(
-    "--jobs", type=click.IntRange(0, 64), default=0, metavar="N",
-    help="Processes for --json and the summary; 0, as many as there are cores if the file is big.",
+    "--jobs", type=click.IntRange(1, 64), metavar="N",
+    help="Processes for --json and the summary; by default as many as there are cores if the "
+    "file is big.",
 )  # fmt: skip
 @patient_collector()
 def inspect(
@@ -122,7 +123,7 @@ def inspect(
     exchange: str,
     where: str,
     strict: bool,
-    jobs: int,
+    jobs: int | None,
     exports: tuple[tuple[str, Path], ...],
 ) -> int:
     """Read a capture, a run or a router's debug log: what was negotiated, opened with the keys.
@@ -157,7 +158,7 @@ def inspect(
         log is None
         and form in ("json", "summary")
         and not (exports or spi or peer or exchange or where)
-        and (count := _processes(file, jobs)) > 1
+        and (count := _processes(file, jobs or 0)) > 1
         and (whole := _shared(file, ring, count, form, prepare)) is not None
     ):
         found = [whole]
@@ -240,9 +241,14 @@ def _chooser(
     from ikelab.harness.inspect import filters, views
 
     wanted = filters.Filter.of(spi, peer, exchange, where)
+    given = {"--spi": spi, "--peer": peer, "--exchange": exchange, "--where": where}
+    words = " ".join(f"{name} {value}" for name, value in given.items() if value)
 
     def choose(it: Inspection) -> None:
+        there = bool(it.sessions or it.esp)
         filters.apply(it, wanted, messages=form in views.OF_MESSAGES)
+        if there and not (it.sessions or (it.esp and (spi or peer))):
+            click.echo(f"ikelab: nothing in {it.file} fits {words}", err=True)
 
     return choose
 

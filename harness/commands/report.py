@@ -52,16 +52,25 @@ def report(
         (write_json, as_json),
         (write_sarif, sarif),
     ]
-    for _, path in wanted:
-        if path:
-            _apart(path, loaded, whole=path is site)
+    places = [path for _, path in wanted if path]
+    for path in places:
+        _apart(path, loaded, whole=path is site)
+    _distinct(places)
     for write, path in wanted:
         if path:
             write(loaded, folder_for(path))
             wrote(path / "index.html" if path is site else path)
-    if not any(path for _, path in wanted):
+    if not places:
         click.echo(summary(loaded).rstrip())
     return 0
+
+
+def _distinct(places: list[Path]) -> None:
+    """ConfigError where two exports would be written to one place; /dev/stdout may be shared."""
+    known = [path.resolve() for path in places if path.is_file() or not path.exists()]
+    for path in places:
+        if known.count(path.resolve()) > 1:
+            raise ConfigError(f"{path} is given twice: each export needs a file of its own")
 
 
 def _apart(path: Path, runs: list[Any], *, whole: bool) -> None:

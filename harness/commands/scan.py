@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json as jsons
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ikelab.harness.commands.number import Number
+from ikelab.harness.commands.place import PLACE
 from ikelab.harness.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ikelab.harness.model import IPAddress
     from ikelab.harness.scan import Found, Scan
 
 
@@ -31,22 +34,22 @@ if TYPE_CHECKING:
     help="Our port towards an address; one above 1024 needs no right.",
 )  # fmt: skip
 @click.option(
-    "--out", metavar="DIR", help="Keep the messages: capture.pcapng in this folder, which is made."
+    "--out",
+    type=PLACE,
+    metavar="DIR",
+    help="Keep the messages: capture.pcapng in this folder, which is made.",
 )
-def scan(target: str, as_json: bool, rate: float, local_port: int, out: str | None) -> int:
+def scan(target: str, as_json: bool, rate: float, local_port: int, out: Path | None) -> int:
     """Offer each transform once in IKE_SA_INIT, and say which ones a responder takes.
 
     A target is an address that you may test, a gateway of ikelab.toml, a daemon in a lab
     (strongswan@trixie) or the built-in peer (reference). It takes no credentials.
     """
-    from pathlib import Path
-
     from ikelab.harness.record import vacant
 
-    folder = Path(out) if out else None
-    if folder is not None:
-        vacant(folder)
-    with _place(target, rate, local_port, folder) as scanning:
+    if out is not None:
+        vacant(out)
+    with _place(target, rate, local_port, out) as scanning:
         for asked in scanning.run():
             if not as_json and asked.outcome != "refused":
                 click.echo(f"{asked.transform.word:<16} {asked.outcome}")
@@ -82,16 +85,31 @@ def _place(target: str, rate: float, local_port: int, folder: Path | None) -> It
 
 def _address(target: str) -> tuple[str, int] | None:
     """The address and port that the user names; None where it is a name."""
+    bracketed = re.fullmatch(r"\[([^][]*)\](?::(.*))?", target)
     host, _, port = target.rpartition(":")
-    for text, number in ((target.strip("[]"), "500"), (host.strip("[]"), port)):
-        with contextlib.suppress(ValueError):
-            found = ipaddress.ip_address(text)
-            if not (number.isdecimal() and 0 < int(number) < 1 << 16):
-                raise ConfigError(f"{target}: {number!r} is no port: 1 to 65535 are")
-            if found.is_multicast or found.is_unspecified or str(found) == "255.255.255.255":
-                raise ConfigError(f"{target} is not the address of one responder")
-            return str(found), int(number)
-    return None
+    found, number = _ip(target), "500"
+    if bracketed:
+        found, number = _ip(bracketed[1]), number if bracketed[2] is None else bracketed[2]
+        if found is None:
+            raise ConfigError(f"{target}: between the brackets is no IPv6 address")
+    elif found is None:
+        found, number = _ip(host), port
+    elif _ip(host) is not None and port.isdecimal():
+        raise ConfigError(f"{target} has two meanings: write [{target}] or [{host}]:{port}")
+    if found is None:
+        return None
+    if not (number.isdecimal() and 0 < int(number) < 1 << 16):
+        raise ConfigError(f"{target}: {number!r} is no port: 1 to 65535 are")
+    if found.is_multicast or found.is_unspecified or str(found) == "255.255.255.255":
+        raise ConfigError(f"{target} is not the address of one responder")
+    return str(found), int(number)
+
+
+def _ip(text: str) -> IPAddress | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def _entry(target: str, address: str, port: int, local_port: int) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ikelab.harness.edits import Plan
-from ikelab.harness.errors import ConfigError
+from ikelab.harness.errors import ConfigError, plain
 
 _MARK = re.compile(r"^# campaign ([\w.-]+)$")
 
@@ -45,7 +45,7 @@ def read(path: Path) -> list[Case]:
     except FileNotFoundError:
         raise ConfigError(f"no such corpus: {path}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"cannot read {path} as a corpus: {plain(error)}") from None
     return list(_cases(path, blocks))
 
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ikelab.harness.errors import ConfigError
+from ikelab.harness.errors import ConfigError, plain
 from ikelab.harness.fuzz import campaigns, finding
 from ikelab.harness.fuzz.answers import Outcome
 from ikelab.harness.fuzz.case import Case, parse
@@ -43,20 +43,32 @@ def read(path: Path) -> Recorded:
     file = path / "plan.txt" if path.is_dir() else path
     if (path / "run.json").is_file():
         raise ConfigError(f"{path} is a run: give the folder of one of its cases")
-    if not file.is_file():
+    if path.is_dir() and not file.is_file():
         raise ConfigError(f"{path} holds no plan.txt: nothing was changed in that conversation")
     try:
         case = parse(file.read_text(encoding="utf-8"))
-    except (ConfigError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {file} as a plan: {plain(error)}") from None
+    except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
-    facts: dict[str, str] = {}
-    found = path / "finding.json"
-    if path.is_dir() and found.is_file():
-        facts = json.loads(found.read_text(encoding="utf-8"))
+    facts = _facts(path / "finding.json") if path.is_dir() else {}
     case = Case(case.campaign or _campaign(case), case.plan)
     if case.campaign not in campaigns.CAMPAIGNS:
         raise ConfigError(f"{file}: unknown campaign {case.campaign!r}")
     return Recorded(case, facts.get("peer") or _peer_of_run(path), facts.get("seen", ""))
+
+
+def _facts(file: Path) -> dict[str, str]:
+    """What a finding says of itself; nothing where the folder is of no finding."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read {file}: {plain(error)}") from None
+    if not isinstance(found, dict):
+        raise ConfigError(f"cannot read {file}: it is no JSON object")
+    return {name: str(value) for name, value in found.items()}
 
 
 def _peer_of_run(path: Path) -> str:

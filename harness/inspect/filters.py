@@ -7,6 +7,7 @@ none.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -153,7 +154,10 @@ def _network(peer: str) -> tuple[Any, int | None]:
     elif peer.count(":") == 1:
         host, _, port = peer.partition(":")
     try:
-        return ipaddress.ip_network(host, strict=False), int(port) if port else None
+        number = int(port) if port else None
+        if number is not None and not 0 < number < 1 << 16:
+            raise ValueError(port)
+        return ipaddress.ip_network(host, strict=False), number
     except ValueError:
         raise ConfigError(
             f"--peer {peer}: an address or a network, with :port where that is wanted"
@@ -162,7 +166,9 @@ def _network(peer: str) -> tuple[Any, int | None]:
 
 def _fits(peer: str, end: tuple[str, int]) -> bool:
     network, port = _network(peer)
-    return ipaddress.ip_address(end[0]) in network and port in (None, end[1])
+    with contextlib.suppress(ValueError):  # a router's log may not tell the address
+        return ipaddress.ip_address(end[0]) in network and port in (None, end[1])
+    return False
 
 
 def apply(it: Inspection, wanted: Filter, *, messages: bool) -> None:

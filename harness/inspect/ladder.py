@@ -94,7 +94,7 @@ def text(it: Inspection) -> str:
     for session in it.sessions:
         blocks.append("\n".join(_text(session)))
         session.forget()
-    return "\n\n\n".join(blocks) or f"{it.file}: there is no IKEv2 in it"
+    return "\n\n\n".join(blocks) or f"{it.file}: there is no IKEv2 in it, or none that fits"
 
 
 def _text(session: Session) -> Iterator[str]:

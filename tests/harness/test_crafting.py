@@ -74,7 +74,7 @@ def test_what_is_long_comes_in_its_fragments() -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "why"),
-    [("FROB", "there are IKE_SA_INIT"), ("IKE_AUTH/both", "no message that can be made")],
+    [("FROB", "there are IKE_SA_INIT"), ("IKE_AUTH/both", "write IKE_AUTH or")],
 )
 def test_what_is_no_message_is_said(wanted: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):

@@ -96,6 +96,7 @@ def test_filters_on_the_command_line(capture: Path) -> None:
         (["--frame", "9"], "frame 9 holds no IKEv2 message"),
         (["--config", "missing.conf"], "cannot read missing.conf"),
         (["--peer", "somewhere"], "an address or a network"),
+        (["--peer", "10.0.0.1:65536"], "an address or a network"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_and_2(
@@ -104,3 +105,16 @@ def test_what_cannot_be_meant_is_one_line_and_2(
     assert main(["inspect", str(capture / "a.pcap"), *words]) == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("ikelab: ") and line in said
+
+
+@pytest.mark.parametrize("form", ["summary", "json", "jsonl", "ladder"])
+@pytest.mark.parametrize(
+    "words", [["--peer", "9.9.9.9"], ["--spi", "99"], ["--exchange", "IKE_SESSION_RESUME"]]
+)
+def test_a_filter_that_nothing_fits_is_told_beside_the_view(
+    capture: Path, capsys: pytest.CaptureFixture[str], words: list[str], form: str
+) -> None:
+    assert main(["inspect", str(capture / "b.pcap"), "--format", form, *words]) == 0
+    done = capsys.readouterr()
+    assert done.err == f"ikelab: nothing in {capture / 'b.pcap'} fits {' '.join(words)}\n"
+    assert form != "json" or json.loads(done.out)["ike_sas"] == []

@@ -107,3 +107,12 @@ def test_a_pipe_with_rubbish_in_it(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("words", [[""], ["a.pcap", "--keys", ""], ["a.pcap", "--log", ""]])
 def test_an_empty_word_is_no_path(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "an empty path" in refused(capsys, *words)
+
+
+def test_a_filter_by_address_where_a_log_has_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log").write_text("IKEv2:Next payload: SA, version: 2.0 Exchange type: IKE_SA_INIT,"
+                                  " flags: INITIATOR Message id: 0, length: 192\n")  # fmt: skip
+    assert main(["inspect", str(tmp_path / "log"), "--peer", "10.0.0.1"]) == 0
+    assert "fits --peer 10.0.0.1" in capsys.readouterr().err
