@@ -29,7 +29,7 @@ def doctor(url: str, user: str, password: str) -> int:
 @click.option("--out", required=True, metavar="DIR", help="A new folder for the fixtures.")
 @click.option("--peers-file", metavar="FILE", help="Routers; ikelab.toml where there is one.")
 @click.option("--command", "commands", multiple=True, metavar="WORDS",
-              help="Record this show command as well; repeatable.")  # fmt: skip
+              help="Record this as well (show, more or dir); repeatable.")  # fmt: skip
 @click.option("--capture", metavar="FILE", help="Keep the IKE and ESP of this capture.")
 @click.option("--capture-wire", is_flag=True,
               help="Capture on the router's wire meanwhile (GNS3, CML).")  # fmt: skip
@@ -46,12 +46,13 @@ def record(peer: str, out: str, peers_file: str | None, commands: tuple[str, ...
     from pathlib import Path
 
     from ikelab.harness.errors import ConfigError, nearest
-    from ikelab.harness.lab.record import COMMANDS, check
+    from ikelab.harness.lab.record import COMMANDS, check, read_only
     from ikelab.harness.lab.record import record as write
     from ikelab.harness.lab.recording import Source
     from ikelab.harness.peer import external
     from ikelab.harness.routers import find, open_session
 
+    read_only(commands)
     found = {name: e for name, e in find(peers_file or "").items() if e.router}
     if peer not in found or (router := found[peer].router) is None:
         known = sorted(name for name in found if name.startswith("ios:"))

@@ -30,6 +30,11 @@ COMMANDS = (
     "show crypto ipsec sa",
     "show logging",
 )
+# What only shows, on IOS, IOS XE and the ASA: `more` reads a file, `dir` lists a folder.
+_SHOWING = re.compile(r"(?:sh(?:o|ow)?|more|dir)(?: |$)")
+_TO_FILE = re.compile(r"sh\w* tech\S* .*\bfile\b")  # on an ASA
+_FILTERS = ("begin", "include", "exclude", "section", "count", "grep")
+_WRITING = re.compile(r"(?:r(?:e[a-z]*)?|t(?:ee?)?|a(?:p[a-z]*)?)\s+\S")  # redirect, tee, append
 _RELEASE = re.compile(r"^.*\bVersion\b.*$", re.M)
 
 
@@ -91,6 +96,34 @@ def check(folder: Path, secrets: Iterable[str | bytes]) -> Scrubber:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is not empty: name a new folder")
     return Scrubber(secrets)
+
+
+def read_only(commands: Iterable[str]) -> None:
+    """ConfigError for a command that may do more than show: a record changes nothing.
+
+    What is shown may be filtered; `| redirect`, `| tee` and `| append` write files.
+    """
+    for command in commands:
+        words = command.strip()
+        first, *filters = words.lower().split("|")
+        if not words.isprintable() or not words.isascii() or "?" in words:
+            raise ConfigError(f"{command!r} is no command of one line")
+        if not _SHOWING.match(first) or len(first.split()) < 2 - first.startswith("dir"):
+            raise ConfigError(
+                f"{words!r} may change the router: a record takes commands that only show "
+                "(show ..., more ..., dir)"
+            )
+        if _TO_FILE.match(first):
+            raise ConfigError(f"{words!r} may write a file: leave 'file' out")
+        for number, part in enumerate(filters):
+            filtered = part.strip().partition(" ")[0]
+            known = filtered and any(name.startswith(filtered) for name in _FILTERS)
+            # Behind the first one a bar may be a part of what is looked for: include ike|esp.
+            if _WRITING.match(part.strip()) or (number == 0 and not known):
+                raise ConfigError(
+                    f"{words!r} may write a file: of what stands behind | a record takes "
+                    f"{', '.join(_FILTERS)}"
+                )
 
 
 def _refused(answer: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import struct
@@ -15,7 +16,7 @@ import pytest
 
 from ikelab.harness.cli import main
 from ikelab.harness.errors import ConfigError
-from ikelab.harness.lab.record import record
+from ikelab.harness.lab.record import read_only, record
 from ikelab.harness.lab.recording import Source
 from ikelab.harness.lab.wire import only_ike
 from ikelab.harness.peer.ios.dialogue import Login
@@ -104,6 +105,63 @@ def test_the_command_records_the_router_of_an_entry(tmp_path: Path) -> None:
     assert "recorded in given" in done.out and "show crypto ikev2 policy" in done.out
     kept = everything(tmp_path / "given")
     assert len(kept) > 1000 and [word for word in SECRETS if word.encode() in kept] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "show crypto ikev2 stats",
+        "sh run | s crypto",
+        "show running-config | include crypto|ikev2",
+        "show ip route | inc 10.0.0.0 | count 10",
+        "more system:running-config",
+        "dir",
+        "dir flash:",
+        "Show Clock",
+    ],
+)
+def test_what_only_shows_may_be_recorded(command: str) -> None:
+    read_only([command])
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("reload", "'reload' may change the router: a record takes commands that only show"),
+        ("configure terminal", "may change the router"),
+        ("do show clock", "may change the router"),
+        ("clear crypto session", "may change the router"),
+        ("copy running-config startup-config", "may change the router"),
+        ("showreload", "may change the router"),
+        ("show", "may change the router"),
+        ("", "may change the router"),
+        ("show run | redirect flash:x", "'show run | redirect flash:x' may write a file"),
+        ("show run | tee flash:x", "may write a file"),
+        ("show run | r flash:x", "may write a file"),
+        ("show run | append flash:x", "may write a file"),
+        ("show tech-support file disk0:x", "may write a file"),
+        ("show run |", "may write a file"),
+        ("show run | include crypto | redirect flash:x", "may write a file"),
+        ("show run | include crypto|tee flash:x", "may write a file"),
+        ("show clock\nreload", "is no command of one line"),
+        ("show clock\rreload", "is no command of one line"),
+        ("show cry?", "is no command of one line"),
+    ],
+)
+def test_what_does_more_than_show_is_refused(command: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        read_only([command])
+
+
+def test_a_command_that_changes_the_router_is_not_typed(tmp_path: Path) -> None:
+    (tmp_path / "ikelab.toml").write_text(
+        '[peers.r1]\nkind = "ios"\naddress = "127.0.0.1"\nssh = "127.0.0.1:1"\n'
+    )
+
+    done = ikelab("lab", "record", "ios:r1", "--out", "given", "--command", "reload", cwd=tmp_path)
+
+    done.refused(2, "'reload' may change the router")
+    assert not (tmp_path / "given").exists()
 
 
 IN_CML = f"""
