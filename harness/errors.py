@@ -6,6 +6,7 @@ A peer's fault is never an error here: it is a `Violation` value (see `model`).
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -46,12 +47,15 @@ class UnsupportedAlgorithm(IkelabError):
 
 
 def plain(error: Exception) -> str:
-    """What is wrong with a file, without numbers of errors and names of codecs."""
+    """What is wrong with a file or a connection, without numbers of errors and names of codecs."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, UnicodeDecodeError):
         return f"it is not text (UTF-8): octet {error.object[error.start]:#04x} at {error.start}"
-    return str(error)
+    return _NUMBERS.sub("", str(error))
+
+
+_NUMBERS = re.compile(r"\[(?:Errno -?\d+|SSL(?:: \w+)?)\] | \(_ssl\.c:\d+\)")
 
 
 def nearest(word: str, words: Iterable[str], count: int = 3) -> str:

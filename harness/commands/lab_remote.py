@@ -11,7 +11,10 @@ import click
 @click.option("--password", envvar="IKELAB_GNS3_PASSWORD", default="admin", metavar="WORD",
               help="Or in IKELAB_GNS3_PASSWORD.")  # fmt: skip
 def doctor(url: str, user: str, password: str) -> int:
-    """Say what a GNS3 server lacks to run a router, and how to get it."""
+    """Say what a GNS3 server lacks to run a router, and how to get it.
+
+    Exits with 1 where it lacks anything, or where no server answers.
+    """
     from ikelab.harness.lab.doctor import examine
     from ikelab.harness.lab.gns3_api import Api
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ikelab.harness.errors import ConfigError, IkelabError, LabError, nearest
+from ikelab.harness.errors import ConfigError, IkelabError, LabError, nearest, plain
 from ikelab.harness.extras import load
 from ikelab.harness.lab.base import ConsoleAt, Impairment
 
@@ -277,5 +277,5 @@ def _definitions(link: Any) -> set[str]:
     return {str(link.node_a.node_definition), str(link.node_b.node_definition)}
 
 
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+def _line(error: Exception) -> str:
+    return " ".join(plain(error).split()).rstrip(".") or type(error).__name__

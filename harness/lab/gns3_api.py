@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ikelab.harness.errors import ConfigError, LabError
+from ikelab.harness.errors import ConfigError, LabError, plain
 from ikelab.harness.extras import load
 
 PATHS = {
@@ -64,7 +64,7 @@ class Api:
         try:
             self._client = httpx.Client(base_url=self.url, timeout=TIMEOUT, trust_env=False)
         except Exception as error:
-            raise ConfigError(f"{url!r} is no URL of a GNS3 server: {error}") from None
+            raise ConfigError(f"{url!r} is no URL of a GNS3 server: {_why(error)}") from None
         self.version = ""
         self._paths: Mapping[str, str] = PATHS
         self._prefix = "/v3"
@@ -142,9 +142,14 @@ class Api:
             return self._client.request(method, path, json=body)
         except self._httpx.HTTPError as error:
             raise LabError(
-                f"no GNS3 server answers at {self.url} ({error}): start gns3server there, "
-                "or correct the URL"
+                f"no GNS3 server answers at {self.url} ({_why(error)}): start gns3server "
+                "there, or correct the URL"
             ) from None
+
+
+def _why(error: Exception) -> str:
+    """In plain words, whatever library said it."""
+    return plain(error).rstrip(".") or type(error).__name__
 
 
 def _message(answer: Any) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ikelab.harness.errors import ConfigError, LabError
+from ikelab.harness.errors import ConfigError, LabError, plain
 from ikelab.harness.extras import load
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.peer.ios import text
@@ -249,7 +249,7 @@ class Session:
         self.log += text.without_log(text.plain(said))[1]
 
 
-def _why(error: BaseException) -> str:
+def _why(error: Exception) -> str:
     """One line of what netmiko says in many."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in plain(error).splitlines() if line.strip()]
     return re.sub(r"\.$", "", lines[0]) if lines else type(error).__name__

@@ -157,7 +157,7 @@ def test_what_the_entry_lacks_is_one_line(
 
 
 def test_nobody_there_is_one_line() -> None:
-    with pytest.raises(LabError, match=r"no CML answers at http://127\.0\.0\.1:1 "):
+    with pytest.raises(LabError, match=r"at http://127\.0\.0\.1:1 \(Connection refused\)"):
         CmlRouter(Spec("http://127.0.0.1:1", USER, "r1", password=PASSWORD)).start()
 
 

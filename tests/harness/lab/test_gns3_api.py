@@ -103,11 +103,28 @@ def test_a_basic_password_that_is_wrong_says_so() -> None:
 
 
 def test_no_server_and_no_url_are_told_apart() -> None:
-    with pytest.raises(LabError, match=r"no GNS3 server answers at http://127\.0\.0\.1:1"):
+    answers = r"no GNS3 server answers at http://127\.0\.0\.1:1 \(Connection refused\): start"
+    with pytest.raises(LabError, match=answers):
         Api("http://127.0.0.1:1").open()
     for url in ("gns3.example:3080", "http://[::1"):
         with pytest.raises(ConfigError, match="is no URL of a GNS3 server"):
             Api(url).open()
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        ("[Errno -2] Name or service not known", "Name or service not known"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1016)", "wrong version number"),
+        ("", "ConnectError"),
+    ],
+)
+def test_why_nobody_answers_is_said_in_words(raised: str, said: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(raised, request=request)
+
+    with pytest.raises(LabError, match=rf"answers at http://gns3.example:3080 \({said}\): start"):
+        served(answer)[0].open()
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
