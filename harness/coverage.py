@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ikelab.harness import coverage_reasons
 from ikelab.harness.crypto.support import computable
 from ikelab.harness.errors import ConfigError, plain
 from ikelab.harness.model import Transform
@@ -223,7 +224,8 @@ class Table:
         if not reason and state == "built":
             reason = "no passing case has it on the wire"
         if not reason and state == "none":
-            reason = f"{NOT_BUILT}; shown by its name" if any(sights.values()) else NOT_BUILT
+            reason = coverage_reasons.of_row(row) or NOT_BUILT
+            reason += "; shown by its name" if any(sights.values()) else ""
         return self._row(row, row.iana, state, vector, sights, reason)
 
     def _sights(self, row: Code, peer: str) -> set[Sight]:
@@ -267,8 +269,9 @@ class Table:
             states.add("built")
         best = next((state for state in STATES if state in states), "none")
         reasons = {line.why for line in lines}
-        why = {"none": NOT_BUILT, "built": "no passing case is about it"}.get(best, "")
-        if best == "none" and len(reasons) == 1:
+        left_out = coverage_reasons.of_document(text) or NOT_BUILT
+        why = {"none": left_out, "built": "no passing case is about it"}.get(best, "")
+        if best == "none" and left_out == NOT_BUILT and len(reasons) == 1:
             why = reasons.pop()
         return Row(text, TITLES.get(number, ""), "", best, "; ".join(vectors), tuple(cells), why)
 

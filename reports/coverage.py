@@ -108,12 +108,18 @@ def _points(step: Json) -> Iterator[Point]:
         for attribute in objects(payload, "attributes"):
             yield Point("CfgAttr", word(attribute, "type"))
         for selector in words(payload, "selectors"):
-            kind = "TS_IPV6_ADDR_RANGE" if ":" in selector else "TS_IPV4_ADDR_RANGE"
-            yield Point("TsType", kind)
+            yield Point("TsType", _kind_of(selector))
         if word(payload, "notify_name") == "SIGNATURE_HASH_ALGORITHMS":
             data = word(payload, "data")  # RFC 7427 4: a list of 16-bit numbers
             for position in range(0, len(data) - 3, 4):
                 yield Point("Hash", str(int(data[position : position + 4], 16)))
+
+
+def _kind_of(selector: str) -> str:
+    """The type of a selector as transcripts print it: `type 10` where it is no address range."""
+    if selector.startswith("type "):
+        return selector.removeprefix("type ")
+    return "TS_IPV6_ADDR_RANGE" if ":" in selector else "TS_IPV4_ADDR_RANGE"
 
 
 _FIELDS = (

@@ -17,7 +17,9 @@ from ikelab.harness.coverage import (
     read_vectors,
     sizes,
 )
+from ikelab.harness.coverage_reasons import known, of_document
 from ikelab.harness.errors import ConfigError
+from ikelab.layers import iana
 from ikelab.layers.iana import TRANSFORMS, Encr, Exchange, Notify, Payload
 from ikelab.reports.coverage import COLUMNS, HEADLINE, LEGEND, STATES
 from ikelab.reports.load import load_run
@@ -107,9 +109,16 @@ def test_states_follow_the_run(page):
     assert ciphers["ENCR_RC5, 128 bits"][3::3] == ["none", "OpenSSL is built without RC5"]
     notifies = {row[1]: row for row in found["Notify Message Error Types and Status Types"]}
     assert notifies["INVALID_KE_PAYLOAD"][3:6] == ["reference", "", "←"]
-    assert notifies["ROHC_SUPPORTED"][3::3] == ["none", "not built yet"]
+    assert notifies["ROHC_SUPPORTED"][3::3] == ["none", of_document("RFC 5857")]
     methods = {row[0]: row for row in found["Authentication Method"]}
     assert methods["2"][5] == "→←"
+
+
+def test_what_is_left_out_is_a_row_and_has_no_code():
+    """A reason for what the engine does would hide that no case has it on the wire."""
+    for registry, name in known():
+        row = getattr(iana, registry)[name]
+        assert not engine().has(row), f"the engine has code for {registry}.{name}"
 
 
 def test_the_page_is_the_same_every_time_and_names_no_place(run, page):
