@@ -249,6 +249,21 @@ def bundle(data: bytes) -> tuple[list[bytes], list[bytes]]:
     return certificates, crls
 
 
+def bundled(certificates: Iterable[bytes], crls: Iterable[bytes] = ()) -> bytes:
+    """A CertificateBundle of DER certificates and CRLs: what `bundle` reads."""
+    parts = [der_element(0xA0, c) for c in certificates] + [der_element(0xA1, c) for c in crls]
+    return der_element(0x30, b"".join(parts))
+
+
+def der_element(tag: int, content: bytes) -> bytes:
+    """One DER element."""
+    size = len(content)
+    if size < 128:
+        return bytes([tag, size]) + content
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(octets)]) + octets + content
+
+
 def _only(data: bytes) -> bytes:
     found = _elements(data)
     if len(found) != 1 or found[0][0] != 0x30:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from cryptography import x509
 
-from ikelab.harness.crypto.certs import Certificate, CertRefused, Reason
+from ikelab.harness.crypto.certs import Certificate, CertRefused, Reason, der_element
 from ikelab.layers.iana import IdType, name
 
 
@@ -34,17 +34,17 @@ def names(certificate: Certificate) -> list[str]:
 def general_name(found: x509.GeneralName) -> bytes | None:
     """A GeneralName as DER (RFC 5280 4.2.1.6), as ID_DER_ASN1_GN has it; None for odd kinds."""
     if isinstance(found, x509.RFC822Name):
-        return _der(0x81, found.value.encode())
+        return der_element(0x81, found.value.encode())
     if isinstance(found, x509.DNSName):
-        return _der(0x82, found.value.encode())
+        return der_element(0x82, found.value.encode())
     if isinstance(found, x509.UniformResourceIdentifier):
-        return _der(0x86, found.value.encode())
+        return der_element(0x86, found.value.encode())
     if isinstance(found, x509.IPAddress) and isinstance(
         found.value, ipaddress.IPv4Address | ipaddress.IPv6Address
     ):
-        return _der(0x87, found.value.packed)
+        return der_element(0x87, found.value.packed)
     if isinstance(found, x509.DirectoryName):
-        return _der(0xA4, found.value.public_bytes())
+        return der_element(0xA4, found.value.public_bytes())
     return None
 
 
@@ -110,11 +110,3 @@ def _words(kind: int, data: bytes) -> str:
     if kind in (IdType.ID_FQDN, IdType.ID_RFC822_ADDR) and data.isascii():
         return repr(data[:80].decode("ascii"))
     return data[:40].hex() or "(empty)"
-
-
-def _der(tag: int, content: bytes) -> bytes:
-    size = len(content)
-    if size < 128:
-        return bytes([tag, size]) + content
-    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(octets)]) + octets + content

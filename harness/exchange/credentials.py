@@ -43,8 +43,10 @@ class CertCredential:
 
     `method` None takes 14 (RFC 7427) where both sides announced hashes, otherwise the method of the
     key. `scheme` is a word of `crypto.schemes.SCHEMES` and is obeyed, announced or not. With `url`
-    the end entity goes as hash and URL to a peer that can look it up. Two faults: `hash_octets`
-    signs that many octets of the hash only, `identifier` replaces the AlgorithmIdentifier.
+    the end entity goes as hash and URL to a peer that can look it up; with `bundle`, the octets of
+    a CertificateBundle, the whole chain does. `crls`, DER, go behind the chain. Two faults:
+    `hash_octets` signs that many octets of the hash only, `identifier` replaces the
+    AlgorithmIdentifier.
     """
 
     chain: tuple[bytes, ...]
@@ -53,8 +55,10 @@ class CertCredential:
     scheme: str = ""
     send: Send = Send.ALWAYS
     url: str = ""
+    bundle: bytes = b""
     hash_octets: int | None = None
     identifier: bytes | None = None
+    crls: tuple[bytes, ...] = ()
 
     def __str__(self) -> str:
         way = f", method {self.method}" if self.method is not None else ""

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 X509 = CertEncoding.X_509_CERTIFICATE_SIGNATURE
 _HASH_AND_URL = CertEncoding.HASH_AND_URL_OF_X_509_CERTIFICATE
+_BUNDLE = CertEncoding.HASH_AND_URL_OF_X_509_BUNDLE
+_CRL = CertEncoding.CERTIFICATE_REVOCATION_LIST_CRL
 _SHARED = AuthMethod.SHARED_KEY_MESSAGE_INTEGRITY_CODE
 _SIGNATURES = frozenset(
     {
@@ -127,9 +129,12 @@ def certificates(sa: IkeSa, request: Inbound | None = None) -> list[Any]:
     found = [IKEv2_CERT(cert_encoding=X509, cert_data=der) for der in chain]
     looks_up = any(it.notify(Notify.HTTP_CERT_LOOKUP_SUPPORTED) is not None for it in heard)
     if own.url and looks_up and chain:
-        reference = bytes(certs.HashAndUrl.of(chain[0], own.url))
-        found[0] = IKEv2_CERT(cert_encoding=_HASH_AND_URL, cert_data=reference)
-    return found
+        reference = bytes(certs.HashAndUrl.of(own.bundle or chain[0], own.url))
+        encoding = _BUNDLE if own.bundle else _HASH_AND_URL
+        found[: len(chain) if own.bundle else 1] = [
+            IKEv2_CERT(cert_encoding=encoding, cert_data=reference)
+        ]
+    return found + [IKEv2_CERT(cert_encoding=_CRL, cert_data=crl) for crl in own.crls]
 
 
 def authenticate(sa: IkeSa, identity: Identity, it: Inbound | None = None) -> IKEv2_AUTH:

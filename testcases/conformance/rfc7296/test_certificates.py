@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ikelab.harness.crypto.certs import HashAndUrl
+from ikelab.harness.crypto.certs import HashAndUrl, bundled
 from ikelab.harness.edits import at
 from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Identity
+from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pki import Certificates
 from ikelab.harness.pytest_plugin import case, rfc
 from ikelab.harness.rig import Tested
 from ikelab.harness.session import Session
-from ikelab.layers.iana import CertEncoding, Exchange, IdType, Payload
+from ikelab.layers.iana import CertEncoding, Exchange, IdType, Notify, Payload
 from ikelab.testcases.conformance.refusals import refused
 
 HASH_AND_URL = CertEncoding.HASH_AND_URL_OF_X_509_CERTIFICATE
@@ -143,6 +145,55 @@ def test_refuses_a_revoked_certificate(
 
     refused(peer, sa, reply)
     assert initiator.probe(**certificates.ours())
+
+
+@case("AUT-14", "policy")
+@rfc(7296, "3.6")
+@pytest.mark.parametrize("flaw", ["", "revoked"], ids=lambda flaw: flaw or "honest")
+def test_takes_crls_beside_the_certificates(
+    peer: Tested, initiator: Initiator, certificates: Certificates, flaw: str
+) -> None:
+    """CERT payloads may hold CRLs: who is not listed gets in; whether the others do is told.
+
+    The peer has no CRL of its own here.
+    """
+    theirs = certificates.theirs()
+    peer.start(**{**theirs, "trust": replace(theirs["trust"], crls=())})
+    sa = initiator.init(**certificates.ours(flaw=flaw, crls=certificates.pki.crls))
+
+    reply = sa.auth()
+
+    peer.observe("accepted" if sa.state is State.ESTABLISHED else "refused")
+    if sa.state is not State.ESTABLISHED:
+        assert flaw, f"an honest certificate is refused for the CRLs beside it\n{sa}"
+        refused(peer, sa, reply)
+    assert sa.violations == []
+
+
+PLACE = "http://certificates.ikelab.test/initiator"
+
+
+@case("AUT-26", "feature")
+@rfc(7296, "3.6", "3.10.1")
+@pytest.mark.parametrize("form", ["certificate", "bundle"])
+def test_takes_certificates_that_lie_elsewhere(
+    peer: Tested, initiator: Initiator, certificates: Certificates, form: str
+) -> None:
+    """Who says HTTP_CERT_LOOKUP_SUPPORTED looks up the certificate, or the bundle of a chain."""
+    chain = certificates.pki.member("initiator").chain
+    bundle = bundled(chain, certificates.pki.crls) if form == "bundle" else b""
+    shelf = {PLACE: bundle or chain[0]}
+    theirs = certificates.theirs()
+    peer.start(**{**theirs, "trust": replace(theirs["trust"], fetch=shelf.__getitem__)})
+    sa = initiator.init(**certificates.ours(url=PLACE, bundle=bundle))
+    if sa.reply.notify(Notify.HTTP_CERT_LOOKUP_SUPPORTED) is None:
+        raise Unsupported("the peer does not say HTTP_CERT_LOOKUP_SUPPORTED")
+
+    sa.auth()
+
+    assert sa.established, f"it was not looked up\n{sa}"
+    assert sa.violations == []
+    assert peer.disagreements(sa) == []
 
 
 PLACES = {
