@@ -104,7 +104,6 @@ def answer(sa: IkeSa, it: Inbound) -> Given:
         return Given(error=Notify.INTERNAL_ADDRESS_FAILURE)
     given: list[tuple[int, bytes]] = []
     ends: list[TS] = []
-    failed = False
     for kind in dict.fromkeys(asked):
         version = ADDRESSES.get(kind)
         # 3.15.4: a type of address that is not there to give is ignored.
@@ -115,11 +114,11 @@ def answer(sa: IkeSa, it: Inbound) -> Given:
         if address is None:
             if not sa.conduct.skip_versions:
                 return Given(error=Notify.INTERNAL_ADDRESS_FAILURE)
-            failed = True
             continue
         ends.append(TS(address, address))
         given.append((kind, address.packed + (b"\x80" if version == 6 else b"")))
-    if failed and not given:
+    if not given and any(kind in ADDRESSES for kind in asked):
+        # 3.15.4: "only if no addresses can be assigned".
         return Given(error=Notify.INTERNAL_ADDRESS_FAILURE)
     given += _rest(pool, asked)
     # RFC 8598, RFC 9464 and whatever else there is: as it was told, to who asks for the type.

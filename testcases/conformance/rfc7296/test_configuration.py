@@ -115,6 +115,33 @@ def test_ignores_what_it_does_not_know_in_a_request(
     assert peer.disagreements(sa) == []
 
 
+# Those whose request is empty; two are reserved, and INTERNAL_IP6_LINK brings a link (RFC 5739).
+_NOT_EMPTY = {CfgAttr.INTERNAL_ADDRESS_EXPIRY, CfgAttr.INTERNAL_IP6_NBNS, CfgAttr.INTERNAL_IP6_LINK}
+SOURCES = ["RFC 7296", "RFC 5026", "RFC 5739", "RFC 7651", "3GPP TS 24.302"]
+
+
+@case("CP-02")
+@rfc(7296, "3.15.1", "3.15.4")
+@pytest.mark.parametrize("source", SOURCES)
+def test_gives_an_address_whatever_else_is_asked_for(
+    peer: Tested, initiator: Initiator, source: str
+) -> None:
+    """What it has not it leaves out: DHCP servers, gateways of a telephone, and the address comes.
+
+    What it gives besides is told.
+    """
+    peer.start(pool=(POOL,))
+    more = [a for a in CfgAttr if a.reference == source and a not in (*_NOT_EMPTY, ADDRESS6)]
+    wanted = tuple(dict.fromkeys([ADDRESS, *more]))
+
+    sa = initiator.establish(request=wanted, tsi=ANY)
+
+    assert selectors(POOL)[0].contains(address_of(sa))
+    peer.observe(", ".join(a.iana for a in more if given(sa, a)) or "nothing besides the address")
+    assert sa.violations == []
+    assert peer.disagreements(sa) == []
+
+
 LENGTHS = {
     "an address of three octets": [at("SK.CP[0].value").set(b"\x0a\x03\x00")],
     "an address of 200 octets": [at("SK.CP[0].value").set(bytes(200))],
@@ -196,6 +223,30 @@ def test_keeps_the_ike_sa_when_no_address_is_left(peer: Tested, initiator: Initi
         peer.observe(f"the same address again: {address_of(sa)}")
         assert sa.established, f"IKE_AUTH did not succeed\n{sa}"
     assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
+
+
+@case("CP-04", "policy")
+@rfc(7296, "2.19", "3.15.4")
+def test_keeps_the_ike_sa_of_who_wants_another_address_than_there_is(
+    peer: Tested, initiator: Initiator
+) -> None:
+    """Asked for an IPv6 address alone where there are IPv4 ones, it may refuse the child.
+
+    INTERNAL_ADDRESS_FAILURE is for when no address can be given (3.15.4); to ignore what it does
+    not have is allowed too.
+    """
+    peer.start(pool=(POOL,))
+    sa = initiator.init(request=(ADDRESS6,), tsi=ANY)
+
+    reply = sa.auth()
+
+    peer.observe(reply.outcome)
+    assert not reply.silent and sa.established, f"no IKE SA\n{sa}"
+    assert given(sa, ADDRESS6) == [], f"an IPv6 address that nobody has\n{sa}"
+    if Notify.INTERNAL_ADDRESS_FAILURE.name in reply.errors:
+        assert sa.children == [], f"{sa}"
+    assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
+    assert peer.disagreements(sa) == []
 
 
 @case("CP-05", "feature")
