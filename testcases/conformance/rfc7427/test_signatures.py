@@ -254,6 +254,25 @@ def test_signs_with_a_hash_that_was_announced_to_it(
 @case("AUT-09", "policy")
 @rfc(7427, "4")
 @rfc(8247, "3.2")
+@pytest.mark.parametrize("key", ["rsa2048", "p256"])
+def test_chooses_between_sha1_and_a_better_hash(
+    peer: Tested, initiator: Initiator, certificates: Certificates, key: str
+) -> None:
+    """Of SHA-1 and SHA-256 it may sign with either; which one is told."""
+    peer.start(**certificates.theirs(key))
+    both = with_hashes(certificates.ours(key), Hash.SHA1, Hash.SHA2_256)
+
+    sa = initiator.establish(**both)
+
+    said = identifier(auth_of_peer(sa))
+    weak = said in [s.identifier for s in SCHEMES.values() if s.hash == Hash.SHA1]
+    peer.observe("SHA-1" if weak else "SHA-256")
+    assert sa.violations == []
+
+
+@case("AUT-09", "policy")
+@rfc(7427, "4")
+@rfc(8247, "3.2")
 def test_looks_at_a_hash_that_it_did_not_announce(
     peer: Tested, initiator: Initiator, certificates: Certificates
 ) -> None:

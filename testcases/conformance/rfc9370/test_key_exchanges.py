@@ -74,6 +74,23 @@ def test_does_several_in_order(peer: Tested, initiator: Initiator) -> None:
     assert sa.violations == []
 
 
+SLOTS = ["mlkem768", "mlkem512", "mlkem1024", "ecp256", "ecp384", "x448", "modp2048"]
+
+
+@case("PQ-05", "feature")
+@rfc(9370, "2.2.1", "2.2.2")
+def test_does_all_seven(peer: Tested, initiator: Initiator) -> None:
+    """Every slot has a method of its own: seven exchanges before IKE_AUTH."""
+    suite = "-".join([PLAIN, *(f"ke{n}_{method}" for n, method in enumerate(SLOTS, 1))])
+    peer.start(ike=[suite])
+
+    sa = initiator.establish(ike=[suite])
+
+    assert len(answers(sa, Exchange.IKE_INTERMEDIATE)) == len(SLOTS)
+    assert sa.violations == []
+    assert peer.disagreements(sa) == []
+
+
 @case("PQ-06")
 @rfc(9370, "2.2.2")
 def test_insists_on_every_exchange(peer: Tested, initiator: Initiator) -> None:
