@@ -29,7 +29,7 @@ lab.add_command(record)
 @click.argument("name")
 @click.option("--topology", default="direct", metavar="NAME", help="Network; direct by default.")
 @click.option("--peer", default="", metavar="NAME",
-              help="Start this peer at the responder: reference, strongswan@trixie, ...")  # fmt: skip
+              help="Start this peer at the responder: reference, strongswan@trixie.")  # fmt: skip
 @click.option("--capture", default="", metavar="FILE", help="Write every link's packets there.")
 def lab_up(name: str, topology: str, peer: str, capture: str) -> int:
     """Build a network and hold it open; works for an ordinary user too."""
