@@ -23,7 +23,6 @@ SUITES: dict[str, Any] = {
     "null": "null-sha256",
     "esn": "aes128gcm16-esn",
     "esn-cbc": "aes128-sha256-esn",
-    "ah": AH,
 }
 SIZES = (0, 1, 2, 3, 4, 1000)
 
@@ -42,6 +41,37 @@ def test_echoes_cross_the_tunnel(peer: Tested, initiator: Initiator, suite: str)
     for size in SIZES:
         assert ping(sa, size=size), f"an echo of {size} octets was not answered\n{sa}"
     assert sa.tunnel().refused == []
+
+
+@case("KEY-03")
+@rfc(7296, "2.17")
+@rfc(4302, "3.3", "3.4")
+def test_echoes_cross_a_tunnel_of_ah(peer: Tested, initiator: Initiator) -> None:
+    """With AH the outer header is protected too, and nothing is secret."""
+    peer.start(esp=[AH])
+
+    sa = initiator.establish(esp=[AH])
+
+    assert ping(sa, attempts=ATTEMPTS, patience=SILENCE), f"no echo was answered\n{sa}"
+    for size in SIZES:
+        assert ping(sa, size=size), f"an echo of {size} octets was not answered\n{sa}"
+    assert sa.tunnel().refused == []
+
+
+REQUIRED = ["aes256gcm16", "aes128gcm16", "aes256-sha256", "aes128-sha256", "null-sha256"]
+
+
+@case("KEY-03", "feature")
+@rfc(8221, "5", "6")
+@pytest.mark.parametrize("suite", REQUIRED)
+def test_has_what_esp_must_have(peer: Tested, initiator: Initiator, suite: str) -> None:
+    """A child comes up with each cipher and MAC that is a MUST; its keys are the peer's."""
+    peer.start(esp=[suite])
+
+    sa = initiator.establish(esp=[suite])
+
+    assert sa.violations == []
+    assert peer.disagreements(sa) == []
 
 
 @case("KEY-03")
@@ -74,14 +104,26 @@ def test_echoes_cross_inside_udp(peer: Tested, initiator: Initiator) -> None:
 @case("ESP-01")
 @rfc(7296, "1.3.1")
 @rfc(4303, "3.1.1")
-@pytest.mark.parametrize("suite", ["aes-gcm", "aes-cbc", "ah"])
+@pytest.mark.parametrize("suite", ["aes-gcm", "aes-cbc"])
 def test_echoes_cross_in_transport_mode(peer: Tested, initiator: Initiator, suite: str) -> None:
     """Between the two ends themselves only the payload of the IP packet is sealed."""
+    cross_in_transport_mode(peer, initiator, SUITES[suite])
+
+
+@case("ESP-01")
+@rfc(7296, "1.3.1")
+@rfc(4302, "3.1.1")
+def test_echoes_cross_in_transport_mode_of_ah(peer: Tested, initiator: Initiator) -> None:
+    """Between the two ends themselves AH stands behind the one IP header."""
+    cross_in_transport_mode(peer, initiator, AH)
+
+
+def cross_in_transport_mode(peer: Tested, initiator: Initiator, suite: str | Suite) -> None:
     ends = {"local_ts": f"{peer.them.address}", "remote_ts": f"{peer.us.address}"}
-    peer.start(esp=[SUITES[suite]], mode="transport", **ends)
+    peer.start(esp=[suite], mode="transport", **ends)
 
     sa = initiator.establish(
-        esp=[SUITES[suite]], mode="transport", tsi=peer.us.address, tsr=peer.them.address
+        esp=[suite], mode="transport", tsi=peer.us.address, tsr=peer.them.address
     )
 
     assert sa.child.mode == "transport", f"the peer declined transport mode\n{sa}"
