@@ -15,6 +15,7 @@ from ikelab.harness.esp.child import ChildPath
 from ikelab.harness.esp.tunnel import Tunnel
 from ikelab.harness.exchange import mobike
 from ikelab.harness.exchange.child import Child
+from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.ports import NON_ESP_MARKER, arrived
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
@@ -30,21 +31,24 @@ from ikelab.harness.model import (
     selectors,
     suites,
 )
+from ikelab.harness.notation import notify_name
 from ikelab.harness.options import several
 from ikelab.harness.reply import Reply
 from ikelab.harness.transcript import RECEIVED, SENT, Step, Transcript
 from ikelab.harness.transport.base import Transport
-from ikelab.layers.iana import Exchange, Notify, Protocol
+from ikelab.layers.iana import Exchange, Notify, Payload, Protocol
 from ikelab.layers.message import IKEv2
 
 ID_AT = slice(20, 24)  # where a header has its message ID (RFC 7296 3.1)
 RETRANSMIT_AFTER = 0.25  # seconds; what a quick initiator waits before it sends again
 RETRANSMISSIONS = 4
+FIRST_STATUS = 16384  # notifies below are errors (3.10.1)
 
 
 class Home(Shape):
     """What a session needs of its endpoint."""
 
+    base: IkeConfig
     transport: Transport
     sessions: list[Session]
     tunnels: dict[bytes, Tunnel]
@@ -94,7 +98,7 @@ class Session:
     def child(self) -> Child:
         """The first CHILD_SA; AssertionError where there is none."""
         self._need_child()
-        assert self.sa.child is not None, f"there is no CHILD_SA\n{self}"
+        assert self.sa.child is not None, f"there is no CHILD_SA{self._refused()}\n{self}"
         return self.sa.child
 
     @property
@@ -220,6 +224,14 @@ class Session:
         """
         if self._postponed or self.sa.config.most_children < 1:
             self.endpoint.needs("child")
+
+    def _refused(self) -> str:
+        """What the peer last said against anything under SK: most likely, why there is no child."""
+        for step in reversed(self.received()):
+            notifies = [int(p.type) for p in step.inner() or () if p.kind == Payload.N]
+            if errors := [notify_name(kind) for kind in notifies if kind < FIRST_STATUS]:
+                return f": the peer sent {', '.join(errors)}"
+        return ""
 
     def _settle(self) -> None:
         """Let what follows by itself (the delete of what was rekeyed) come to its end."""

@@ -16,6 +16,7 @@ from ikelab.harness.exchange.table import State
 from ikelab.harness.model import TS, Datagram, Identity, Nat, Suite
 from ikelab.harness.options import overridden
 from ikelab.harness.peer.reference import Station
+from ikelab.harness.reason import one_line
 from ikelab.harness.session import Session
 from ikelab.harness.transport.memory import MemoryNet
 from ikelab.layers.iana import Exchange, Notify, Payload
@@ -55,6 +56,16 @@ def test_establish_gives_typed_facts() -> None:
     assert [s.direction for s in sa.transcript] == ["-->", "<--"] * 2
     assert (len(sa.sent()), len(sa.received())) == (2, 2)
     assert world.sessions == [sa]
+
+
+def test_who_asks_for_a_child_that_was_refused_is_told_by_which_notify() -> None:
+    world = World(peer={"esp": "aes256-sha256"})
+    sa = world.initiator().establish(esp="aes128gcm16")
+
+    with pytest.raises(AssertionError) as told:
+        _ = sa.child
+
+    assert one_line(told.value) == "there is no CHILD_SA: the peer sent NO_PROPOSAL_CHOSEN"
 
 
 def test_options_are_words_and_reach_the_wire() -> None:
