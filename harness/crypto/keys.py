@@ -40,10 +40,19 @@ class ChildKeys:
 
 
 def derive_ike(
-    suite: Suite, shared: bytes, ni: bytes, nr: bytes, spi_i: bytes, spi_r: bytes
+    suite: Suite,
+    shared: bytes,
+    ni: bytes,
+    nr: bytes,
+    spi_i: bytes,
+    spi_r: bytes,
+    *,
+    whole: bool = False,
 ) -> IkeKeys:
-    """The keys of a first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir)."""
-    return expand_ike(suite, skeyseed(_prf(suite), shared, ni, nr), ni, nr, spi_i, spi_r)
+    """The keys of a first IKE SA: SKEYSEED = prf(Ni | Nr, g^ir); `whole` cuts no nonce, a fault."""
+    prf_id = _prf(suite)
+    seed = prf(prf_id, ni + nr, shared) if whole else skeyseed(prf_id, shared, ni, nr)
+    return expand_ike(suite, seed, ni, nr, spi_i, spi_r)
 
 
 def rekey_ike(

@@ -57,12 +57,17 @@ def why_not(prf_id: int) -> str | None:
     return None
 
 
+def cuts_nonces(prf_id: int) -> bool:
+    """Whether the key of SKEYSEED is of the first 64 bits of each nonce (RFC 7296 2.14)."""
+    return _row(prf_id).primitive in ("aes-xcbc", "aes-cmac")
+
+
 def nonce_key(prf_id: int, ni: bytes, nr: bytes) -> bytes:
     """The key of SKEYSEED, Ni | Nr.
 
     RFC 7296 2.14: the two AES functions take only the first 64 bits of each nonce.
     """
-    if _row(prf_id).primitive in ("aes-xcbc", "aes-cmac"):
+    if cuts_nonces(prf_id):
         return ni[:8] + nr[:8]
     return ni + nr
 

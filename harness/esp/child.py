@@ -28,6 +28,7 @@ class Strictness:
     integrity: bool = True
     padding: bool = True
     selectors: bool = True
+    high_bits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,10 @@ class ChildPath:
         by_i, by_r = sa_keys(child, esn=esn)
         self._out, self._in = (by_i, by_r) if child.made_by_us else (by_r, by_i)
         self.counter = Counter(esn)
-        # RFC 4303 3.4.3: without integrity there is nothing that a window could rely on.
-        self.window = ReplayWindow(window if self._in.icv_length else 0, esn)
+        # RFC 4303 3.4.3: without integrity there is nothing that a window could rely on; neither
+        # is there where numbers may come twice (RFC 9827 3).
+        several = numbers is not None and numbers.id == Sn.UNSPECIFIED_NUMBERS_32_BIT
+        self.window = ReplayWindow(window if self._in.icv_length and not several else 0, esn)
 
     @property
     def protocol(self) -> int:
@@ -135,6 +138,7 @@ class ChildPath:
             raise Refused(Kind.SPI, f"SPI {head.spi:08x}, ours is {self.child.spi_in.hex()}")
         strict = self.strictness
         number = self.window.check(head.seq) if strict.replay else self.window.locate(head.seq)
+        number %= HALF * HALF if strict.high_bits else HALF
         packet = self._opened(data, number, is_ah)
         if self.window.size:
             self.window.accept(number)

@@ -37,17 +37,26 @@ def answer(sa: IkeSa, it: Inbound) -> list[Any]:
 
 
 def refuses(sa: IkeSa, it: Inbound) -> Notify | None:
-    """Why a child is refused: another label than ours, or more children than we have queues."""
+    """Why a child is refused: more than a pair of addresses, another label, no more queues."""
+    wanted = sa.config.features.single_pair
+    if (wanted and not _single_pair(it)) or not sa.conduct.take_single_pairs:
+        return Notify.SINGLE_PAIR_REQUIRED
     queues = sa.config.features.queues
     info = it.notify(Notify.SA_RESOURCE_INFO) is not None
     if info and queues and len(sa.children) >= queues and sa.conduct.count_queues:
         return Notify.TS_MAX_QUEUE
-    wanted = sa.config.features.label
-    if wanted and sa.conduct.match_labels:
+    label = sa.config.features.label
+    if label and sa.conduct.match_labels:
         both = (labels(it, Payload.TSI), labels(it, Payload.TSR))
-        if any(wanted not in found for found in both):
+        if any(label not in found for found in both):
             return Notify.TS_UNACCEPTABLE
     return None
+
+
+def _single_pair(it: Inbound) -> bool:
+    """Whether TSi and TSr are of one address each (RFC 7296 2.9)."""
+    ends = (it.selectors(Payload.TSI), it.selectors(Payload.TSR))
+    return all(len({a for ts in end for a in (ts.start, ts.end)}) == 1 for end in ends)
 
 
 def labels(it: Inbound, kind: int) -> list[bytes]:

@@ -350,7 +350,9 @@ def _made(
             mode=mode,
             replaces=old.spi_in if old else b"",
         )
-        if old is not None:
+        if old is not None and not sa.conduct.keep_rekeyed:
+            sa.drop_child(old)
+        elif old is not None:
             # Our own rekey of it may be under way, or begin before the delete of `old` is here.
             sa.collisions.theirs[old.spi_in] = (min(ni, nr), child)
 

@@ -83,6 +83,7 @@ class Features:
     attributes: tuple[tuple[int, bytes], ...] = ()  # RFC 8598, RFC 9464: what `pool` gives besides
     aggfrag: bool = False  # RFC 9347: AGGFRAG is asked for, and granted
     queues: int = 0  # RFC 9611: children of the same selectors that a responder takes
+    single_pair: bool = False  # RFC 7296 2.9: a child is for a single pair of addresses
     label: bytes = b""  # RFC 9478: the label that a child's selectors have
     ppks: tuple[Ppk, ...] = ()  # RFC 8784: keys to mix in; an initiator takes the first one
     ppk_required: bool = False  # RFC 8784: nobody gets in without such a key

@@ -10,6 +10,7 @@ from ikelab.harness.crypto import ke
 from ikelab.harness.crypto.auth import nat_detection
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.crypto.keys import derive_ike
+from ikelab.harness.crypto.prf import cuts_nonces
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import ConfigError, UnsupportedAlgorithm
 from ikelab.harness.exchange import (
@@ -263,7 +264,9 @@ def _derive(sa: IkeSa, chosen: Suite, public: bytes) -> None:
 
 def _take_keys(sa: IkeSa, chosen: Suite) -> None:
     state = sa.init
-    sa.take_keys(derive_ike(chosen, state.shared, state.ni, state.nr, sa.spi_i, sa.spi_r))
+    whole = chosen.prf is not None and cuts_nonces(chosen.prf.id) and not sa.conduct.cut_nonces
+    keys = derive_ike(chosen, state.shared, state.ni, state.nr, sa.spi_i, sa.spi_r, whole=whole)
+    sa.take_keys(keys)
 
 
 def _float(sa: IkeSa) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 from ikelab.harness.exchange.config import Conduct
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.negotiate import Offered
-from ikelab.harness.model import Suite, Transform, is_aead
+from ikelab.harness.exchange.ports import arrived
+from ikelab.harness.model import Datagram, Suite, Transform, is_aead
 from ikelab.harness.notation import suite_of
 from ikelab.layers.chain import IKEv2_Malformed
 from ikelab.layers.eap import EapCode, EapType
@@ -210,3 +211,9 @@ def _address(selector: Any, name: str) -> tuple[int, ...]:
 def odd_datagram(packet: IKEv2, data: bytes) -> bool:
     """As `odd`, for a message as it came."""
     return odd(Inbound(packet), data)
+
+
+def lacks_marker(datagram: Datagram) -> bool:
+    """Whether it is an IKE message by its own length that came without the marker of port 4500."""
+    kind, data = arrived(datagram)
+    return datagram.protocol == 17 and kind == "esp" and IKEv2(data).length == len(data)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, nearest
-from ikelab.harness.peer import beginnings, manners, path_faults, quantum, relapses, slips
+from ikelab.harness.peer import beginnings, edges, manners, path_faults, quantum, relapses, slips
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ def _fault(
     return name, Fault(name, text, tuple(cases.split()), Plan.parse(plan), conduct)
 
 
-ROOMS = (beginnings, manners, slips, quantum, relapses, path_faults)
+ROOMS = (beginnings, manners, slips, quantum, relapses, edges, path_faults)
 """Where the rows are. ALSO of a room gives faults that are there already more cases to trip."""
 
 FAULTS: dict[str, Fault] = dict(_fault(*row) for room in ROOMS for row in room.ROWS)
 FAULTS.update(
     (name, replace(FAULTS[name], cases=FAULTS[name].cases + tuple(more.split())))
-    for also in (manners.ALSO, slips.ALSO, quantum.ALSO, relapses.ALSO)
+    for also in (manners.ALSO, slips.ALSO, quantum.ALSO, relapses.ALSO, edges.ALSO)
     for name, more in also.items()
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ikelab.harness import sk
 from ikelab.harness.errors import UnsupportedAlgorithm
 from ikelab.harness.esp.child import ChildPath, Opened, Strictness
-from ikelab.harness.esp.packet import echo
+from ikelab.harness.esp.packet import echo, flow, ip_packet
 from ikelab.harness.esp.seal import Kind
 from ikelab.harness.esp.tunnel import NATT_PORT, Tunnel, spi_of
 from ikelab.harness.exchange.child import Child
@@ -43,6 +43,7 @@ class Gateway:
         """Take what is ESP or AH: open it, answer an echo."""
         spi = spi_of(datagram)
         if spi is None:
+            self._in_clear(datagram, now)
             return datagram.protocol != IpProtocol.UDP
         tunnel = self._tunnel(spi)
         if tunnel is None:
@@ -93,7 +94,7 @@ class Gateway:
         """The tunnel of the child that listens on this SPI; forgotten with its child."""
         owner = next((sa for sa in self.listener.sas if spi in sa.children), None)
         if owner is None:
-            return None
+            return None if self._conduct.esp_forget else self.tunnels.get(spi)
         if spi not in self.tunnels:
             there = {spi for sa in self.listener.sas for spi in sa.children}
             self.tunnels = {spi: made for spi, made in self.tunnels.items() if spi in there}
@@ -112,6 +113,7 @@ class Gateway:
             integrity=conduct.esp_icv,
             padding=conduct.esp_padding,
             selectors=conduct.esp_selectors,
+            high_bits=conduct.esp_high_bits,
         )
         try:
             path = ChildPath(
@@ -126,6 +128,17 @@ class Gateway:
         translated = bool(sa.nat.initiator or sa.nat.responder)
         encap = translated and path.protocol == IpProtocol.ESP and conduct.esp_float
         return Tunnel(path, encap=encap, ports=(sa.local[1], sa.remote[1]))
+
+    def _in_clear(self, datagram: Datagram, now: float) -> None:
+        """RFC 4301 5.2: drop it, there are no hosts that bypass. A planted fault answers echoes."""
+        ends = (datagram.src[0], datagram.dst[0])
+        asked = None
+        if datagram.protocol in (IpProtocol.ICMP, IpProtocol.ICMPV6):
+            asked = echo(ip_packet(*ends, datagram.protocol, datagram.data))
+        if asked is not None and not asked.reply and not self._conduct.esp_alone:
+            answer = bytes(asked.answer())
+            back = (datagram.dst, datagram.src, now, datagram.protocol)
+            self._out.append(Datagram(answer[flow(answer).start :], *back))
 
     def _unknown(self, datagram: Datagram, spi: bytes, now: float) -> None:
         """RFC 4303 3.4.2: drop it. A planted fault tells the world instead, unprotected."""

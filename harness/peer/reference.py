@@ -18,6 +18,8 @@ from ikelab.harness.exchange.config import Conduct, IkeConfig
 from ikelab.harness.exchange.configuration import Pool
 from ikelab.harness.exchange.features import Features
 from ikelab.harness.exchange.listener import Listener
+from ikelab.harness.exchange.misread import lacks_marker
+from ikelab.harness.exchange.ports import NON_ESP_MARKER
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.model import Address, Datagram, Transform
@@ -72,6 +74,8 @@ class Station:
 
     def receive(self, datagram: Datagram, now: float) -> None:
         """Take a datagram, then do what an initiator does next."""
+        if lacks_marker(datagram) and not self.listener.config.conduct.insist_on_marker:
+            datagram = replace(datagram, data=NON_ESP_MARKER + datagram.data)
         if self.gateway.receive(datagram, now):
             return
         self.listener.receive(datagram, now)
