@@ -174,6 +174,7 @@ def _text(diff: Diff) -> Iterator[str]:
         yield from (f"incomplete: {run.path}: {problem}" for problem in run.problems)
     count = len(diff.regressions)
     yield (
-        f"{diff.compared} tests compared, {len(diff.changes)} changed, "
+        f"{diff.compared} test{'' if diff.compared == 1 else 's'} compared, "
+        f"{len(diff.changes)} changed, "
         f"{count} regression{'' if count == 1 else 's'}"
     )

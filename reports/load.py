@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ikelab.harness.errors import ConfigError
+from ikelab.harness.errors import ConfigError, plain
 from ikelab.harness.model import Level, Verdict, Violation
 from ikelab.reports.evidence import Evidence
 from ikelab.reports.records import (
@@ -131,6 +131,13 @@ class Run:
     command: tuple[str, ...]
     results: tuple[Result, ...]
     problems: tuple[str, ...]
+    damage: tuple[str, ...] = ()
+    """Those of the problems that are more than a run that has not come to its end."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it did not come to its end: tests may be missing."""
+        return not self.finished
 
     @property
     def name(self) -> str:
@@ -141,12 +148,30 @@ class Run:
         return next((p.version for p in self.peers if p.name == peer), "")
 
 
+class _Problems(list[str]):
+    """What is to be said of a run; `damage` is what cannot come of its being stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.damage: list[str] = []
+
+    def broken(self, text: str) -> None:
+        """Something is there and cannot be read, or must not be."""
+        self.append(text)
+        self.damage.append(text)
+
+
 def load_run(path: Path) -> Run:
     """Read a run folder; ConfigError when it is missing or is no run folder."""
     path = Path(path)
     _require_run_folder(path)
-    problems: list[str] = []
+    problems = _Problems()
     facts = _facts(path, problems)
+    if word(facts, "kind") == "craft":
+        raise ConfigError(
+            f"{path} is what 'ikelab craft' made: a conversation, of which there are no results; "
+            f"look at it with 'ikelab inspect {path}'"
+        )
     peers = tuple(
         PeerInfo(word(p, "name", "unknown"), word(p, "version"), words(p, "capabilities"))
         for p in objects(facts, "peers")
@@ -170,6 +195,7 @@ def load_run(path: Path) -> Run:
         command=words(facts, "command"),
         results=results,
         problems=tuple(problems),
+        damage=tuple(problems.damage),
     )
 
 
@@ -185,52 +211,56 @@ def _require_run_folder(path: Path) -> None:
     raise ConfigError(f"not a run folder: {path} has neither run.json nor results.jsonl{hint}")
 
 
-def _facts(path: Path, problems: list[str]) -> Json:
+def _facts(path: Path, problems: _Problems) -> Json:
     file = path / "run.json"
     try:
         facts = parse(file.read_text(encoding="utf-8", errors="replace"))
         if not isinstance(facts, dict):
             raise ValueError("not an object")
     except FileNotFoundError:
-        problems.append("run.json is missing: peers and versions are taken from the results")
+        problems.broken("run.json is missing: peers and versions are taken from the results")
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        problems.append(f"run.json cannot be read: {error}")
+        problems.broken(f"run.json cannot be read: {plain(error)}")
         return {}
     schema = integer(facts.get("schema"))
     if schema is None or schema > SCHEMA:
-        problems.append(f"run.json has schema {facts.get('schema')}, this ikelab reads {SCHEMA}")
+        problems.broken(f"run.json has schema {facts.get('schema')}, this ikelab reads {SCHEMA}")
     return facts
 
 
 def _results(
-    path: Path, facts: Json, peers: tuple[PeerInfo, ...], problems: list[str]
+    path: Path, facts: Json, peers: tuple[PeerInfo, ...], problems: _Problems
 ) -> Iterator[Result]:
     file = path / "results.jsonl"
     if not file.exists():
-        problems.append("results.jsonl is missing: no test had ended when the run did")
+        say = problems.broken if word(facts, "finished") else problems.append
+        say("results.jsonl is missing: no test had ended when the run did")
         return
     try:
         for record in read_lines(file):
             yield _result(path, record, facts, peers, problems)
     except OSError as error:
-        problems.append(f"results.jsonl cannot be read: {error}")
+        problems.broken(f"results.jsonl cannot be read: {plain(error)}")
 
 
 def _result(
-    path: Path, record: Record, facts: Json, peers: tuple[PeerInfo, ...], problems: list[str]
+    path: Path, record: Record, facts: Json, peers: tuple[PeerInfo, ...], problems: _Problems
 ) -> Result:
     fields = record.fields
     where = f"results.jsonl line {record.line}"
     reason = word(fields, "reason")
     if record.damage:
-        problems.append(f"{record.damage}; what it still says is shown")
+        # A run that was killed may have written half of its last line.
+        half = record.cut and not word(facts, "finished")
+        say = problems.append if half else problems.broken
+        say(f"{record.damage}; what it still says is shown")
         reason = f"{reason} ({record.damage})".strip()
     verdict, complaint = _verdict(fields)
     if complaint:
         reason = f"{reason} ({complaint})".strip()
         if not record.damage:
-            problems.append(f"{where}: {complaint}")
+            problems.broken(f"{where}: {complaint}")
     only_peer = peers[0].name if len(peers) == 1 else "unknown"
     return Result(
         id=word(fields, "id", where),
@@ -287,12 +317,12 @@ def violation(fields: Json) -> Violation:
     )
 
 
-def _folder(path: Path, name: str, where: str, problems: list[str]) -> Path | None:
+def _folder(path: Path, name: str, where: str, problems: _Problems) -> Path | None:
     if not name:
         return None
     folder = path / name
     if "\0" in name or not folder.resolve().is_relative_to(path.resolve()):
-        problems.append(f"{where}: folder {name!r} is outside the run folder and was not read")
+        problems.broken(f"{where}: folder {name!r} is outside the run folder and was not read")
         return None
     if not folder.is_dir():
         problems.append(f"{where}: folder {name!r} is missing")

@@ -37,6 +37,7 @@ class Record:
     line: int
     fields: Json
     damage: str = ""
+    cut: bool = False  # the last line, without its end
 
 
 def read_lines(path: Path) -> Iterator[Record]:
@@ -54,7 +55,7 @@ def read_lines(path: Path) -> Iterator[Record]:
         except (ValueError, RecursionError):
             cut = number == len(lines)
             damage = "is cut off" if cut else "is not JSON"
-            yield Record(number, salvage(line), f"{path.name} line {number} {damage}")
+            yield Record(number, salvage(line), f"{path.name} line {number} {damage}", cut)
             continue
         if isinstance(fields, dict):
             yield Record(number, fields)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ikelab.harness.commands.output import folder_for, save, wrote
+from ikelab.harness.commands.output import fail, folder_for, save, wrote
 from ikelab.harness.commands.place import PLACE
 from ikelab.harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ikelab.reports.load import Run
 
 
 @click.command()
@@ -32,7 +35,10 @@ def report(
     as_json: Path | None,
     sarif: Path | None,
 ) -> int:
-    """Make pages and files from run folders; without an option print a summary."""
+    """Make pages and files from run folders; without an option print a summary.
+
+    Exit 2 where a run is damaged: what could be read is shown or written all the same.
+    """
     from functools import partial
 
     from ikelab.harness.requirements import requirements
@@ -43,6 +49,7 @@ def report(
     from ikelab.reports.sarif import write_sarif
     from ikelab.reports.summary import summary
 
+    _once(runs)
     loaded = [load_run(path) for path in runs]
     wanted: list[tuple[Callable[[list[Any], Path], object], Path | None]] = [
         (partial(write_page, asked=requirements()), html),
@@ -62,7 +69,32 @@ def report(
             wrote(path / "index.html" if path is site else path)
     if not places:
         click.echo(summary(loaded).rstrip())
-    return 0
+    return _unsound(loaded)
+
+
+def _once(runs: tuple[Path, ...]) -> None:
+    """ConfigError for a run that would be counted twice."""
+    places = [path.resolve() for path in runs]
+    for path, place in zip(runs, places, strict=True):
+        if places.count(place) > 1:
+            raise ConfigError(f"the run {path} is given twice")
+
+
+def _unsound(runs: list[Run], *, whole: bool = False) -> int:
+    """A line for each run of which something is missing; 2 where it is damaged.
+
+    Where only the `whole` of it tells anything, a run that did not come to its end is as bad.
+    """
+    status = 0
+    for run in runs:
+        if not run.problems:
+            continue
+        bad = bool(run.damage) or (whole and run.stopped)
+        first, more = (run.damage or run.problems)[0], len(run.problems) - 1
+        kind = "damaged" if run.damage else "incomplete"
+        line = f"{run.path} is {kind}: {first}" + (f" (and {more} more)" if more else "")
+        status = max(status, fail(line, 2 if bad else 0))
+    return status
 
 
 def _distinct(places: list[Path]) -> None:
@@ -95,7 +127,8 @@ def _apart(path: Path, runs: list[Any], *, whole: bool) -> None:
 def diff(run_a: Path, run_b: Path, keys: tuple[Path, ...]) -> int:
     """Say what changed between two runs, or between the conversations of two captures.
 
-    Exit 1 on a regression; of captures, when they differ.
+    Exit 1 on a regression; of captures, when they differ. Exit 2 where a run is damaged or did not
+    come to its end, so that a regression may be missing.
     """
     files = [path for path in (run_a, run_b) if path.exists() and not path.is_dir()]
     if len(files) == 2:
@@ -112,7 +145,10 @@ def diff(run_a: Path, run_b: Path, keys: tuple[Path, ...]) -> int:
 
     found = diff_runs(load_run(run_a), load_run(run_b))
     click.echo(str(found).rstrip())
-    return 1 if found.regressions else 0
+    status = _unsound([found.a, found.b], whole=True)
+    if not found.compared and not status:
+        raise ConfigError(f"{run_a} and {run_b} have no test in common: nothing was compared")
+    return 1 if found.regressions else status
 
 
 def _captures(a: Path, b: Path, keys: tuple[Path, ...]) -> int:

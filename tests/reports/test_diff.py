@@ -52,7 +52,7 @@ def test_equal_runs_have_no_changes_whatever_chance_decided(build_run, steps):
 
     assert diff.changes == ()
     assert diff.compared == 1
-    assert str(diff).endswith("1 tests compared, 0 changed, 0 regressions")
+    assert str(diff).endswith("1 test compared, 0 changed, 0 regressions")
 
 
 def test_spis_in_a_text_are_chance(build_run, steps):
