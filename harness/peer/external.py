@@ -159,7 +159,10 @@ def _check_values(where: str, table: dict[str, Any]) -> None:
 def _router(where: str, name: str, table: dict[str, Any]) -> tuple[ios.RouterEntry, dict[str, Any]]:
     """The router of an entry, and the entry as if it were of a gateway that is configured."""
     if table["kind"] != ios.KIND:
-        raise ConfigError(f"{where}: kind is {ios.KIND!r}, or left out for a configured gateway")
+        raise ConfigError(
+            f"{where}: kind is {ios.KIND!r}, or left out for a configured gateway; an ASA is of "
+            f'kind {ios.KIND!r} with release = "asa 9.16"'
+        )
     try:
         router, rest = ios.split(name, table)
     except ConfigError as error:

@@ -78,7 +78,7 @@ class NetmikoLine:
             ) from None
         except (netmiko.exceptions.NetmikoTimeoutException, OSError, EOFError) as error:
             raise LabError(f"{where} takes no {access.kind} connection: {_why(error)}") from None
-        self._ended: tuple[type[BaseException], ...] = (
+        self._ended: tuple[type[Exception], ...] = (
             OSError,
             EOFError,
             netmiko.exceptions.NetmikoBaseException,
