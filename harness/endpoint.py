@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ikelab.harness import sk
+from ikelab.harness import refusal, sk
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import LabError
 from ikelab.harness.esp.tunnel import UDP, Tunnel, spi_of
@@ -179,7 +179,7 @@ class Initiator(Endpoint):
         session.init(edits=edits, patience=self._honest)
         assert session.state is State.INIT_DONE, f"IKE_SA_INIT did not succeed\n{session}"
         session.auth(patience=self._honest)
-        assert session.established, f"IKE_AUTH did not succeed\n{session}"
+        assert session.established, f"IKE_AUTH did not succeed{refusal.told(session)}\n{session}"
         return session
 
     def probe(self, *, edits: Sequence[Edit] = (), **options: Any) -> bool:
@@ -253,7 +253,8 @@ class Responder(Endpoint):
             if session.state is State.ESTABLISHED:
                 return session
         talk = "\n".join(str(s) for s in self.sessions) or "(the peer sent nothing)"
-        raise AssertionError(f"the peer established no IKE SA\n{talk}")
+        refused = next(filter(None, map(refusal.told, reversed(self.sessions))), "")
+        raise AssertionError(f"the peer established no IKE SA{refused}\n{talk}")
 
 
 def _no_spare() -> str:

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ikelab.harness import placing, reason, resume, routers, verdicts
+from ikelab.harness import placing, reason, refusal, resume, routers, verdicts
 from ikelab.harness.choice import Choice
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import ConfigError, IkelabError, LabError
@@ -208,6 +208,8 @@ class Suite:
             running.worst, running.error = found, error
             running.reason = text or (reason.one_line(error) if error else "")
             running.details = text or (verdicts.details(error) if error else "")
+            if found is Verdict.FAIL and running.rig is not None:
+                running.reason += refusal.of_a_test(running.rig.sessions(), running.reason)
         if when == "teardown":
             return self._result(item, running)
         deviation = self._deviation(item, running)
