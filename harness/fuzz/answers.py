@@ -17,7 +17,10 @@ from ikelab.layers.iana import Exchange, Notify, Payload, lookup
 
 SILENCE = "silence"
 IMPOSSIBLE = "impossible"
+NOT_REACHED = "not reached"
+TAKES, COOKIE, CLOSED = "takes it", "asks for a cookie", "answers what we cannot open"
 HEADER = 28
+_ERRORS = frozenset(f"N({row.name})" for row in Notify if row.is_error)
 _SK, _SKF, _N, _EAP = (int(p) for p in (Payload.SK, Payload.SKF, Payload.N, Payload.EAP))
 
 
@@ -94,6 +97,31 @@ def kind_of(data: bytes, opened: tuple[int, bytes] | None = None, *, readable: b
     if not data[19] & 0x20:
         text = f"request {exchange.name if exchange else data[18]}: {text}"
     return text
+
+
+@lru_cache(maxsize=4096)
+def manner(kind: str) -> str:
+    """How a peer met a case: taken, refused and with what, passed over. `kind` is its answer."""
+    if kind in (SILENCE, IMPOSSIBLE, NOT_REACHED):
+        return kind
+    if kind.startswith("request "):  # it began the conversation, and goes on or complains
+        exchange, _, rest = kind.partition("; ")[0].removeprefix("request ").partition(": ")
+        refusals = _refusals(rest.split(", "))
+        return f"complains with {refusals}" if refusals else f"goes on with {exchange}"
+    words = kind.partition("; ")[0].split(", ")
+    if "unreadable" in words or words == ["SK"]:
+        return CLOSED
+    refusals = _refusals(words)
+    beside = [word for word in words if not word.startswith("N(")]
+    if refusals:
+        return f"{TAKES}, but for {refusals}" if beside else f"refuses it with {refusals}"
+    return COOKIE if "N(COOKIE)" in words and not beside else TAKES
+
+
+def _refusals(words: list[str]) -> str:
+    numbered = (w for w in words if w.startswith("N(") and w[2:-1].isdigit())
+    unknown = {word for word in numbered if int(word[2:-1]) < 16384}  # RFC 7296 3.10.1: errors
+    return ", ".join(sorted({word for word in words if word in _ERRORS} | unknown))
 
 
 def bodies_of(chain: bytes) -> list[bytes] | None:

@@ -12,7 +12,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby, takewhile, zip_longest
 from pathlib import Path
@@ -20,46 +20,24 @@ from typing import Any
 
 from ikelab.harness.edits import Plan
 from ikelab.harness.errors import LabError
-from ikelab.harness.fuzz.answers import IMPOSSIBLE, SILENCE, Outcome
+from ikelab.harness.fuzz.answers import (
+    IMPOSSIBLE,
+    NOT_REACHED,
+    SILENCE,
+    TAKES,
+    Outcome,
+    manner,
+)
 from ikelab.harness.fuzz.campaigns import CAMPAIGNS, Campaign
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.ground import Ground, OutOfReach
 from ikelab.harness.fuzz.places import rig
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.rig import REFERENCE, Rig, Settings
-from ikelab.layers.iana import Notify
 
 FILE = "differences.jsonl"
 OF_EACH = 24  # cases of a class of answers
 LEAST, SHARE = 10.0, 0.1  # seconds, and a part of the run's time, that a comparison may take
-TAKES, COOKIE = "takes it", "asks for a cookie"
-CLOSED = "answers what we cannot open"
-NOT_REACHED = "not reached"
-_ERRORS = frozenset(f"N({row.name})" for row in Notify if row.is_error)
-
-
-def manner(kind: str) -> str:
-    """How a peer met a case: taken, refused and with what, passed over. `kind` is its answer."""
-    if kind in (SILENCE, IMPOSSIBLE, NOT_REACHED):
-        return kind
-    if kind.startswith("request "):  # it began the conversation, and goes on or complains
-        exchange, _, rest = kind.partition("; ")[0].removeprefix("request ").partition(": ")
-        refusals = _refusals(rest.split(", "))
-        return f"complains with {refusals}" if refusals else f"goes on with {exchange}"
-    words = kind.partition("; ")[0].split(", ")
-    if "unreadable" in words or words == ["SK"]:
-        return CLOSED
-    refusals = _refusals(words)
-    beside = [word for word in words if not word.startswith("N(")]
-    if refusals:
-        return f"{TAKES}, but for {refusals}" if beside else f"refuses it with {refusals}"
-    return COOKIE if "N(COOKIE)" in words and not beside else TAKES
-
-
-def _refusals(words: Sequence[str]) -> str:
-    numbered = (w for w in words if w.startswith("N(") and w[2:-1].isdigit())
-    unknown = {word for word in numbered if int(word[2:-1]) < 16384}  # RFC 7296 3.10.1: errors
-    return ", ".join(sorted({word for word in words if word in _ERRORS} | unknown))
 
 
 class Sample:
@@ -167,11 +145,15 @@ def compare(
             turn = now + (until - now) / (len(groups) - number)
             try:
                 honest = _honest(peer, campaign), _honest(reference, campaign)
-                for case in peer.paced(takewhile(lambda _, end=turn: clock() < end, some)):
+                for case in peer.paced(_until(turn, some, clock)):
                     _one(found, case, campaign, (peer, reference), honest)
             except (Unsupported, LabError) as reason:
                 found.skipped[campaign.name] = str(reason).partition("\n")[0]
     return found
+
+
+def _until(end: float, cases: Iterable[Case], clock: Callable[[], float]) -> Iterator[Case]:
+    return takewhile(lambda _: clock() < end, cases)
 
 
 def _configured(case: Case) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ikelab.harness.errors import ConfigError, LabError
 from ikelab.harness.exchange.table import State
 from ikelab.harness.fuzz import answers
-from ikelab.harness.fuzz.answers import IMPOSSIBLE, SILENCE, Outcome
+from ikelab.harness.fuzz.answers import IMPOSSIBLE, NOT_REACHED, SILENCE, Outcome
 from ikelab.harness.fuzz.campaigns import Campaign
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.talk import kind_of
@@ -16,7 +16,6 @@ from ikelab.harness.session import Session
 from ikelab.harness.transcript import RECEIVED, SENT, Step
 from ikelab.layers.iana import Exchange
 
-NOT_REACHED = "not reached"
 HONEST = 3.0  # seconds that the peer may take to begin
 PATIENCE = 0.4  # seconds that it may take to go on after our changed answer
 KEEP_UP = ("libreswan",)

@@ -16,7 +16,7 @@ from ikelab.harness.exchange.config import IkeConfig
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.exchange.table import State
 from ikelab.harness.fuzz import answers
-from ikelab.harness.fuzz.answers import IMPOSSIBLE, SILENCE, Outcome
+from ikelab.harness.fuzz.answers import IMPOSSIBLE, NOT_REACHED, SILENCE, Outcome
 from ikelab.harness.fuzz.campaigns import Campaign
 from ikelab.harness.fuzz.case import Case
 from ikelab.harness.fuzz.lane import OVERTAKEN, PATIENCE, patience_of, usual_of
@@ -158,7 +158,7 @@ class Play:
                 len(s.data) for s in sa.transcript.steps[self._from :] if s.direction == RECEIVED
             )
         elif not self.aimed:
-            outcome.kind = "not reached"
+            outcome.kind = NOT_REACHED
         if step is None and sa.window.waiting:
             # What the peer dropped has used no message ID: the delete has to have it.
             sa.window.next_request = min(sa.window.waiting)
@@ -305,12 +305,12 @@ class TalkLane:
         outcome = play.end(now)
         if impossible:
             outcome.kind = IMPOSSIBLE
-        elif outcome.kind == "not reached":
+        elif outcome.kind == NOT_REACHED:
             self.failures += 1
         else:
             self.failures = 0
             outcome.seen += self.judge(play)
-        if outcome.kind not in (SILENCE, "not reached"):
+        if outcome.kind not in (SILENCE, NOT_REACHED):
             self._newest = max(self._newest, play.number)
             self._usual = usual_of(self._usual, outcome.seconds)
         self._send(play, now)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from ikelab.harness.fuzz.answers import manner
 from ikelab.harness.fuzz.finding import Seen
+from ikelab.harness.fuzz.vitals import process
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class Tally:
 
     cases: int = 0
     impossible: int = 0  # plans of which no message can be made
+    answers: Counter[str] = field(default_factory=Counter)  # cases by the kind of their answer
     kinds: int = 0
     corpus: int = 0
     campaign: str = ""
@@ -50,8 +55,9 @@ class Progress:
 
     def __init__(self, place: Path) -> None:
         before = place.read_text(encoding="utf-8").splitlines() if place.exists() else []
-        last = json.loads(before[-1]) if before else {"seconds": 0.0, "cases": 0}
+        last: dict[str, Any] = json.loads(before[-1]) if before else {"seconds": 0.0, "cases": 0}
         self._seconds, self._cases = last["seconds"], last["cases"]
+        self._answers = Counter[str](last.get("answers", {}))
         self._file = place.open("a", encoding="utf-8")
         self._due = 0.0
 
@@ -67,7 +73,22 @@ class Progress:
             "corpus": tally.corpus,
             "findings": len(tally.findings),
             "memory": tally.memory,
+            "own_memory": _resident(),
+            "answers": self._manners(tally),
             "campaign": tally.campaign,
         }
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
+
+    def _manners(self, tally: Tally) -> dict[str, int]:
+        """How many cases were met in each manner, from the beginning."""
+        found = self._answers.copy()
+        for kind, cases in tally.answers.items():
+            found[manner(kind)] += cases
+        return dict(found)
+
+
+def _resident() -> int:
+    """Octets that ikelab itself has in memory."""
+    found = process(os.getpid())
+    return found.counts["memory"] if found is not None else 0

@@ -18,8 +18,10 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 
 from ikelab.harness.errors import ConfigError
+from ikelab.reports.curves import course
 from ikelab.reports.load import Run
 from ikelab.reports.matrix import build
+from ikelab.reports.page.curves import told
 from ikelab.reports.page.data import (
     Asked,
     Budget,
@@ -87,6 +89,26 @@ def write_site(runs: Sequence[Run], folder: Path, *, asked: Sequence[Asked] = ()
             _private(folder / "details" / f"{number}.js", f'ikelabDetail({number},"{text}");\n')
         _dump(runs, index(runs, matrix, asked), page, scripts="'self' file:")
     return page
+
+
+def write_curves(runs: Sequence[Run], out: Path) -> None:
+    """Write how fuzzing runs went over time as a page of its own, which needs no script.
+
+    ConfigError where none of the runs is one of the fuzzer, or the page cannot be written.
+    """
+    shown = [(run, one) for run in runs if (one := course(run.path)) is not None]
+    if not shown:
+        names = ", ".join(str(run.path) for run in runs)
+        raise ConfigError(f"no curves: {names} has no progress.jsonl, as runs of the fuzzer have")
+    environment = Environment(loader=PackageLoader(__name__, "."), autoescape=True)
+    text = environment.get_template("curves.html").render(
+        title="ikelab: fuzzing over time",
+        style=_asset("curves.css"),
+        runs=[told(run, one) for run, one in shown],
+    )
+    with _writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _private(out, text)
 
 
 def _copies(folder: Path, number: int, place: Place) -> Link:

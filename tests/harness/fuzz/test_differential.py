@@ -9,9 +9,9 @@ import pytest
 
 from ikelab.harness.edits import Plan
 from ikelab.harness.fuzz import campaigns, differential
-from ikelab.harness.fuzz.answers import Outcome
+from ikelab.harness.fuzz.answers import Outcome, manner
 from ikelab.harness.fuzz.case import Case, parse
-from ikelab.harness.fuzz.differential import Differences, Sample, compare, manner
+from ikelab.harness.fuzz.differential import Differences, Sample, compare
 from ikelab.harness.fuzz.fuzzer import Fuzzer
 from ikelab.harness.fuzz.places import rig
 from ikelab.harness.fuzz.tally import Limits
