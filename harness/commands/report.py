@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--junit", type=PLACE, metavar="FILE", help="Write JUnit XML.")
 @click.option("--markdown", type=PLACE, metavar="FILE", help="Write a summary for release notes.")
 @click.option("--json", "as_json", type=PLACE, metavar="FILE", help="Write the matrix as JSON.")
+@click.option("--curves", type=PLACE, metavar="FILE", help="Write fuzzing runs over time.")
 @click.option("--sarif", type=PLACE, metavar="FILE", help="Write SARIF 2.1.0 for code scanning.")
 def report(
     runs: tuple[Path, ...],
@@ -33,6 +34,7 @@ def report(
     junit: Path | None,
     markdown: Path | None,
     as_json: Path | None,
+    curves: Path | None,
     sarif: Path | None,
 ) -> int:
     """Make pages and files from run folders; without an option print a summary.
@@ -45,7 +47,7 @@ def report(
     from ikelab.reports.export import write_json, write_markdown
     from ikelab.reports.junit import write_junit
     from ikelab.reports.load import load_run
-    from ikelab.reports.page import write_page, write_site
+    from ikelab.reports.page import write_curves, write_page, write_site
     from ikelab.reports.sarif import write_sarif
     from ikelab.reports.summary import summary
 
@@ -57,6 +59,7 @@ def report(
         (write_junit, junit),
         (write_markdown, markdown),
         (write_json, as_json),
+        (write_curves, curves),
         (write_sarif, sarif),
     ]
     places = [path for _, path in wanted if path]
