@@ -63,8 +63,8 @@ def report(
         (write_sarif, sarif),
     ]
     places = [path for _, path in wanted if path]
-    for path in places:
-        _apart(path, loaded, whole=path is site)
+    for place in places:
+        _apart(place, loaded, whole=place is site)
     _distinct(places)
     for write, path in wanted:
         if path:
