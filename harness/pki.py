@@ -7,8 +7,11 @@ when they are asked for. Nothing here touches the network.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -264,22 +267,60 @@ def _fqdn(host: str) -> str:
 def write(pki: Pki, folder: Path, keys: tuple[str, ...] = KEYS) -> list[str]:
     """Write the whole PKI as PEM files; the names of the members.
 
-    The folder has mode 0700 and keys 0600. ConfigError where the folder holds something already.
+    The folder has mode 0700 and keys 0600. ConfigError where the folder holds something already,
+    or cannot be written: then nothing is left of what was.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder} is not empty: give a new folder")
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise ConfigError(f"{folder} is not empty: give a new folder")
+        with _whole(folder) as files:
+            return _write(pki, files, keys)
+    except OSError as error:
+        raise ConfigError(f"cannot write {folder}: {error.strerror}") from None
+
+
+class _Files:
+    """The files of a folder that is being filled; only their owner reads them, keys or not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.made = folder, list[Path]()
+
+    def put(self, name: str, text: str) -> None:
+        path = self.folder / name
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self.made.append(path)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+@contextlib.contextmanager
+def _whole(folder: Path) -> Iterator[_Files]:
+    """An empty folder to be filled: as it was, or absent, where that fails."""
+    fresh = not folder.exists()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode, files = folder.stat().st_mode, _Files(folder)
+    try:
+        folder.chmod(0o700)
+        yield files
+    except BaseException:
+        for path in files.made:
+            path.unlink()
+        with contextlib.suppress(OSError):  # somebody else may have put something there
+            folder.rmdir() if fresh else folder.chmod(stat.S_IMODE(mode))
+        raise
+
+
+def _write(pki: Pki, files: _Files, keys: tuple[str, ...]) -> list[str]:
     members = [pki.member(side, key) for side in SIDES for key in keys]
     members += [pki.member(side, flaw=flaw) for side in SIDES for flaw in FLAWS]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
     authorities = [a.certificate.der for a in pki.authorities]
-    _put(folder / "root.pem", _pem("CERTIFICATE", authorities[:1]))
-    _put(folder / "intermediates.pem", _pem("CERTIFICATE", authorities[1:]))
-    _put(folder / "crls.pem", _pem("X509 CRL", pki.crls))
+    files.put("root.pem", _pem("CERTIFICATE", authorities[:1]))
+    files.put("intermediates.pem", _pem("CERTIFICATE", authorities[1:]))
+    files.put("crls.pem", _pem("X509 CRL", pki.crls))
     index = {}
     for member in members:
-        _put(folder / f"{member.name}.pem", _pem("CERTIFICATE", member.chain))
-        _put(folder / f"{member.name}.key", issue.pem_key(member.key).decode())
+        files.put(f"{member.name}.pem", _pem("CERTIFICATE", member.chain))
+        files.put(f"{member.name}.key", issue.pem_key(member.key).decode())
         flaw = member.name.partition("-")[2]
         refused = FLAWS.get(flaw, "")
         index[member.name] = {
@@ -287,7 +328,7 @@ def write(pki: Pki, folder: Path, keys: tuple[str, ...] = KEYS) -> list[str]:
             "chain_octets": sum(map(len, member.chain)),
             "refused": "bad signature of AUTH" if refused is None else str(refused),
         }
-    _put(folder / "index.json", json.dumps(index, indent=1) + "\n")
+    files.put("index.json", json.dumps(index, indent=1) + "\n")
     return [member.name for member in members]
 
 
@@ -328,13 +369,6 @@ def _pem(label: str, octets: Any) -> str:
         lines = "\n".join(text[i : i + 64] for i in range(0, len(text), 64))
         blocks.append(f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
     return "".join(blocks)
-
-
-def _put(path: Path, text: str) -> None:
-    """Write a file that only its owner reads; keys and certificates alike."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def _get(path: Path) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import stat
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from ikelab.harness.errors import ConfigError
 from ikelab.harness.exchange.credentials import CertCredential
 from ikelab.layers.iana import IdType
 from tests.conftest import missing
+from tests.harness.command import ikelab
 
 QUICK = ("p256", "ed25519")
 
@@ -183,3 +186,23 @@ def test_keys_do_not_show_in_a_repr(folder: Path) -> None:
         assert "PRIVATE" not in text and member.key.hex() not in text
         assert repr(member.key) not in text
     assert isinstance(own, CertCredential) and "CN=initiator.ikelab.test" in str(own)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_nothing_is_left_where_the_disk_is_full(there: bool, tmp_path: Path) -> None:
+    if there:
+        (tmp_path / "new").mkdir(mode=0o755)
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (1500, 1500))
+
+    done = ikelab("pki", "new", "--key", "p256", "--depth", "3", cwd=tmp_path, preexec_fn=limit)
+
+    done.refused(2, "cannot write new: File too large")
+    assert (tmp_path / "new").exists() is there
+    assert [*tmp_path.rglob("*")] == ([tmp_path / "new"] if there else [])
+    assert not there or stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o755
+
+
+def test_a_file_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert main(["pki", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err == f"ikelab: cannot write {tmp_path}/file: Not a directory\n"
