@@ -14,7 +14,7 @@ from ikelab.harness.edits import Stage
 from ikelab.harness.exchange.sa import IkeSa
 from ikelab.harness.fuzz import answers, eap_oracles
 from ikelab.harness.fuzz.answers import Outcome
-from ikelab.harness.fuzz.sealed import Member, directions
+from ikelab.harness.fuzz.sealed import KEPT, Member, directions
 from ikelab.harness.fuzz.talk import Play
 from ikelab.harness.transcript import SENT, Step
 from ikelab.layers.iana import AuthMethod, Exchange, Notify, Payload
@@ -181,18 +181,32 @@ def of_member(member: Member, data: bytes, _outcome: Outcome) -> list[str]:
         return found
     number = int.from_bytes(data[20:24], "big")
     # It may be late, or the answer to what came early: all that had this ID may be what it answers.
-    mine = [d for d in (s[4:] if s[:4] == bytes(4) else s for s in member.sent)
-            if len(d) >= answers.HEADER and d[20:24] == data[20:24]]  # fmt: skip
+    mine = [d for d in _left(member) if d[20:24] == data[20:24]]
     if mine and forged(mine, ours) and number == member.asked:
         found.append(_forged(opened))
     if member.answered.get(number, data) != data:
         found.append(TWICE)
-    if number > member.asked and not member.windowed:
+    if number > member.asked and not member.windowed and not _due(member, number):
         found.append(BEYOND)
     iv = data[answers.sk_at(data) or 0 :][4:12]
     if theirs.integ is None and member.ivs.setdefault(iv, data) != data:
         found.append(REUSED_IV)
     return found
+
+
+def _left(member: Member) -> list[bytes]:
+    """The latest messages of ours that an answer may be to."""
+    plain = (d[4:] if d[:4] == bytes(4) else d for d in member.sent)
+    return [data for data in plain if len(data) >= answers.HEADER]
+
+
+def _due(member: Member, number: int) -> bool:
+    """Whether this message ID may be what the peer expects, although we have no answer before it.
+
+    What stayed without one may have been taken all the same, and its answer be late or lost.
+    """
+    left = {int.from_bytes(data[20:24], "big") for data in _left(member)}
+    return all(n in left for n in range(member.asked, min(number, member.asked + KEPT)))
 
 
 class Strangers:

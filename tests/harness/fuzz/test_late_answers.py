@@ -62,3 +62,23 @@ def test_an_earlier_message_id_excuses_nobody(member: Member) -> None:
     member.sent += [sealed(member, 2), forged(member, 3)]
 
     assert said(member) == [oracles.FORGED]
+
+
+def beyond(member: Member, *sent: int) -> list[str]:
+    """What the oracle sees where 2 is what we believe to be due, and the answer is to 3."""
+    member.asked = member.next_id = 2
+    member.sent += [sealed(member, number) for number in sent]
+    return said(member)
+
+
+def test_who_answers_beyond_its_window_is_accused(member: Member) -> None:
+    assert beyond(member, 3) == [oracles.BEYOND]
+
+
+def test_what_was_taken_without_an_answer_in_time_moves_the_window(member: Member) -> None:
+    """The answer to 2 is late, or lost: for the peer 3 is next (RFC 7296 2.3)."""
+    assert beyond(member, 2, 3) == []
+
+
+def test_a_message_that_never_left_moves_no_window(member: Member) -> None:
+    assert beyond(member, 1, 3) == [oracles.BEYOND]
