@@ -41,9 +41,7 @@ def proofs(session: Session, psks: Sequence[bytes] = ()) -> list[Proof]:
     found = []
     bodies: dict[bool, bytes] = {}
     leaves: dict[bool, Certificate] = {}
-    for exchange in session.exchanges:
-        if exchange.type != Type.IKE_AUTH:
-            continue
+    for exchange in session.of_type(Type.IKE_AUTH):
         for half in exchange.halves():
             side = half is exchange.request
             _learn(half, side, bodies, leaves)
@@ -111,7 +109,7 @@ def _keys(session: Session) -> tuple[IkeRow | None, bytes]:
     if not intauth.any_of(session):
         return next(iter(rows), None), b""
     more = intauth.int_auth(session)
-    opening = next((e for e in session.exchanges if e.type == Type.IKE_AUTH), None)
+    opening = next(iter(session.of_type(Type.IKE_AUTH)), None)
     if more is None or opening is None:
         return None, b""
     return intauth.row_of(opening.request or opening.response, rows), more

@@ -90,7 +90,7 @@ class Course:
 def course(session: Session) -> Course:
     """How one IKE SA ran."""
     times = [m.now for m in session.messages] or [0.0]
-    checks = [e for e in session.exchanges if _is_check(e)]
+    checks = [e for e in session.of_type(Type.INFORMATIONAL) if _is_check(e)]
     return Course(
         min(times),
         max(times),
@@ -108,8 +108,8 @@ def _handshake(session: Session) -> float | None:
     first = next(iter(session.exchanges), None)
     if first is None or first.type != Type.IKE_SA_INIT or first.request is None:
         return None
-    for exchange in session.exchanges:
-        response = exchange.response if exchange.type == Type.IKE_AUTH else None
+    for exchange in session.of_type(Type.IKE_AUTH):
+        response = exchange.response
         if response is not None and facts.first(response, Payload.AUTH) is not None:
             return response.messages[-1].now - first.request.first.now
     return None
@@ -118,13 +118,14 @@ def _handshake(session: Session) -> float | None:
 def _trips(session: Session) -> Iterator[float]:
     """From the latest repetition of a request to its response."""
     for exchange in session.exchanges:
-        if exchange.request is not None and exchange.response is not None:
-            answered = exchange.response.first.now
-            if len(exchange.request.messages) == 1:
-                if (once := exchange.request.first.now) <= answered:
+        request, response = exchange.request, exchange.response
+        if request is not None and response is not None:
+            answered = response.messages[0].now
+            if len(request.messages) == 1:
+                if (once := request.messages[0].now) <= answered:
                     yield answered - once
                 continue
-            asked = [m.now for m in exchange.request.messages if m.now <= answered]
+            asked = [m.now for m in request.messages if m.now <= answered]
             if asked:
                 yield answered - max(asked)
 
@@ -163,16 +164,14 @@ def _fragmented(session: Session) -> Iterator[Fragmented]:
 
 def _is_check(exchange: Exchange) -> bool:
     """An INFORMATIONAL request with nothing in it asks whether the peer lives (1.4, 2.4)."""
-    if exchange.type != Type.INFORMATIONAL or exchange.request is None:
-        return False
-    return exchange.request.plain == b"" and not exchange.request.first_inner
+    request = exchange.request
+    return request is not None and request.plain == b"" and not request.first_inner
 
 
 def _ended(session: Session) -> Ended | None:
     for exchange, half in reversed(session.holding(Payload.D)):
         if exchange.type != Type.INFORMATIONAL or half is not exchange.request:
             continue
-        for delete in facts.of_kind(half, Payload.D):
-            if delete.proto == Protocol.IKE:
-                return Ended(exchange.by_initiator, half.first.frame)
+        if Protocol.IKE in facts.deleting(half):
+            return Ended(exchange.by_initiator, half.first.frame)
     return None

@@ -110,15 +110,15 @@ def weak_ones(
 ) -> list[weak.Weak]:
     """The discouraged algorithms of the IKE SA and of its children."""
     found = weak.weak([p.suite for p in offered], chosen)
-    # Rekeyed children repeat what the first one said.
-    looked = {_suites(child): None for child in facts.children(session)}
-    for suites, agreed in looked:
-        found += weak.weak(suites, agreed)
+    # Rekeyed children repeat what the first one said: the very same suites, as `facts` keeps them.
+    looked = {_which(child): child for child in facts.children(session)}
+    for child in looked.values():
+        found += weak.weak([p.suite for p in child.offered], child.chosen)
     return list({str(w): w for w in found}.values())
 
 
-def _suites(child: Child) -> tuple[tuple[Suite, ...], Suite]:
-    return tuple([p.suite for p in child.offered]), child.chosen
+def _which(child: Child) -> tuple[int, ...]:
+    return (*[id(p.suite) for p in child.offered], id(child.chosen))
 
 
 def _weak(found: weak.Weak) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ikelab.layers.sa import IKEv2_Proposal
 from ikelab.layers.vendor import vendor_name
 
 T = TypeVar("T")
-_N = int(Payload.N)
+_N, _D = int(Payload.N), int(Payload.D)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,19 @@ def notifies(half: Half | None, kind: int) -> list[Any]:
     return found
 
 
+def deleting(half: Half) -> list[int]:
+    """The protocols of the deletes in a request or response."""
+    outer, inner = half.places()
+    if outer is None or inner is None:
+        return [int(d.proto) for d in of_kind(half, Payload.D)]
+    return [
+        data[at + 4]
+        for data, places in ((half.messages[0].data, outer), (half.plain or b"", inner))
+        for place, at, _ in places
+        if place == _D
+    ]
+
+
 def offer(half: Half | None) -> tuple[Proposal, ...]:
     """The proposals of a request or response, which many ask for; by octets as a rule."""
     if half is None or not half.may_hold(Payload.SA):
@@ -184,7 +197,7 @@ def _dissected(sa: Any) -> Iterator[Proposal]:
 @_kept
 def beginning(session: Session) -> Exchange | None:
     """The IKE_SA_INIT that counted: the last one whose response chose a suite, else the last."""
-    inits = [e for e in session.exchanges if e.type == Type.IKE_SA_INIT]
+    inits = session.of_type(Type.IKE_SA_INIT)
     answered = [e for e in inits if offer(e.response)]
     return next(reversed(answered or inits), None)
 
@@ -230,9 +243,7 @@ def vendors(session: Session) -> list[tuple[bytes, str | None, bool]]:
 def ends(session: Session) -> tuple[End, End]:
     """Identity and method of the initiator and of the responder, from IKE_AUTH."""
     initiator, responder = End(), End()
-    for exchange in session.exchanges:
-        if exchange.type != Type.IKE_AUTH:
-            continue
+    for exchange in session.of_type(Type.IKE_AUTH):
         for half, kind, end in (
             (exchange.request, Payload.IDI, initiator),
             (exchange.response, Payload.IDR, responder),
@@ -270,9 +281,7 @@ def _each_selector(payload: Any) -> Iterator[TS | str]:
 
 def rekeys(session: Session) -> Iterator[tuple[Spis, Exchange]]:
     """The IKE SAs that CREATE_CHILD_SA exchanges of this one made, with the exchange."""
-    for exchange in session.exchanges:
-        if exchange.type != Type.CREATE_CHILD_SA:
-            continue
+    for exchange in session.of_type(Type.CREATE_CHILD_SA):
         chosen = offer(exchange.response)
         if chosen and chosen[0].suite.protocol == Protocol.IKE:
             yield Spis(_offer_of(exchange.request, chosen[0]), chosen[0].spi), exchange
@@ -288,15 +297,13 @@ def children(session: Session) -> list[Child]:
     """The CHILD_SAs that came to be, the first one from IKE_AUTH."""
     found: list[Child] = []
     opening: Half | None = None
-    for exchange in session.exchanges:
+    for exchange in session.of_type(Type.IKE_AUTH, Type.CREATE_CHILD_SA):
         request = exchange.request
         if exchange.type == Type.IKE_AUTH:
             # With EAP the request that holds SA and the response that does are rounds apart.
             if first(request, Payload.SA) is not None:
                 opening = request
             request = opening
-        elif exchange.type != Type.CREATE_CHILD_SA:
-            continue
         if child := child_of(request, exchange.response):
             found.append(child)
     return found

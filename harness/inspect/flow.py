@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -53,13 +53,22 @@ class Packet(NamedTuple):
 
 
 class Flow:
-    """The packets of a capture, in order, and the count of what could not be followed."""
+    """The packets of a capture, in order, and the count of what could not be followed.
 
-    def __init__(self, records: Iterable[Record], ports: frozenset[int] = IKE_PORTS) -> None:
+    IKEv2 messages whose first SPI is in `others` may be left out: somebody else reads them.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Record],
+        ports: frozenset[int] = IKE_PORTS,
+        others: Container[bytes] = frozenset(),
+    ) -> None:
         self.frames = 0
         self.unknown_links: Counter[int] = Counter()
         self._records = records
         self._ports = ports
+        self._others = others
         self._hops = 0  # of the IP header read last
         self._fragments = Fragments()
         self._streams = Streams()
@@ -85,7 +94,8 @@ class Flow:
                 and (not at or data[at - 2 : at] == b"\x08\x00")
                 and (straight := self._straight(data, at)) is not None
             ):
-                yield Packet(number, time, *straight, self._hops)
+                if straight is not _LEFT_OUT:
+                    yield Packet(number, time, *straight, self._hops)
                 continue
             locate = LINKS.get(linktype)
             if locate is None:
@@ -119,7 +129,16 @@ class Flow:
             return None
         self._hops = hops
         stop = min(end, at + 20 + length) if length >= 8 else end
-        kind, found = demux(data[at + 28 : stop], 4500 if 4500 in (sport, dport) else 500)
+        marked = sport == 4500 or dport == 4500
+        ike = at + 32 if marked else at + 28
+        if (
+            data[ike : ike + 8] in self._others
+            and stop - ike >= 28
+            and data[ike + 17] >> 4 != 1
+            and (not marked or data[ike - 4 : ike] == _MARKER)
+        ):
+            return _LEFT_OUT
+        kind, found = demux(data[at + 28 : stop], 4500 if marked else 500)
         return kind, (address(src), sport), (address(dst), dport), found
 
     def _network(self, data: bytes, at: int, depth: int) -> _Found | list[_Found] | None:
@@ -212,6 +231,8 @@ class Flow:
 _Found = tuple[str, tuple[str, int], tuple[str, int], bytes]
 _Carried = tuple[int, bytes, bytes, bytes]
 _NOTHING: _Carried = (-1, b"", b"", b"")
+_LEFT_OUT: _Found = ("", ("", 0), ("", 0), b"")
+_MARKER = bytes(4)
 
 
 @lru_cache(maxsize=1 << 16)

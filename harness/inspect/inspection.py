@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -227,13 +227,15 @@ def inspect_capture(
     ring: KeyRing,
     mine: Callable[[Packet], bool] | None = None,
     heard: Callable[[Packet, Message | None], None] | None = None,
+    others: Container[bytes] = frozenset(),
 ) -> Inspection:
     """The same for a capture that is open already, or an interface.
 
-    `mine` leaves packets out; `heard` is told of each, with the IKEv2 message that it is.
+    `mine` leaves packets out, and `others` has the first SPIs of messages that need not be shown to
+    it (see `Flow`); `heard` is told of each, with the IKEv2 message that it is.
     """
     result = Inspection(capture.name, notes=list(ring.notes), ring=ring)
-    flow, sessions = Flow(capture), Sessions()
+    flow, sessions = Flow(capture, others=others), Sessions()
     for packet in flow if mine is None else filter(mine, flow):
         ours = _ikev2(packet, result)
         if heard is not None:

@@ -22,7 +22,7 @@ _LENGTH, _FIRST = slice(24, 28), 16  # in the IKE header
 
 def any_of(session: Session) -> bool:
     """Whether there were such exchanges."""
-    return Type.IKE_INTERMEDIATE in [e.type for e in session.exchanges]
+    return bool(session.of_type(Type.IKE_INTERMEDIATE))
 
 
 def row_of(half: Half | None, rows: list[IkeRow]) -> IkeRow | None:
@@ -38,8 +38,8 @@ def int_auth(session: Session) -> bytes | None:
     """IntAuth_i | IntAuth_r | the message ID of the first IKE_AUTH; None where it is not known."""
     rows = [row for row in session.rows if row.prf and row.sk_pi and not row.unchecked]
     chains = {True: b"", False: b""}
-    between = [e for e in session.exchanges if e.type == Type.IKE_INTERMEDIATE]
-    opening = next((e for e in session.exchanges if e.type == Type.IKE_AUTH), None)
+    between = session.of_type(Type.IKE_INTERMEDIATE)
+    opening = next(iter(session.of_type(Type.IKE_AUTH)), None)
     if opening is None or [e.id for e in (*between, opening)] != list(range(1, len(between) + 2)):
         return None
     if _mixed(session):
@@ -56,7 +56,7 @@ def int_auth(session: Session) -> bytes | None:
 
 def _mixed(session: Session) -> bool:
     """RFC 8784: SK_p is changed by IKE_AUTH, and as known now is not what was in use before."""
-    auths = [e for e in session.exchanges if e.type == Type.IKE_AUTH]
+    auths = session.of_type(Type.IKE_AUTH)
     return any(facts.notifies(h, Notify.PPK_IDENTITY) for e in auths for h in e.halves())
 
 

@@ -35,10 +35,9 @@ def examine(session: Session) -> Findings:
         # One at a time: what is found in order lets others of its shape pass.
         for request, half in _doubtful(session):
             found = _violations(session, request, half)
-            faulty = _malformed(half)
-            if not found and not faulty:
-                quick.passed(half, request, _by_initiator(session, half))
-            malformed += faulty
+            if not found and quick.passed(half, request, _by_initiator(session, half)):
+                continue  # so all of it can be read
+            malformed += _malformed(half)
             violations += found
         session.findings = Findings(violations, malformed)
     return session.findings
@@ -46,12 +45,12 @@ def examine(session: Session) -> Findings:
 
 def _doubtful(session: Session) -> Iterator[tuple[Half | None, Half]]:
     """The request (None for a request itself) and each message that has to be looked at."""
-    side = _side(session)
+    side, clean = _side(session), quick.clean
     for exchange in session.exchanges:
         asked, answer = exchange.request, exchange.response
-        if asked is not None and not quick.clean(asked, None, side(asked.messages[0])):
+        if asked is not None and not clean(asked, None, side(asked.messages[0])):
             yield None, asked
-        if answer is not None and not quick.clean(answer, asked, side(answer.messages[0])):
+        if answer is not None and not clean(answer, asked, side(answer.messages[0])):
             yield asked, answer
 
 

@@ -54,7 +54,8 @@ class Lane:
 
     def __init__(self, number: int, count: int) -> None:
         self.number, self._count = number, count
-        self._by_spi: dict[bytes, int] = {}
+        self.others: set[bytes] = set()  # SPIs of initiators whose messages are not ours
+        self._ours: set[bytes] = set()
         self._by_ends: dict[frozenset[str], int] = {}
 
     def __call__(self, packet: Packet) -> bool:
@@ -62,12 +63,15 @@ class Lane:
         data = packet.data
         if packet.kind != "ike" or len(data) < 28 or data[17] >> 4 == 1:
             return self.number == 0
-        lane = self._by_spi.get(spi := data[:8])
-        if lane is None:
-            ends = frozenset((packet.src[0], packet.dst[0]))
-            lane = self._by_ends.setdefault(ends, len(self._by_ends) % self._count)
-            self._by_spi[spi] = lane
-        return lane == self.number
+        spi = data[:8]
+        if spi in self._ours:
+            return True
+        if spi in self.others:
+            return False
+        ends = frozenset((packet.src[0], packet.dst[0]))
+        mine = self._by_ends.setdefault(ends, len(self._by_ends) % self._count) == self.number
+        (self._ours if mine else self.others).add(spi)
+        return mine
 
 
 @dataclass(slots=True)
@@ -128,7 +132,7 @@ def _report(pipe: Connection, *work: object) -> None:
 def _work(
     path: Path, ring: KeyRing, lane: Lane, form: str, prepare: Prepare, file: IO[bytes]
 ) -> _Share:
-    it = inspect_capture(Capture(path), ring, lane)
+    it = inspect_capture(Capture(path), ring, lane, others=lane.others)
     if it.esp:
         raise Joined
     leave_alone()

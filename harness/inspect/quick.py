@@ -20,18 +20,27 @@ _NO_SPI, _NO_ID = bytes(8), bytes(4)
 
 def clean(half: Half, request: Half | None, by_initiator: bool | None) -> bool:
     """Whether the rules have passed a request or response like this; False is no verdict."""
-    key = _shape(half, request, by_initiator)
-    return key in _passed and _answers(half, request)
+    if _shape(half, request, by_initiator) not in _passed:
+        return False
+    if request is None:
+        return True
+    # Whether SPIi, exchange type and message ID are those of the request.
+    data, asked = half.messages[0].data, request.messages[0].data
+    return data[:8] == asked[:8] and data[18] == asked[18] and data[20:24] == asked[20:24]
 
 
-def passed(half: Half, request: Half | None, by_initiator: bool | None) -> None:
-    """The rules had nothing to say of this one: nor will they of another of the same shape."""
+def passed(half: Half, request: Half | None, by_initiator: bool | None) -> bool:
+    """The rules had nothing to say of this one: nor will they of another of the same shape.
+
+    True says that the message is whole besides; False is no verdict.
+    """
     key = _shape(half, request, by_initiator)
     if key is None or not (key[4].kept and key[5].kept) or not _sound(half, by_initiator):
-        return
+        return False
     if len(_passed) >= MOST_SHAPES:
         _passed.clear()
     _passed.add(key)
+    return True
 
 
 def _sound(half: Half, by_initiator: bool | None) -> bool:
@@ -45,14 +54,6 @@ def _sound(half: Half, by_initiator: bool | None) -> bool:
     if places is None or inner is None or not octets.plain(data, places):
         return False
     return half.plain is None or octets.plain(half.plain, inner)
-
-
-def _answers(half: Half, request: Half | None) -> bool:
-    """Whether SPIi, exchange type and message ID are those of the request, if there is one."""
-    if request is None:
-        return True
-    data, asked = half.messages[0].data, request.messages[0].data
-    return data[:8] == asked[:8] and data[18] == asked[18] and data[20:24] == asked[20:24]
 
 
 def _shape(half: Half, request: Half | None, by_initiator: bool | None) -> _Key | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.inspect import octets, shapes
@@ -18,6 +19,7 @@ from ikelab.harness.model import Address, Nat, Spis
 from ikelab.harness.transcript import RECEIVED, SENT, Step
 from ikelab.harness.wireshark import IkeRow
 from ikelab.layers.iana import Exchange as Type
+from ikelab.layers.iana import Payload
 from ikelab.layers.message import INITIATOR, RESPONSE, parse_payloads
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Message:
             int.from_bytes(data[20:24], "big"),
             flags & INITIATOR != 0,
             flags & RESPONSE != 0,
-            locate(data),
+            _sealed_in(data),
             hops=packet.hops,
         )
 
@@ -151,10 +153,10 @@ class Half:
     def shapes(self) -> tuple[Shape | None, Shape | None]:
         """The shapes of the outer and the inner chain; None for one that is broken."""
         if self._shapes is None:
-            text = self.plain
+            text, first = self.plain, self.first_inner
             inner: Shape | None = shapes.CLOSED
             if text is not None:
-                inner = shapes.chain(self.first_inner, text, 0, len(text))
+                inner = shapes.chain(first, text, 0, len(text)) if first or text else shapes.EMPTY
             self._shapes = shapes.outer(self.messages[0].data), inner
         return self._shapes
 
@@ -191,6 +193,16 @@ class Half:
                 return
 
 
+def _sealed_in(data: bytes) -> Sealed | None:
+    """Where SK or SKF is; messages in clear are told by their shapes, which are quick to find."""
+    if data[16] not in _SEALED:
+        shape = shapes.outer(data)
+        if shape is not None and _SEALED.isdisjoint(shape.kinds):
+            return None
+    return locate(data)
+
+
+_SEALED = frozenset({int(Payload.SK), int(Payload.SKF)})
 _ANY = range(256)
 _INIT = int(Type.IKE_SA_INIT)
 
@@ -265,17 +277,23 @@ class Session:
     def add(self, message: Message) -> None:
         """Put a message where it belongs among the exchanges (RFC 7296 2.2)."""
         self.messages.append(message)
-        self.memo.clear()
-        self.beyond_init |= message.exchange != _INIT
+        if self.memo:
+            self.memo.clear()
+        if message.exchange != _INIT:
+            self.beyond_init = True
+        data = message.data
         # What a router's log tells of has no octets to be known by.
-        known = self._seen.get(message.data) if message.data else None
+        known = self._seen.get(data) if data else None
         if known is not None:
             known.repeat(message)
             return
-        by_initiator = message.initiator != message.response
-        key = (message.exchange, message.id, by_initiator)
-        entries = self._index.setdefault(key, [])
-        self._seen[message.data] = self._place(message, entries) or self._begin(message, entries)
+        key = (message.exchange, message.id, message.initiator != message.response)
+        entries = self._index.get(key)
+        if entries is None:
+            entries = self._index[key] = []
+            self._seen[data] = self._begin(message, entries)
+        else:
+            self._seen[data] = self._place(message, entries) or self._begin(message, entries)
 
     def _place(self, message: Message, entries: list[Exchange]) -> Half | None:
         """The request or response that a message belongs to, among the exchanges there are."""
@@ -297,11 +315,29 @@ class Session:
         self.exchanges.append(entry)
         return entry.put(Half([message]), message.response)
 
+    def of_type(self, *types: int) -> list[Exchange]:
+        """The exchanges of some types, in order; most of a long conversation are of others."""
+        known = self.memo.get("of_type")
+        if known is None or known[0] is not self.exchanges:
+            rows: dict[int, list[tuple[int, Exchange]]] = {}
+            for row in enumerate(self.exchanges):
+                rows.setdefault(row[1].type, []).append(row)
+            known = self.memo["of_type"] = self.exchanges, rows
+        found = [row for kind in types for row in known[1].get(kind, ())]
+        if len(types) > 1:
+            found.sort(key=itemgetter(0))
+        return [exchange for _, exchange in found]
+
     def holding(self, kind: int) -> list[tuple[Exchange, Half]]:
         """The requests and responses in which a payload of that type may be, in order."""
         known = self.memo.get("holding")
         if known is None or known[0] is not self.exchanges:
-            rows = [(h.kinds(), e, h) for e in self.exchanges for h in e.halves()]
+            rows = [
+                (h.kinds(), e, h)
+                for e in self.exchanges
+                for h in (e.request, e.response)
+                if h is not None
+            ]
             known = self.memo["holding"] = self.exchanges, rows
         return [(exchange, half) for kinds, exchange, half in known[1] if kind in kinds]
 
@@ -309,8 +345,9 @@ class Session:
         """Let go of what was dissected and found: octets are a tenth of it, and big files fit."""
         self.memo.clear()
         for exchange in self.exchanges:
-            for half in exchange.halves():
-                half.forget()
+            for half in (exchange.request, exchange.response):
+                if half is not None:
+                    half.forget()
 
     def open(self, rows: list[IkeRow]) -> None:
         """Decrypt what the rows can, then put fragments together."""
@@ -329,8 +366,8 @@ class Session:
                 hits = [(m, o) for m, o in zip(strays, tried, strict=True) if o.chain is not None]
                 _apply([m for m, _ in hits], [o for _, o in hits])
         for exchange in self.exchanges:
-            for half in exchange.halves():
-                if half.messages[0].sealed is not None:
+            for half in (exchange.request, exchange.response):
+                if half is not None and half.messages[0].sealed is not None:
                     half.assemble()
 
 

@@ -8,8 +8,10 @@ for all. What is left out is decided here once, so that all who rely on it mean 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ikelab.harness.inspect import octets
 from ikelab.layers.iana import Notify, Payload
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST = 8192
 """Shapes that are kept at a time: some 30 MB."""
+GUESSES = 4
+"""Shapes that a chain of one length and beginning is compared with before it is walked."""
 LONGEST = 2048
 """Octets of a shape that is kept: longer ones hold certificates or data of no known form."""
 Hole = tuple[int, int]
@@ -54,9 +58,25 @@ class Shape:
     wordless: set[tuple[int, bool]] = field(default_factory=set)
 
 
+class _Guess(NamedTuple):
+    """How to tell that a chain has a shape without walking it: by the octets beside its holes.
+
+    `zeros` are what the holes must not be of which the shape says that they are not zero.
+    """
+
+    shape: Shape
+    beside: Callable[[bytes], Any]
+    text: Any
+    gaps: Callable[[bytes], Any] | None
+    zeros: frozenset[bytes]
+
+
 CLOSED = Shape([], frozenset(), kept=True)
 """Of an inner chain that was not opened."""
+EMPTY = Shape([], frozenset(), kept=True)
+"""Of a chain without payloads."""
 _known: dict[bytes, Shape] = {}
+_guesses: dict[tuple[int, int, int], list[_Guess]] = {}  # by first payload, beginning and end
 
 
 def outer(data: bytes) -> Shape | None:
@@ -69,6 +89,16 @@ def outer(data: bytes) -> Shape | None:
 
 def chain(first: int, data: bytes, at: int, end: int) -> Shape | None:
     """That of a chain which fills `data[at:end]`; None where something is wrong with it."""
+    if not first and at == end:
+        return EMPTY
+    for shape, beside, text, gaps, zeros in _guesses.get((first, at, end), ()):
+        if beside(data) == text and (gaps is None or zeros.isdisjoint(gaps(data))):
+            return shape
+    return _walked(first, data, at, end)
+
+
+def _walked(first: int, data: bytes, at: int, end: int) -> Shape | None:
+    """The same, the long way."""
     start, kind = at, first
     # Each part begins with a length: two chains of one key have the same holes in the same places.
     parts = [bytes((first, at))]
@@ -92,7 +122,11 @@ def chain(first: int, data: bytes, at: int, end: int) -> Shape | None:
     if at != end:
         return None
     key = b"".join(parts)
-    return _known.get(key) or _new(key, octets.walk(first, data, start, end) or [])
+    found = _known.get(key)
+    if found is None:
+        return _new(key, octets.walk(first, data, start, end) or [])
+    _learn((first, start, end), data, found)  # seen twice: there will be more
+    return found
 
 
 def _new(key: bytes, places: list[octets.Place]) -> Shape:
@@ -100,8 +134,41 @@ def _new(key: bytes, places: list[octets.Place]) -> Shape:
     if len(key) <= LONGEST:
         if len(_known) >= MOST:
             _known.clear()
+            _guesses.clear()
         made.kept, _known[key] = True, made
     return made
+
+
+def _learn(key: tuple[int, int, int], data: bytes, shape: Shape) -> None:
+    """Keep how chains of this shape are told, unless zero octets mean something in it."""
+    hidden, told = _gaps(data, shape.places)
+    if not all(any(data[start:end]) for start, end in told):
+        return
+    _, at, end = key
+    beside: list[slice] = []
+    for start, stop in sorted([*hidden, *told]):
+        if at < start:
+            beside.append(slice(at, start))
+        at = stop
+    beside.append(slice(at, end))
+    look = itemgetter(*beside)
+    # With one name only, itemgetter gives no tuple.
+    gaps = itemgetter(*[slice(*gap) for gap in (*told, told[0])]) if told else None
+    zeros = frozenset(bytes(stop - start) for start, stop in told)
+    if key not in _guesses and len(_guesses) >= MOST:
+        _guesses.clear()
+    others = _guesses.get(key, [])
+    _guesses[key] = [_Guess(shape, look, look(data), gaps, zeros), *others[: GUESSES - 1]]
+
+
+def _gaps(data: bytes, places: list[octets.Place]) -> tuple[list[Hole], list[Hole]]:
+    """The holes of a chain: those that a shape says nothing of, and those it calls zero or not."""
+    hidden: list[Hole] = []
+    told: list[Hole] = []
+    for kind, at, stop in places:
+        split = kind in _SPLIT and (kind != _N or data[at + 5])
+        (told if split else hidden).extend(holes(kind, data, at, stop))
+    return hidden, [(start, stop) for start, stop in told if start < stop]
 
 
 _SPLIT = frozenset({_SA, _N, _D})

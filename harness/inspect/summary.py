@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ikelab.harness.inspect import facts, lint, sessionview
@@ -13,7 +12,7 @@ from ikelab.harness.inspect.facts import Child
 from ikelab.harness.inspect.report import looked_at, negotiated, offered_words
 from ikelab.harness.inspect.session import Exchange, Session
 from ikelab.harness.inspect.why import explain_one
-from ikelab.harness.model import TS, Address
+from ikelab.harness.model import Address
 from ikelab.harness.notation import exchange_name
 from ikelab.harness.transcript import Transcript
 from ikelab.layers.iana import AuthMethod, Protocol, name
@@ -136,8 +135,9 @@ def lines(session: Session, it: Inspection) -> Iterator[str]:
         if end.id or end.method is not None:
             method = "" if end.method is None else f", {name(AuthMethod, end.method)}"
             yield _line(label, f"{end.id or '?'}{method}{', EAP' if end.eap else ''}")
+    said: dict[int, str] = {}
     for child in facts.children(session):
-        yield from _child_lines(child)
+        yield from _child_lines(child, said)
     vendors = {known or data.hex() for data, known, _ in facts.vendors(session)}
     if vendors:
         yield _line("vendor ids", ", ".join(sorted(vendors)))
@@ -165,19 +165,21 @@ def _line(label: str, text: str) -> str:
     return f"  {label:<13}{text}"
 
 
-def _child_lines(child: Child) -> Iterator[str]:
+def _child_lines(child: Child, said: dict[int, str]) -> Iterator[str]:
+    """Children are rekeyed with the very same suites and selectors; `said` has their words by id.
+
+    To look them up by value takes longer than to write them: they hold many values themselves.
+    """
+    for value in (child.tsi, child.tsr):
+        if id(value) not in said:
+            said[id(value)] = ", ".join(map(str, value)) or "?"
+    if id(child.chosen) not in said:
+        said[id(child.chosen)] = offered_words(child.chosen)["text"]
     protocol = name(Protocol, child.protocol)
     mode = "transport" if child.transport else "tunnel"
     replaces = f", replaces {child.replaces.hex()}" if child.replaces else ""
-    yield _line(
-        "child", f"{protocol} {child.spis}  {offered_words(child.chosen)['text']}  {mode}{replaces}"
-    )
-    yield _line("", f"{_selectors(child.tsi)} === {_selectors(child.tsr)}")
-
-
-@lru_cache(maxsize=4096)
-def _selectors(side: tuple[TS | str, ...]) -> str:
-    return ", ".join(map(str, side)) or "?"
+    yield _line("child", f"{protocol} {child.spis}  {said[id(child.chosen)]}  {mode}{replaces}")
+    yield _line("", f"{said[id(child.tsi)]} === {said[id(child.tsr)]}")
 
 
 def _exchanges(exchanges: Iterable[Exchange]) -> str:

@@ -40,9 +40,7 @@ _CHANGES: dict[int, str] = {
 
 def refused(story: Story) -> Iterator[Explanation]:
     """The peer proved itself, and refused a child."""
-    for exchange in story.session.exchanges:
-        if exchange.type not in (Type.IKE_AUTH, Type.CREATE_CHILD_SA):
-            continue
+    for exchange in story.session.of_type(Type.IKE_AUTH, Type.CREATE_CHILD_SA):
         if facts.offer(exchange.response):
             continue  # it was accepted, whatever else was said
         found = [(k, f) for k, f in errors(exchange) if k != Notify.AUTHENTICATION_FAILED]

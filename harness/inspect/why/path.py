@@ -295,7 +295,9 @@ def silent_later(story: Story) -> Iterator[Explanation]:
     if (story.established is None and story.parent is None) or story.one_way:
         return
     for exchange in story.session.exchanges:
-        if exchange.type in (Type.IKE_SA_INIT, Type.IKE_AUTH) or not story.unanswered(exchange):
+        if exchange.response is not None or exchange.type in (Type.IKE_SA_INIT, Type.IKE_AUTH):
+            continue
+        if not story.unanswered(exchange):
             continue
         request = exchange.request
         assert request is not None

@@ -64,11 +64,11 @@ class Story:
 
     @cached_property
     def inits(self) -> list[Exchange]:
-        return [e for e in self.session.exchanges if e.type == Type.IKE_SA_INIT]
+        return self.session.of_type(Type.IKE_SA_INIT)
 
     @cached_property
     def auths(self) -> list[Exchange]:
-        return [e for e in self.session.exchanges if e.type == Type.IKE_AUTH]
+        return self.session.of_type(Type.IKE_AUTH)
 
     @cached_property
     def begun(self) -> Exchange | None:
@@ -104,7 +104,7 @@ class Story:
     def one_way(self) -> bool:
         """Whether only one end's messages were captured although it must have been answered."""
         sides = {m.initiator for m in self.session.messages}
-        went_on = any(e.type != Type.IKE_SA_INIT for e in self.session.exchanges)
+        went_on = len(self.inits) < len(self.session.exchanges)
         return len(sides) == 1 and went_on
 
     def side(self, initiator: bool) -> Side | None:
