@@ -32,7 +32,7 @@ def mistake(error: BaseException, file: Path) -> ConfigError | None:
         made = _no_fixture(error)
     else:
         line, innermost = _line(error, file)
-        if line is None or not isinstance(error, Exception):
+        if line is None or not isinstance(error, Exception | SystemExit):
             return None
         told = _said(error, innermost=innermost)
         made = None if told is None else ConfigError(f"{file.name}:{line}: {told}")
@@ -48,8 +48,20 @@ def apart(test: str, error: BaseException) -> str:
     return f"{test}, a test without a peer, failed: {one_line(error)}"
 
 
-def _said(error: Exception, *, innermost: bool) -> str | None:
+def left(error: SystemExit) -> ConfigError:
+    """A file that ends the program while it is read: where, by the last line that ran."""
+    trace, where = error.__traceback__, "a test file"
+    while trace is not None:
+        where = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return ConfigError(f"{where}: {_said(error, innermost=True)}")
+
+
+def _said(error: Exception | SystemExit, *, innermost: bool) -> str | None:
     """The mistake in words; None for what broke in ikelab or judges the peer."""
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else f" {error.code}"
+        return f"SystemExit{code}: a test judges by assert and leaves sys.exit() to ikelab"
     if isinstance(error, ConfigError):
         return str(error)
     if isinstance(error, IkelabError | AssertionError):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ikelab.harness import collector, pytest_plugin, routers
+from ikelab.harness import collector, mistakes, pytest_plugin, routers
 from ikelab.harness.choice import Choice
 from ikelab.harness.errors import ConfigError, LabError, Stopped, Terminated
 from ikelab.harness.peer import faults
@@ -178,8 +178,13 @@ def run(request: Request) -> Outcome:
         if extra or not _loads_itself():
             # By name and not as an object: a worker of pytest-xdist has to load it, too.
             extra += ["-p", pytest_plugin.__name__]
-        status = pytest.main([*extra, *request.options()], plugins=[reporting])
+        try:
+            status = pytest.main([*extra, *request.options()], plugins=[reporting])
+        except SystemExit as error:  # out of a conftest.py
+            raise mistakes.left(error) from None
     reporting.progress.stop()
+    if isinstance(reporting.broken, SystemExit):
+        raise mistakes.left(reporting.broken)
     if isinstance(reporting.broken, Exception):
         raise reporting.broken
     if reporting.progress.collect_errors:
@@ -220,7 +225,8 @@ def _heard() -> Iterator[io.StringIO]:
     with contextlib.redirect_stderr(said):
         yield said
     text = said.getvalue()
-    told = ("ERROR:", "(no match in any of")  # of what `_usage` has a line for
+    # Of these there is a line of ours.
+    told = ("ERROR:", "(no match in any of", "mainloop: caught unexpected SystemExit")
     rest = [line for line in text.splitlines() if line and not line.startswith(told)]
     if rest and not _CONFTEST.match(text):
         print("\n".join(rest), file=sys.stderr)

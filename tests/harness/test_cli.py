@@ -178,6 +178,7 @@ def test_a_report_that_cannot_be_written(run_folder: Path, tmp_path: Path) -> No
         ("def helper():\n    pass\n", ["no test case was found", "fixture `peer`"]),
         ("def test_x(pear):\n    pass\n", ["test_mine.py:1: there is no fixture 'pear'", "'peer'"]),
         ("x = 1\0", ["test_mine.py: ", "null bytes"]),
+        ("import sys\nsys.exit(5)\n", ["test_mine.py:2: SystemExit 5: a test judges by assert"]),
     ],
 )
 def test_a_broken_test_file_is_named(source: str, told: list[str], tmp_path: Path) -> None:
@@ -186,6 +187,13 @@ def test_a_broken_test_file_is_named(source: str, told: list[str], tmp_path: Pat
     ikelab("run", "test_mine.py", cwd=tmp_path).refused(2, *told)
 
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_conftest_that_ends_the_program_is_named(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("import sys\nsys.exit()\n")
+    (tmp_path / "test_mine.py").write_text("def test_x(peer):\n    pass\n")
+
+    ikelab("run", "test_mine.py", cwd=tmp_path).refused(2, "conftest.py:2: SystemExit")
 
 
 def test_an_unknown_proposal_word_names_the_nearest_ones(tmp_path: Path) -> None:
@@ -202,6 +210,7 @@ def test_an_unknown_proposal_word_names_the_nearest_ones(tmp_path: Path) -> None
     ("source", "told"),
     [
         ("def test_x(peer):\n    {}['key']\n", "test_mine.py:2: KeyError: 'key'"),
+        ("import sys\ndef test_x(peer):\n    sys.exit(5)\n", "test_mine.py:3: SystemExit 5"),
         (
             "def test_x(peer, initator):\n    pass\n",
             "test_mine.py:1: there is no fixture 'initator'",
