@@ -108,6 +108,34 @@ def test_all_else_does(chains: list[Chain]) -> None:
     assert other > 500
 
 
+def blanked(chain: Chain, noise: random.Random) -> Chain:
+    """The same with zeros in one of the places where octets are new each time."""
+    first, data, at, end = chain
+    places = octets.walk(first, data, at, end) or []
+    gaps = [gap for kind, a, s in places for gap in shapes.holes(kind, data, a, s)]
+    changed = bytearray(data)
+    for start, stop in noise.sample(gaps, min(1, len(gaps))):
+        changed[start:stop] = bytes(stop - start)
+    return first, bytes(changed), at, end
+
+
+def test_a_guess_says_what_walking_says(chains: list[Chain]) -> None:
+    noise, guessed = random.Random(5), 0
+    for chain in variants([*chains, *(blanked(c, noise) for c in chains)], noise, 10):
+        quick, walked = shapes.chain(*chain), shapes._walked(*chain)
+        if quick is None or walked is None or not quick.kept or quick is shapes.EMPTY:
+            assert (quick and quick.places) == (walked and walked.places)
+            continue
+        assert quick is walked
+        guessed += quick in [guess.shape for guess in shapes._guesses.get(_key(chain), [])]
+    assert guessed > 1000
+
+
+def _key(chain: Chain) -> tuple[int, int, int]:
+    first, _, at, end = chain
+    return first, at, end
+
+
 def test_words_made_ready_are_those_of_each_chain(chains: list[Chain]) -> None:
     noise, filled, without = random.Random(4), 0, 0
     for chain in variants(chains, noise, 8):
