@@ -21,6 +21,7 @@ from ikelab.harness.lab.base import ConsoleAt, Impairment
 SCHEMA = "0.1.0"  # the oldest topology format: every CML 2 reads it
 CONNECTOR = "ikelab"
 BOOT_TIME = 900  # seconds
+MOST_PACKETS, LONGEST_CAPTURE = 1_000_000, 86_400  # the most that CML takes; seconds
 POLL = 5  # seconds between two questions whether the lab has converged; virl2-client's own wait
 
 
@@ -34,7 +35,7 @@ class Spec:
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     lab: str = "ikelab"
-    definition: str = ""  # of the node: "c8000v", "csr1000v", "iosv", "iol-xe"
+    definition: str = ""  # of the node: "cat8000v", "csr1000v", "iosv", "iol-xe"
     image: str = ""
     configuration: str = ""  # what it boots with
     connector: str = "System Bridge"  # the external connector's own bridge
@@ -61,6 +62,7 @@ class CmlRouter:
         self._link: Any = None
         self._before: dict[str, Any] | None = None  # the link's conditions, where it was there
         self._made = False
+        self._capture = ""  # the key of the one that goes on
 
     def start(self) -> None:
         """Find or import the lab, start it, wait until it has converged."""
@@ -109,13 +111,17 @@ class CmlRouter:
 
     def begin_capture(self) -> None:
         with self._explained("capture on the link"):
-            self._wire().start_capture()
+            # Before CML 2.10 one of the two limits has to be said.
+            begun = self._wire().start_capture(maxpackets=MOST_PACKETS, maxtime=LONGEST_CAPTURE)
+        found = begun.get("config", {}).get("link_capture_key") if isinstance(begun, dict) else ""
+        self._capture = str(found or self._wire().id)
 
     def end_capture(self, file: Path) -> None:
         with self._explained("give the capture"):
             self._wire().stop_capture()
-            # virl2-client 2.10's download_capture asks at .../api/v0//api/v0/pcap/ID.
-            file.write_bytes(self._session.get(f"pcap/{self._wire().id}").content)
+            # virl2-client 2.10's download_capture asks at .../api/v0//api/v0/pcap/ID, and for the
+            # link's own ID, which is a capture's key from CML 2.10 on only.
+            file.write_bytes(self._session.get(f"pcap/{self._capture}").content)
 
     def stop(self) -> None:
         if self._lab is not None:
@@ -180,7 +186,7 @@ class CmlRouter:
         if not spec.definition:
             raise ConfigError(
                 f"CML has no lab {spec.lab!r}, and the entry has no 'definition' to make one of"
-                " (c8000v, csr1000v, iosv, iol-xe)"
+                " (cat8000v, csr1000v, iosv, iol-xe)"
             )
         return topology(spec)
 

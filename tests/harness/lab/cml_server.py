@@ -1,7 +1,8 @@
 """CML's REST interface on the loopback, as far as virl2-client uses it here.
 
-No CML is to be had, so no answer was recorded from one: each has the shape that virl2-client 2.10
-reads (its models), with the fields and words of CML's published API. What was asked is kept.
+No CML is to be had here. Where others have published what a CML answered, an answer has its fields
+(`cml_recorded`); the others (states, conditions, errors) have the shape that virl2-client 2.10
+reads. What was asked is kept.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.harness.lab import cml_recorded as seen
+
 USER, PASSWORD, TOKEN = "ann", "s3cret", "eyJ.fresh.token"
-LAB, ROUTER, CONNECTOR, LINK = (
-    "b1a6b6c0-0000-4000-8000-0000000000" + n for n in ("00", "01", "02", "03")
+LAB, ROUTER, CONNECTOR, LINK, KEY = (
+    "b1a6b6c0-0000-4000-8000-0000000000" + n for n in ("00", "01", "02", "03", "04")
 )
 IKE = (
     bytes(12)
@@ -37,14 +40,15 @@ PCAP = HEAD + struct.pack("<IIII", 1, 2, len(IKE), len(IKE)) + IKE
 class Cml:
     """What the controller knows, and what it was asked."""
 
-    version: str = "2.10.0+build.3"
+    version: str = seen.SYSTEM["version"]
+    key: str = KEY  # of a capture; from CML 2.10 on it is the link's ID
     converges_after: int = 2  # questions
     expired: set[str] = field(default_factory=set)  # tokens
     labs: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     bodies: dict[str, Any] = field(default_factory=dict)
     state: str = "DEFINED_ON_CORE"
-    condition: dict[str, Any] = field(default_factory=dict)
+    condition: dict[str, Any] | None = None
     questions: int = 0
 
     def answer(self, method: str, path: str, body: bytes, token: str) -> tuple[int, Any]:
@@ -52,7 +56,7 @@ class Cml:
         self.asked.append(f"{method} {path}")
         self.bodies[f"{method} {path}"] = body
         if path == "system_information":
-            return 200, {"version": self.version, "ready": True, "allow_ssh_pubkey_auth": False}
+            return 200, seen.like(seen.SYSTEM, version=self.version)
         if path == "authenticate":
             given = json.loads(body)
             if (given["username"], given["password"]) != (USER, PASSWORD):
@@ -67,7 +71,7 @@ class Cml:
 
 
 def _authentication(cml: Cml, body: bytes, found: Any) -> tuple[int, Any]:
-    return 200, {"id": "u1", "username": USER, "token": TOKEN, "admin": False, "error": None}
+    return 200, {"id": seen.OWNER, "username": USER, "token": TOKEN, "admin": False, "error": None}
 
 
 def _import(cml: Cml, body: bytes, found: Any) -> tuple[int, Any]:
@@ -80,32 +84,52 @@ def _topology(cml: Cml, body: bytes, found: Any) -> tuple[int, Any]:
     made = cml.labs[LAB]
     names = {"n0": CONNECTOR, "n1": ROUTER}
     nodes = [
-        {
-            "id": names[node["id"]], "label": node["label"], "x": node["x"], "y": node["y"],
-            "node_definition": node["node_definition"], "image_definition": None, "ram": None,
-            "cpus": None, "cpu_limit": None, "data_volume": None, "boot_disk_size": None,
-            "hide_links": False, "tags": [], "configuration": node["configuration"],
-            "interfaces": [
-                {"id": f"{names[node['id']]}-{i['slot']}", "label": i["label"], "slot": i["slot"],
-                 "type": "physical", "node": names[node["id"]], "state": cml.state}
-                for i in node["interfaces"]
-            ],
-        }
+        seen.like(
+            seen.TOPOLOGY_NODE, id=names[node["id"]], label=node["label"],
+            node_definition=node["node_definition"], x=node["x"], y=node["y"],
+            interfaces=_interfaces(names[node["id"]], node),
+        )
         for node in made["nodes"]
     ]  # fmt: skip
     ends = [made["links"][0]["i1"][1:], made["links"][0]["i2"][1:]]
-    link = {
-        "id": LINK,
-        "node_a": CONNECTOR,
-        "node_b": ROUTER,
-        "interface_a": f"{CONNECTOR}-{ends[0]}",
-        "interface_b": f"{ROUTER}-{ends[1]}",
-        "label": "wire",
-        "conditioning": {},
-    }
-    lab = {"title": made["lab"]["title"], "description": "", "notes": "", "owner": "u1"}
-    return 200, {"lab": lab, "nodes": nodes, "links": [link], "annotations": [],
-                 "smart_annotations": []}  # fmt: skip
+    link = seen.like(
+        seen.TOPOLOGY_LINK, id=LINK, node_a=CONNECTOR, node_b=ROUTER,
+        interface_a=f"{CONNECTOR}-{ends[0]}", interface_b=f"{ROUTER}-{ends[1]}",
+        label="ikelab-port<->r1-GigabitEthernet1",
+    )  # fmt: skip
+    lab = seen.like(seen.TOPOLOGY_LAB, title=made["lab"]["title"])
+    return 200, {"lab": lab, "nodes": nodes, "links": [link]}
+
+
+def _interfaces(name: str, node: dict[str, Any]) -> list[seen.Fields]:
+    """A router has a loopback besides those that were asked for."""
+    router = node["node_definition"] != "external_connector"
+    loopback = [seen.like(seen.LOOPBACK, id=f"{name}-lo")] if router else []
+    return loopback + [
+        seen.like(seen.INTERFACE, id=f"{name}-{i['slot']}", label=i["label"], slot=i["slot"])
+        for i in node["interfaces"]
+    ]
+
+
+def _tiles(cml: Cml, body: bytes, found: Any) -> tuple[int, Any]:
+    titles = {lab: made["lab"]["title"] for lab, made in cml.labs.items()}
+    return 200, {"lab_tiles": {
+        lab: seen.like(seen.TILE, id=lab, lab_title=title, state=cml.state)
+        for lab, title in titles.items()}}  # fmt: skip
+
+
+def _capture(cml: Cml, body: bytes, found: Any) -> tuple[int, Any]:
+    wanted = json.loads(body)
+    if not {"maxpackets", "maxtime"} & set(wanted):
+        return 400, {"code": 400, "description": "maxpackets or maxtime is required"}
+    config = seen.like(seen.CAPTURE["config"], link_capture_key=cml.key, **wanted)
+    return 200, seen.like(seen.CAPTURE, config=config)
+
+
+def _pcap(cml: Cml, body: bytes, found: Any) -> tuple[int, Any]:
+    if found[1] != cml.key:
+        return 404, {"code": 404, "description": f"PCAP not found: {found[1]}"}
+    return 200, PCAP
 
 
 def _states(cml: Cml, body: bytes, found: Any) -> tuple[int, Any]:
@@ -120,22 +144,20 @@ def _converged(cml: Cml, body: bytes, found: Any) -> tuple[int, Any]:
 
 
 def _condition(cml: Cml, body: bytes, found: Any) -> tuple[int, Any]:
-    cml.condition = json.loads(body) if body else {}
+    cml.condition = json.loads(body) if body else None
     return 200, cml.condition
 
 
 ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", "authentication|authok", _authentication),
-    ("GET", "users", lambda *_: (200, [{"id": "u1", "username": USER, "admin": False}])),
+    ("GET", "users", lambda *_: (200, [{"id": seen.OWNER, "username": USER, "admin": False}])),
     ("GET", "labs", lambda cml, *_: (200, list(cml.labs))),
-    ("GET", "populate_lab_tiles", lambda cml, *_: (200, {"lab_tiles": {
-        lab: {"lab_title": made["lab"]["title"]} for lab, made in cml.labs.items()}})),
+    ("GET", "populate_lab_tiles", _tiles),
     ("POST", "import", _import),
     ("GET", f"labs/{LAB}/topology", _topology),
-    ("GET", f"labs/{LAB}", lambda cml, *_: (200, {
-        "id": LAB, "state": cml.state, "lab_title": cml.labs[LAB]["lab"]["title"],
-        "lab_description": "", "lab_notes": "", "owner": "u1", "owner_username": USER,
-        "effective_permissions": ["lab_view", "lab_edit", "lab_exec", "lab_admin"]})),
+    ("GET", f"labs/{LAB}", lambda cml, *_: (200, seen.like(
+        seen.LAB, id=LAB, state=cml.state, lab_title=cml.labs[LAB]["lab"]["title"],
+        owner_username=USER))),
     ("PUT", f"labs/{LAB}/start", lambda *_: (204, None)),
     ("PUT", f"labs/{LAB}/stop", lambda *_: (204, None)),
     ("PUT", f"labs/{LAB}/wipe", lambda *_: (204, None)),
@@ -147,10 +169,9 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", f"labs/{LAB}/links/{LINK}/condition", lambda cml, *_: (200, cml.condition)),
     ("PATCH", f"labs/{LAB}/links/{LINK}/condition", _condition),
     ("DELETE", f"labs/{LAB}/links/{LINK}/condition", _condition),
-    ("PUT", f"labs/{LAB}/links/{LINK}/capture/start",
-     lambda *_: (200, {"config": {"encap": "ethernet"}, "starttime": "2026-11-23T18:00:00"})),
+    ("PUT", f"labs/{LAB}/links/{LINK}/capture/start", _capture),
     ("PUT", f"labs/{LAB}/links/{LINK}/capture/stop", lambda *_: (204, None)),
-    ("GET", f"pcap/{LINK}", lambda *_: (200, PCAP)),
+    ("GET", r"pcap/([\w-]+)", _pcap),
 )  # fmt: skip
 
 

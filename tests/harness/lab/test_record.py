@@ -177,7 +177,7 @@ enable = "{ENABLE}"
 url = "URL"
 user = "{CML_USER}"
 password = "{CML_PASSWORD}"
-definition = "c8000v"
+definition = "cat8000v"
 condition = "loss=5%, delay=50ms"
 """
 
