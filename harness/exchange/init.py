@@ -60,6 +60,7 @@ class InitState:
     edits: tuple[Edit, ...] = ()  # of the request: who asks for a cookie gets the same again
     retries: int = 0
     asked: list[int] = field(default_factory=list)  # groups that INVALID_KE_PAYLOAD asked for
+    echoes: int = 0  # repetitions of requests that are answered: each may bring an answer, late
     refused: list[int] = field(default_factory=list)  # the error notifies that we answered with
     retried: bool = False  # as responder: this initiator was asked for another group before
 
@@ -184,6 +185,10 @@ def _retry(sa: IkeSa, it: Inbound, seen: Step, now: float) -> bool:
     invalid = it.notify(Notify.INVALID_KE_PAYLOAD)
     if it.has(Payload.SA) or (cookie is None and invalid is None):
         return False
+    if state.echoes and _followed(state, it):
+        state.echoes -= 1
+        seen.note = "late: what it asks for has been done"
+        return True
     if state.retries >= MOST_RETRIES and sa.conduct.bound_retries:
         sa.move("recv", it.exchange, "response", "refused")
         sa.end(f"asked to retry more than {MOST_RETRIES} times")
@@ -208,11 +213,20 @@ def _retry(sa: IkeSa, it: Inbound, seen: Step, now: float) -> bool:
         state.group = group
     state.retries += 1
     seen.note = "asks to try again"
+    state.echoes += sa.window.waiting[0].tries
     sa.window.settle(0)
     sa.move("recv", it.exchange, "response", "retry")
     # RFC 7296 2.6: with the cookie, all other payloads go unchanged.
     start(sa, now, state.edits if cookie is not None else ())
     return True
+
+
+def _followed(state: InitState, it: Inbound) -> bool:
+    """Whether a refusal asks for the cookie or the group that the last request had (2.1)."""
+    cookie, invalid = it.notify(Notify.COOKIE), it.notify(Notify.INVALID_KE_PAYLOAD)
+    if cookie is not None:
+        return bytes(cookie.notify) == state.cookie
+    return invalid is not None and int.from_bytes(bytes(invalid.notify)[:2], "big") == state.group
 
 
 def _accept(sa: IkeSa, it: Inbound, seen: Step, datagram: Datagram) -> None:

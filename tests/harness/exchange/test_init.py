@@ -80,6 +80,29 @@ def test_a_retry_carries_the_edits_of_the_request_it_repeats() -> None:
     assert Payload.V in kinds(second)
 
 
+@pytest.mark.parametrize("cookies", [False, True], ids=["group", "cookie"])
+def test_a_refusal_that_comes_again_late_ends_nothing(cookies: bool) -> None:
+    """2.1: a request that was repeated may be answered twice; one that was not may not be."""
+    talk = Talk(i={"ike": [TWO_GROUPS]}, r={"ike": ["aes128-sha256-ecp256"], "cookies": cookies})
+    talk.i.start_init(0.0)
+    first = talk.sent()
+    talk.now = talk.i.timer() or 0.0
+    talk.i.handle_timer(talk.now)
+    again = talk.sent()
+    talk.to_responder(first)
+    talk.to_initiator(talk.answered())
+    retry = talk.sent()
+    talk.to_responder(again)
+    late = talk.answered()
+    talk.to_initiator(late)
+
+    assert talk.i.state is State.INIT_SENT and talk.sent() == []
+    talk.to_responder(retry)
+    talk.carry()
+    assert talk.i.state is State.INIT_DONE and talk.i.keys == talk.r.keys
+    assert "late: " in talk.i.transcript.text()
+
+
 def test_cookie_then_group_then_no_second_cookie() -> None:
     """The shorter exchange of 2.6.1: the cookie goes with every retry."""
     talk = Talk(
