@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -99,8 +100,8 @@ def shown(
         ]
         for number in range(1, count):
             ours, theirs = context.Pipe(duplex=False)
-            args = (theirs, path, ring, Lane(number, count), form, prepare, files[number])
-            process = context.Process(target=_report, args=args, daemon=True)
+            work = partial(_work, path, ring, Lane(number, count), form, prepare, files[number])
+            process = context.Process(target=_report, args=(theirs, work), daemon=True)
             process.start()
             theirs.close()
             workers.append((process, ours))
@@ -124,8 +125,8 @@ def shown(
     return whole, summary.summary_around(whole, texts)
 
 
-def _report(pipe: Connection, *work: object) -> None:
-    pipe.send(_work(*work))  # type: ignore[arg-type]
+def _report(pipe: Connection, work: Callable[[], _Share]) -> None:
+    pipe.send(work())
     pipe.close()
 
 

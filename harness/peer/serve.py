@@ -115,7 +115,7 @@ class UdpStation:
                 elif isinstance(key.data, RawSocket):
                     self._give(key.data.read(self.clock()))
                 else:
-                    self._read(key.fileobj, key.data)  # type: ignore[arg-type]
+                    self._read(self._sockets[key.data], key.data)
             self._tick()
 
     def _read(self, sock: socket.socket, local: Address) -> None:

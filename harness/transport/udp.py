@@ -78,7 +78,7 @@ class UdpTransport:
                 if isinstance(key.data, RawSocket):
                     self._inbox.extend(filter(None, [key.data.read(self.clock())]))
                 else:
-                    self._read(key.fileobj, key.data)  # type: ignore[arg-type]
+                    self._read(self._sockets[key.data], key.data)
             if not ready and left <= 0:
                 return None
         return self._inbox.popleft()

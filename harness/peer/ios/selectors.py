@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 
 from ikelab.harness.model import TS
@@ -18,10 +19,13 @@ def everything(ts: TS) -> bool:
 
 def network(ts: TS) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     """The network of a selector; Unsupported for a range that is none."""
-    found = list(ipaddress.summarize_address_range(ts.start, ts.end))
-    if len(found) != 1:
-        raise Unsupported(f"an access list takes networks, not the range {ts}")
-    return found[0]  # type: ignore[return-value]
+    size = int(ts.end) - int(ts.start) + 1
+    prefix = ts.start.max_prefixlen - size.bit_length() + 1
+    with contextlib.suppress(ValueError):  # bits behind the prefix
+        found = ipaddress.ip_network(f"{ts.start}/{prefix}")
+        if found.broadcast_address == ts.end:
+            return found
+    raise Unsupported(f"an access list takes networks, not the range {ts}")
 
 
 def ports(ts: TS) -> str:
