@@ -15,7 +15,6 @@ With `kind = "ios"` it is a router that we do configure: see `ios.entry`.
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
 import subprocess
 import tomllib
@@ -24,13 +23,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ikelab.harness import written
 from ikelab.harness.errors import ConfigError, LabError, nearest, plain
-from ikelab.harness.model import Address, Identity, Transform, selectors, suites
+from ikelab.harness.model import Address, Transform
+from ikelab.harness.peer import entry_values as values
 from ikelab.harness.peer.base import Keys, PeerConfig, PeerView, Unsupported
 from ikelab.harness.peer.ios import entry as ios
 from ikelab.layers.iana import Protocol
 
-FILE = "ikelab.toml"
+FILE, _TABLE = "ikelab.toml", "peers"
 LEAST_FRAGMENT = 128  # octets of an IP datagram; less has no room for headers and a payload
 COMMAND_TIME = 20.0  # seconds that a user's command may take
 KEYS: dict[str, type | tuple[type, ...]] = {
@@ -80,7 +81,11 @@ def read(path: Path) -> dict[str, Entry]:
         raise ConfigError(f"no such file: {path}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {plain(error)}") from None
-    peers = tables.get("peers", {})
+    for key in tables:
+        if key != _TABLE:
+            there = f"[{key}]" if isinstance(tables[key], dict) else repr(key)
+            raise ConfigError(f"{path}: unknown table {there}: a gateway is written [peers.NAME]")
+    peers = tables.get(_TABLE, {})
     if not isinstance(peers, dict):
         raise ConfigError(f"{path}: write [peers] with one entry a gateway")
     entries = {name: _entry(path, name, table) for name, table in peers.items()}
@@ -96,64 +101,19 @@ def _entry(path: Path, name: str, table: Any) -> Entry:
     router = None
     if "kind" in table:
         router, table = _router(where, name, table)
-    for key, value in table.items():
-        if key not in KEYS:
-            raise ConfigError(f"{where}: unknown key {key!r}{nearest(key, KEYS)}")
-        if not isinstance(value, KEYS[key]) or (isinstance(value, bool) and KEYS[key] is int):
-            raise ConfigError(f"{where}: {key} is of the wrong type, not {_kind(KEYS[key])}")
-        if value in ("", []) or (isinstance(value, list) and "" in value):
-            raise ConfigError(f"{where}: {key} is empty: leave it out, or say what it is")
-        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{where}: {key} is a list of texts")
-        if isinstance(value, int) and key.endswith("port") and not 0 < value < 1 << 16:
-            raise ConfigError(f"{where}: {key} {value} is no port: 1 to 65535 are")
-    missing = [key for key in _NEEDED if key not in table]
-    if missing:
-        raise ConfigError(f"{where}: {', '.join(missing)} missing")
-    version = _version(where, "address", table["address"])
-    ours = table.get("local_address", "0.0.0.0" if version == 4 else "::")
-    if _version(where, "local_address", ours) != version:
-        raise ConfigError(f"{where}: address and local_address are of two families")
-    _check_values(where, table)
     try:
-        config = _config(table, ours)
+        config = _config(name, table)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    local = (ours, table.get("local_port", 500))
     return Entry(
         name,
         config,
-        local,
+        (config.remote_address, table.get("local_port", 500)),
         named="our_id" in table,
         initiate=table.get("initiate", ""),
         version=table.get("version", ""),
         router=router,
     )
-
-
-def _kind(kinds: type | tuple[type, ...]) -> str:
-    words = {str: "a text in quotes", int: "a whole number", bool: "true or false", list: "a list"}
-    return " or ".join(words[kind] for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
-
-
-def _version(where: str, key: str, text: str) -> int:
-    try:
-        return ipaddress.ip_address(text).version
-    except ValueError:
-        raise ConfigError(f"{where}: {key} {text!r} is no IP address") from None
-
-
-def _check_values(where: str, table: dict[str, Any]) -> None:
-    """ConfigError for a command that no shell would take, and for fragments of an odd size."""
-    try:
-        shlex.split(table.get("initiate", ""))
-    except ValueError as error:
-        raise ConfigError(
-            f"{where}: initiate {table['initiate']!r} is no command: {str(error).lower()}"
-        ) from None
-    octets = table.get("fragment")
-    if octets is not None and not LEAST_FRAGMENT <= octets < 1 << 16:
-        raise ConfigError(f"{where}: fragment {octets} is no size of an IP datagram in octets")
 
 
 def _router(where: str, name: str, table: dict[str, Any]) -> tuple[ios.RouterEntry, dict[str, Any]]:
@@ -173,20 +133,53 @@ def _router(where: str, name: str, table: dict[str, Any]) -> tuple[ios.RouterEnt
     return router, rest
 
 
-def _config(table: dict[str, Any], ours: str) -> PeerConfig:
+def _check_kinds(table: dict[str, Any]) -> None:
+    """ConfigError for a key that there is not or that is missing, and a value of another kind."""
+    written.check(table, KEYS)
+    for key, value in table.items():
+        if value == [] or (isinstance(value, list) and "" in value):
+            raise ConfigError(f"{key} is empty: leave it out, or say what it is")
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{key} is a list of texts")
+        if isinstance(value, int) and key.endswith("port") and not 0 < value < 1 << 16:
+            raise ConfigError(f"{key} {value} is no port: 1 to 65535 are")
+    missing = [key for key in _NEEDED if key not in table]
+    if missing:
+        raise ConfigError(f"{', '.join(missing)} missing")
+
+
+def _config(name: str, table: dict[str, Any]) -> PeerConfig:
+    """What the gateway is configured with; ConfigError, less the entry's name, else."""
+    values.name(name)
+    _check_kinds(table)
+    there = table["address"]
+    version = values.address("address", there)
+    ours = table.get("local_address", "0.0.0.0" if version == 4 else "::")
+    if values.address("local_address", ours, ours=True) != version:
+        raise ConfigError("address and local_address are of two families")
+    ports = table.get("port", 500), table.get("local_port", 500)
+    if (there, ports[0]) == (ours, ports[1]):
+        raise ConfigError(f"address and local_address are one, {ours}, and so are the ports")
+    values.command("initiate", table.get("initiate", ""))
+    octets = table.get("fragment")
+    if octets is not None and not LEAST_FRAGMENT <= octets < 1 << 16:
+        raise ConfigError(f"fragment {octets} is no size of an IP datagram in octets")
+    behind = {key: values.behind(key, table[key]) for key in ("local_ts", "remote_ts")}
+    if not {ts.version for ts in behind["local_ts"]} & {ts.version for ts in behind["remote_ts"]}:
+        raise ConfigError("local_ts and remote_ts are of two families")
     return PeerConfig(
-        local_address=table["address"],
+        local_address=there,
         remote_address=ours,
-        local_id=Identity.parse(table.get("id", table["address"])),
-        remote_id=Identity.parse(table.get("our_id", ours)),
+        local_id=values.identity("id", table.get("id", there)),
+        remote_id=values.identity("our_id", table.get("our_id", ours)),
         psk=table["psk"].encode(),
-        ike=suites(table["ike"]),
-        esp=suites(table["esp"], Protocol.ESP),
-        local_ts=selectors(table["local_ts"]),
-        remote_ts=selectors(table["remote_ts"]),
-        port=table.get("port", 500),
+        ike=values.proposals("ike", table["ike"], Protocol.IKE),
+        esp=values.proposals("esp", table["esp"], Protocol.ESP),
+        local_ts=behind["local_ts"],
+        remote_ts=behind["remote_ts"],
+        port=ports[0],
         cookies=table.get("cookies", False),
-        fragment=table.get("fragment"),
+        fragment=octets,
     )
 
 
@@ -229,8 +222,14 @@ class ExternalPeer:
             done = subprocess.run(
                 words, capture_output=True, text=True, timeout=COMMAND_TIME, check=False
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise LabError(f"the command {words[0]!r} of {self.name} failed: {error}") from None
+        except OSError as error:
+            raise LabError(
+                f"the command {words[0]!r} of {self.name} failed: {plain(error)}"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise LabError(
+                f"the command {words[0]!r} of {self.name} did not end in {COMMAND_TIME:.0f} s"
+            ) from None
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
             raise LabError(f"the command {words[0]!r} of {self.name} failed: {said[0]}")

@@ -78,7 +78,7 @@ def test_secrets_come_from_the_environment_and_show_nowhere(
         ('ssh = 5', "ssh is of the wrong type"),
         ('ssh = "h"\npasword = "x"', "unknown key 'pasword'; did you mean 'password'"),
         ('ssh = "h"\npassword_env = "NO_SUCH"', "password_env names NO_SUCH, and there is no such"),
-        ('ssh = "h"\nike = ["aes255"]', "peer 'r1': unknown word 'aes255'"),
+        ('ssh = "h"\nike = ["aes255"]', "peer 'r1': ike: unknown word 'aes255'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_line(tmp_path: Path, text: str, words: str) -> None:
