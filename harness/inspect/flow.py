@@ -10,7 +10,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from ikelab.harness.inspect.fragments import Fragments
@@ -84,6 +84,7 @@ class Flow:
         return self._streams.gaps
 
     def __iter__(self) -> Iterator[Packet]:
+        packet = partial(tuple.__new__, Packet)  # half the time of a call of Packet
         for number, time, linktype, data in self._records:
             self.frames = number
             at = _STRAIGHT.get(linktype, -1)
@@ -95,7 +96,7 @@ class Flow:
                 and (straight := self._straight(data, at)) is not None
             ):
                 if straight is not _LEFT_OUT:
-                    yield Packet(number, time, *straight, self._hops)
+                    yield packet((number, time, *straight, self._hops))
                 continue
             locate = LINKS.get(linktype)
             if locate is None:

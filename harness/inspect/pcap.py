@@ -14,6 +14,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -92,11 +93,11 @@ class Capture:
 
     def __iter__(self) -> Iterator[Record]:
         frames = self._pcap() if self._magic in _PCAP else self._pcapng()
-        number = 0
+        number, record = 0, partial(tuple.__new__, Record)  # half the time of a call of Record
         try:
             with self._stream:
                 for number, (time, linktype, data) in enumerate(frames, 1):
-                    yield Record(number, time, linktype, data)
+                    yield record((number, time, linktype, data))
         except _Lost as error:
             self.lost = f"{error} (frame {number + 1} at octet {self._read_count})"
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
