@@ -20,6 +20,7 @@ from ikelab.netns.nl import Request, attribute, nested, talk, text
 
 _NETLINK_NETFILTER = 12
 _NOBODY = 65534
+_TCP_ULP = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +142,19 @@ def _esp() -> None:
     talk(xfrm.NETLINK, [Request(xfrm.NEW_SA, xfrm.new_sa("cbc(aes)", 16), create=True)])
 
 
+def _espintcp() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname(), timeout=1.0) as here,
+    ):
+        here.setsockopt(socket.IPPROTO_TCP, _TCP_ULP, b"espintcp")
+
+
 _TRIES: dict[str, tuple[str, Callable[[], None]]] = {
     "userns": ("labs without root", _userns),
     "ipv6": ("IPv6", _ipv6),
     "esp": ("ESP in the kernel (XFRM)", _esp),
+    "espintcp": ("ESP in TCP (espintcp), for daemons", _espintcp),
     "af_key": ("PF_KEY sockets, which OpenIKED needs", _af_key),
     "nat": ("NAT by nftables", _nat),
     "netem": ("loss, delay and reordering by netem", _netem),

@@ -51,9 +51,9 @@ def in_guest() -> int:
     from ikelab.harness.peer import kernel
     from ikelab.netns import guest
 
-    entry = shown(kernel.NAME, lambda progress: kernel.add(progress=progress))
+    root = shown(kernel.NAME, lambda progress: kernel.root(progress=progress))
     program = "import sys; from ikelab.harness.cli import main; sys.exit(main())"
-    return guest.run(entry.root, [sys.executable, "-c", program, *sys.argv[1:]])
+    return guest.run(root, [sys.executable, "-c", program, *sys.argv[1:]])
 
 
 def kernel_option(default: str) -> Callable[[Any], Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ikelab.harness.errors import LabError
+from ikelab.harness.errors import ConfigError, LabError
 from ikelab.harness.peer import cache, kernel
 from ikelab.netns import guest
 from tests.conftest import missing
@@ -66,3 +66,16 @@ def test_a_kernel_that_does_not_come_up_is_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(LabError, match="the guest kernel ended"):
         guest.run(tmp_path, ["true"])
+
+
+def test_a_kernel_of_ones_own_is_booted_in_place_of_the_provisioned_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(kernel.OWN, str(tmp_path))
+    with pytest.raises(ConfigError, match=f"there is no {kernel.PROGRAM} in that folder"):
+        kernel.root()
+
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / kernel.PROGRAM).touch()
+
+    assert kernel.root() == tmp_path

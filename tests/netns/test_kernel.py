@@ -11,7 +11,7 @@ from ikelab.netns import calls, kernel, world
 def test_every_ability_is_tried_and_a_refusal_has_words(in_world):
     found = kernel.probe()
 
-    assert {"userns", "ipv6", "tun", "esp", "af_key", "nat", "netem"} == set(found)
+    assert {"userns", "ipv6", "tun", "esp", "espintcp", "af_key", "nat", "netem"} == set(found)
     for name, ability in found.items():
         assert ability.name == name
         assert ability.text

@@ -63,9 +63,12 @@ class Libreswan(DaemonDriver):
         self._config: PeerConfig | None = None
         self._kernel = abilities()
         major, minor = (int(n) for n in re.findall(r"\d+", self.version)[:2])
-        self._build = Build((major, minor))
+        tcp = bool(self._kernel["espintcp"]) and (major, minor) >= (4, 0)
+        self._build = Build((major, minor), tcp=tcp)
         self._algorithms = self._probe()
         self.lacks = {} if self._kernel["esp"] else _lacks(self._build)
+        if not self._build.tcp:
+            self.lacks["tcp"] = f"the kernel has no espintcp ({self._kernel['espintcp'].why})"
         self.capabilities = self._capabilities()
 
     def start(self, config: PeerConfig) -> None:
@@ -151,6 +154,8 @@ class Libreswan(DaemonDriver):
             found.add("ipv6")
         if self._kernel["esp"]:
             found |= {"child", "kernel-esp", "esn", "keys", "keepalives"}
+        if self._build.tcp:
+            found.add("tcp")
         return frozenset(found - set(self.lacks))
 
     def _refuse(self, config: PeerConfig) -> None:

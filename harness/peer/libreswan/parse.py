@@ -17,7 +17,8 @@ from ikelab.harness.peer.libreswan import logs, names
 from ikelab.layers.iana import Protocol, Sn, TransformType
 
 _STATE = re.compile(
-    r'^(?:\d{3} )?#(\d+): "[^"]*"\S*(?: \S+)?:\d+ (?:STATE_)?(?:V2_)?(\w+) \(([^)]*)\);(.*)$',
+    r'^(?:\d{3} )?#(\d+): "[^"]*"\S*(?: \S+)?:\d+(?:\(tcp\))? '
+    r"(?:STATE_)?(?:V2_)?(\w+) \(([^)]*)\);(.*)$",
     re.MULTILINE,
 )
 _SPIS = re.compile(

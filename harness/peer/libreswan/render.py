@@ -32,6 +32,7 @@ class Build:
     """The daemon at hand, as far as its language depends on it."""
 
     version: tuple[int, int] = (5, 2)
+    tcp: bool = False  # whether it can listen by TCP: the kernel carries the ESP (RFC 9329)
 
     @property
     def modern(self) -> bool:
@@ -60,6 +61,7 @@ def setup(config: PeerConfig, build: Build) -> dict[str, str]:
         "plutodebug": _DEBUG[log],
         # Who listens at one address alone never finds that it has another one (MOBIKE).
         **({} if config.features.mobike else {"listen": config.local_address}),
+        **({"listen-tcp": "yes"} if build.tcp else {}),
         "uniqueids": "no",
         "dnssec-enable": "no",
         "keep-alive": str(max(1, round(config.keepalive))),
@@ -85,6 +87,7 @@ def connection(config: PeerConfig, build: Build) -> dict[str, str]:
         "mobike": "no",
         "fragmentation": "yes",
         "rekey": "no",
+        **({"enable-tcp": "fallback"} if build.tcp else {}),
         "leftupdown": "%disabled",
         # From 0.5 s on, doubled each time; 4.3 misreads milliseconds.
         "retransmit-timeout": f"{max(1, 2**config.tries // 2)}s",

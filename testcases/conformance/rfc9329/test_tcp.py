@@ -12,6 +12,8 @@ from ikelab.harness.tested import Tested
 from ikelab.harness.transport.tcp import PREFIX, Connection, TcpTransport, frame
 from ikelab.testcases.tunnels import ATTEMPTS, SILENCE
 
+MOMENT = 0.05  # seconds
+
 
 class Cut:
     """A connection that cuts what we send, or holds it back to send it at once with the next."""
@@ -28,6 +30,8 @@ class Cut:
         for size in (*self._sizes, len(data)):
             piece = data[here : here + size]
             sent, here = sent and (not piece or self._inner.send(piece)), here + size
+            if here < len(PREFIX):  # or else TCP puts the pieces together again
+                self.pause(self.clock() + MOMENT)
         return sent
 
 

@@ -121,6 +121,20 @@ def test_states(state, seen):
     assert sa.state == seen and sa.children == ()
 
 
+def test_who_came_by_tcp_is_listed_in_another_way():
+    text = (
+        '#1: "ikelab"[1] 10.0.0.1:48439(tcp) ESTABLISHED_IKE_SA (established IKE SA); idle;\n'
+        '#2: "ikelab"[1] 10.0.0.1:48439(tcp) ESTABLISHED_CHILD_SA (established Child SA);'
+        " eroute owner; IKE SA #1; idle;\n"
+        '#2: "ikelab"[1] 10.0.0.1 esp.74ab9d91@10.0.0.1 esp.7ad53192@10.0.0.2 tun.0@10.0.0.1\n'
+    )
+
+    (sa,) = parse.view(text, "").sas
+
+    assert sa.state == "ESTABLISHED"
+    assert [c.spi_out.hex() for c in sa.children] == ["74ab9d91"]
+
+
 def test_what_is_not_yet_an_sa_is_none():
     text = '#2: "ikelab":500 NEW_CHILD_I1 (sent CREATE_CHILD_SA request for new IPsec SA); idle;\n'
     text += '#3: "ikelab":500 REKEY_IKE_R0 (open IKE SA); idle;'

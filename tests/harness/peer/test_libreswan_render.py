@@ -175,3 +175,11 @@ def test_only_who_stays_listens_at_one_address(mobile):
     wanted = config(V4[0], V4[1], features=Features(mobike=mobile))
 
     assert ("listen" in render.setup(wanted, TRIXIE)) is not mobile
+
+
+@pytest.mark.parametrize("tcp", [True, False])
+def test_it_listens_by_tcp_where_the_kernel_carries_esp_there(tcp):
+    files = render.render(config(V4[0], V4[1]), render.Build((5, 2), tcp=tcp))
+
+    assert ("listen-tcp=yes" in files["ipsec.conf"]) is tcp
+    assert ("enable-tcp=fallback" in files["ipsec.conf"]) is tcp
