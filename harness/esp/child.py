@@ -70,7 +70,7 @@ class ChildPath:
         self._out, self._in = (by_i, by_r) if child.made_by_us else (by_r, by_i)
         self.counter = Counter(esn)
         # RFC 4303 3.4.3: without integrity there is nothing that a window could rely on; neither
-        # is there where numbers may come twice (RFC 9827 3).
+        # is there where numbers may come twice (RFC 9827 4).
         several = numbers is not None and numbers.id == Sn.UNSPECIFIED_NUMBERS_32_BIT
         self.window = ReplayWindow(window if self._in.icv_length and not several else 0, esn)
 
