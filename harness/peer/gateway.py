@@ -24,6 +24,7 @@ from ikelab.layers.message import message
 from ikelab.layers.notify import IKEv2_Notify
 
 TFC_OCTETS = 64
+_UNREACHABLE = (b"\x01", b"\x03")  # ICMPv6's and ICMP's Destination Unreachable
 
 
 class Gateway:
@@ -130,11 +131,16 @@ class Gateway:
         return Tunnel(path, encap=encap, ports=(sa.local[1], sa.remote[1]))
 
     def _in_clear(self, datagram: Datagram, now: float) -> None:
-        """RFC 4301 5.2: drop it, there are no hosts that bypass. A planted fault answers echoes."""
-        ends = (datagram.src[0], datagram.dst[0])
-        asked = None
-        if datagram.protocol in (IpProtocol.ICMP, IpProtocol.ICMPV6):
-            asked = echo(ip_packet(*ends, datagram.protocol, datagram.data))
+        """RFC 4301 5.2: drop it, there are no hosts that bypass; an error says nothing (2.4).
+
+        Planted faults answer echoes, and believe that we are unreachable.
+        """
+        if datagram.protocol not in (IpProtocol.ICMP, IpProtocol.ICMPV6):
+            return
+        if datagram.data[:1] in _UNREACHABLE and not self._conduct.require_protection:
+            for sa in self.listener.sas:
+                sa.end("an ICMP error")
+        asked = echo(ip_packet(datagram.src[0], datagram.dst[0], datagram.protocol, datagram.data))
         if asked is not None and not asked.reply and not self._conduct.esp_alone:
             answer = bytes(asked.answer())
             back = (datagram.dst, datagram.src, now, datagram.protocol)
