@@ -23,7 +23,7 @@ from ikelab.layers.iana import Encr, Integ, TransformType
 
 IKE_TABLE, ESP_TABLE, OWN_TABLE = "ikev2_decryption_table", "esp_sa", "keys.jsonl"
 _PREFERENCES_FILE = "preferences"
-_PROFILE = {IKE_TABLE, ESP_TABLE, OWN_TABLE, _PREFERENCES_FILE}
+PROFILE = {IKE_TABLE, ESP_TABLE, OWN_TABLE, _PREFERENCES_FILE}
 # Without these two Wireshark leaves ESP as it is, whatever the table holds.
 PREFERENCES = "esp.enable_encryption_decode: TRUE\nesp.enable_authentication_check: TRUE\n"
 
@@ -174,7 +174,7 @@ def write_profile(folder: Path, ike: Iterable[IkeRow], esp: Iterable[EspRow]) ->
     ike, esp = list(dict.fromkeys(ike)), list(dict.fromkeys(esp))
     rows: list[IkeRow | EspRow] = [*ike, *esp]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if {path.name for path in folder.iterdir()} <= _PROFILE:
+    if {path.name for path in folder.iterdir()} <= PROFILE:
         folder.chmod(0o700)
     _write(folder / IKE_TABLE, (line for row in ike if (line := ike_line(row))))
     _write(folder / ESP_TABLE, (line for row in esp if (line := esp_line(row))))
@@ -187,9 +187,13 @@ def _write(path: Path, lines: Iterable[str]) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in lines)
-    fresh.replace(path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def ike_line(row: IkeRow) -> str | None:

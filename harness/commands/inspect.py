@@ -32,6 +32,13 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float | N
     return value
 
 
+def _said(_context: click.Context, _option: click.Parameter, value: str | None) -> str:
+    """A word that chooses; an empty one, such as a variable that was not set, chooses nothing."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty: leave it out to have everything")
+    return value or ""
+
+
 @click.command()
 @click.argument("file", type=PLACE, metavar="FILE", required=False)
 @click.option("--live", metavar="DEVICE", help="Listen on a network interface instead of FILE.")
@@ -78,12 +85,12 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: float | N
 )  # fmt: skip
 @click.option("--frame", "number", type=int, metavar="N", help="The message of --format tree.")
 @click.option(
-    "--spi", default="", metavar="HEX", help="Only the IKE SA with this SPI (or so it begins)."
+    "--spi", callback=_said, metavar="HEX", help="Only the IKE SA with this SPI (or so it begins)."
 )
-@click.option("--peer", default="", metavar="ADDRESS", help="Only IKE SAs with this end.")
-@click.option("--exchange", default="", metavar="NAME", help="Only messages of this exchange.")
+@click.option("--peer", callback=_said, metavar="ADDRESS", help="Only IKE SAs with this end.")
+@click.option("--exchange", callback=_said, metavar="NAME", help="Only messages of this exchange.")
 @click.option(
-    "--where", default="", metavar="EXPR",
+    "--where", callback=_said, metavar="EXPR",
     help="Only messages for which this holds, such as 'notify == NO_PROPOSAL_CHOSEN'.",
 )  # fmt: skip
 @click.option(
@@ -134,6 +141,8 @@ def inspect(
 
     form = _form(form, json=as_json, why=why, tree=number is not None)
     if live is not None:
+        if not live:
+            raise ConfigError("--live is empty: name an interface, such as eth0")
         _only_live(file=file, log=log, exports=exports)
     elif namespace or seconds is not None or frames is not None:
         raise ConfigError("--namespace, --for and --count go with --live and an interface")
@@ -215,7 +224,7 @@ def _processes(file: Path, jobs: int) -> int:
     from ikelab.harness.inspect import parallel
     from ikelab.harness.inspect.ios import command
 
-    return parallel.processes(file, jobs) if file.is_file() and not command.is_log(file) else 1
+    return parallel.processes(file, jobs) if command.is_capture(file) else 1
 
 
 def _shared(
@@ -264,7 +273,7 @@ def _ring(keys: tuple[Path, ...], shared: tuple[str, ...], privates: tuple[str, 
 
 def _nothing_lost(exports: tuple[tuple[str, Path], ...], read: list[Path]) -> None:
     """ConfigError for an export over what is read, over another one, or over somebody's keys."""
-    from ikelab.harness.wireshark import IKE_TABLE
+    from ikelab.harness.wireshark import PROFILE
 
     paths = [path.resolve() for _, path in exports]
     sources = {source.resolve() for source in read}
@@ -273,7 +282,9 @@ def _nothing_lost(exports: tuple[tuple[str, Path], ...], read: list[Path]) -> No
             raise ConfigError(f"{path} is given twice: each export needs a path of its own")
         if place in sources or any(source in place.parents for source in sources):
             raise ConfigError(f"{path} is what is being read: export to another place")
-        if kind == "profile" and (path / IKE_TABLE).exists():
+        if kind == "profile" and path.exists() and not path.is_dir():
+            raise ConfigError(f"{path} is not a folder: a profile is one, give another name")
+        if kind == "profile" and any((path / name).exists() for name in PROFILE):
             raise ConfigError(f"{path} holds keys already: give another folder for the profile")
 
 

@@ -121,8 +121,11 @@ def load(paths: Iterable[Path]) -> KeyRing:
                 for state in found.esp:
                     ring.add(state)
                 continue
-            for row in _read(file, text, ring.notes):
+            rows = list(_read(file, text, ring.notes))
+            for row in rows:
                 ring.add(row)
+            if there and not rows:
+                ring.notes.append(f"{file} holds no key")
     return ring
 
 

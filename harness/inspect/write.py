@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import struct
 from pathlib import Path
 from types import TracebackType
@@ -15,16 +17,23 @@ _NANOSECONDS = struct.pack("<HHBxxx", 9, 1, 9)  # if_tsresol: 10^-9 s
 
 
 class Writer:
-    """A file being written; ConfigError where it cannot be. `secret` ones are for their owner."""
+    """A file being written; ConfigError where it cannot be. `secret` ones are for their owner.
+
+    A file that could not be written to its end is removed. What is no file (a device, a pipe) is
+    written to and left alone otherwise.
+    """
 
     def __init__(self, path: Path, *, secret: bool = False) -> None:
         self._path = path
         self._interfaces: dict[int, int] = {}
         try:
-            if secret:
-                path.unlink(missing_ok=True)
-                path.touch(mode=0o600, exist_ok=False)
-            self._file = path.open("wb")
+            if secret and _own(path):
+                path.unlink()  # somebody may have it open
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            descriptor = os.open(path, flags, 0o600 if secret else 0o666)
+            self._file = os.fdopen(descriptor, "wb")
+            if secret and stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.fchmod(descriptor, 0o600)
         except OSError as error:
             raise ConfigError(f"cannot write {path}: {error.strerror}") from None
         name = b"ikelab"
@@ -40,7 +49,17 @@ class Writer:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as failure:
+            self._remove()
+            raise ConfigError(f"cannot write {self._path}: {failure.strerror}") from None
+        if kind is not None:
+            self._remove()
+
+    def _remove(self) -> None:
+        if _own(self._path):
+            self._path.unlink()
 
     def keys(self, text: str) -> None:
         """A decryption secrets block with lines of our key table."""
@@ -67,6 +86,11 @@ class Writer:
             self._file.write(struct.pack("<II", kind, size) + body + struct.pack("<I", size))
         except OSError as error:
             raise ConfigError(f"cannot write {self._path}: {error.strerror}") from None
+
+
+def _own(path: Path) -> bool:
+    """Whether a file is there that nothing else stands for."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _padded(data: bytes) -> bytes:

@@ -27,6 +27,8 @@ _OTHERS = {
         "it is what 'ikelab inspect' printed: give what that was made from",
     r"^[0-9a-fA-F]{16},[0-9a-fA-F]{16},|^\"?IPv[46]\"?,|^\s*proto (?:esp|ah) spi 0x":
         "it is a table of keys: give it with --keys, beside a capture",
+    r"^\s*\"schema\": \d|^\{\"topology\": ":
+        "it is a file of a run: give the run's folder, or that of one of its cases",
     r"^\s*connections\s*\{|^conn\s+\S|^\s*crypto ikev2 (?:proposal|policy|profile|keyring)":
         "it is a configuration: give it with --config, beside a capture",
     r"^\s*Tunnel-id\s|\bcurrent_peer\b|^\s*IKEv2 SAs:|^interface: \S+\n\s+Crypto map tag":
@@ -52,19 +54,16 @@ def opened(path: Path, ring: KeyRing) -> list[Inspection]:
         return [_log(stream, head, name)]
 
 
-def is_log(path: Path) -> bool:
-    """Whether a file is text with a record of `debug crypto ikev2` near its beginning.
-
-    A pipe is none: looking would take from it what is to be read.
-    """
+def is_capture(path: Path) -> bool:
+    """Whether a file begins as a capture. A pipe is none: a look would take what is to be read."""
     if not path.is_file():
         return False
     try:
         stream, magic = pcap.begin(path, str(path))
-        with stream:
-            return not pcap.is_capture(magic) and looks_like_log(_read(stream, magic, str(path)))
     except ConfigError:
         return False
+    stream.close()
+    return pcap.is_capture(magic)
 
 
 def log_at(path: Path) -> LogInspection:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import stat
+import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ikelab.harness.cli import main
 from tests.harness.command import ikelab
 
 LOG = "*Nov 11 19:30:34.811: IKEv2:(SESSION ID = 1,SA ID = 1):Processing IKE_SA_INIT message\n"
@@ -48,3 +54,49 @@ def test_a_log_has_no_octets_to_export(tmp_path: Path) -> None:
 
     assert done.status == 2 and "shows no octets" in done.err
     assert not (tmp_path / "out.pcapng").exists()
+
+
+KINDS = ["plain", "decrypted", "anonymised"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_file_stays_what_it_is(kind: str, kept: Path, tmp_path: Path) -> None:
+    """As root `--export plain /dev/full` once put a file in the place of the device."""
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    assert main(["inspect", str(kept / "capture.pcapng"), "--export", kind, str(pipe)]) == 0
+    reader.join()
+    assert stat.S_ISFIFO(pipe.stat().st_mode) and read[0][:4] == b"\n\r\r\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_link_is_followed(kind: str, kept: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    assert (
+        main(["inspect", str(kept / "capture.pcapng"), "--export", kind, f"{tmp_path}/link"]) == 0
+    )
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").stat().st_size > 100
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "profile"])
+def test_nothing_is_left_where_the_disk_is_full(kind: str, kept: Path, tmp_path: Path) -> None:
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100, 100))
+    words = ["inspect", kept / "capture.pcapng", "--keys", kept / "keys", "--export", kind, "new"]
+
+    done = ikelab(*words, cwd=tmp_path, preexec_fn=limit)
+
+    done.refused(2, "cannot write new: File too large")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["preferences", "esp_sa", "keys.jsonl"])
+def test_a_profile_of_somebody_s_own_is_left_alone(
+    name: str, kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text("mine")
+    words = ["inspect", str(kept / "capture.pcapng"), "--export", "profile", str(tmp_path)]
+    assert main(words) == 2
+    assert "holds keys already" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "mine"
