@@ -73,7 +73,7 @@ _VALUES = (
     "havoc", "fill", "cut", "extend", "drop", "duplicate", "reorder",
 )  # fmt: skip
 _SMALL: Mapping[str, Any] = {"fragment": 200}
-_HYBRID: Mapping[str, Any] = {"ike": suites(["aes256gcm16-prfsha256-x25519-ke1_mlkem768"])}
+_HYBRID: Mapping[str, Any] = {"ike": suites(["aes256gcm16-prfsha256-x25519-ke1_ecp256"])}
 _USER, _PASSWORD = b"carol", b"Ar3etTnp"
 
 
