@@ -72,6 +72,11 @@ def test_who_is_content_with_less_than_the_proof_is_told(
     assert seen("", campaign, plan) == []
 
 
+def test_who_overlooks_the_method_beside_a_right_proof_is_not_accused() -> None:
+    """strongSwan does: the key of EAP was shown, whatever the octet before it says."""
+    assert seen("accepts-any-key", "eap-proof", "IKE_AUTH/request#4: SK.AUTH.auth_type = 0") == []
+
+
 @pytest.mark.parametrize("name", ROUNDS)
 def test_an_honest_peer_is_accused_of_nothing_in_the_rounds(tmp_path: Path, name: str) -> None:
     kept: list[Case] = []
