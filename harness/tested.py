@@ -26,7 +26,7 @@ ESP = suites(["aes128gcm16"], ProtocolId.ESP)
 ESP_WITHOUT_AEAD = suites(["aes128-sha512"], ProtocolId.ESP)
 PSK = b"ikelab"
 # How often, and after how many seconds each, a peer's view is read again before it counts.
-SETTLING, MOMENT = 20, 0.05
+SETTLING, MOMENT = 80, 0.05
 
 
 class Tested:

@@ -55,10 +55,11 @@ def ping(
     sequence number, fields as they are.
     """
     tunnel = session.tunnel(child)
+    asked: list[Echo] = []
     for _ in range(attempts):
-        asked = request(tunnel, to, source=source, size=size)
-        datagram = tunnel.send(bytes(asked), **crafted)
-        if pong := post(session, tunnel, datagram, asked, patience=patience):
+        asked.append(request(tunnel, to, source=source, size=size))
+        datagram = tunnel.send(bytes(asked[-1]), **crafted)
+        if pong := post(session, tunnel, datagram, *asked, patience=patience):
             return pong
     return None
 
@@ -79,17 +80,17 @@ def post(
     session: Speaker,
     tunnel: Tunnel,
     datagram: Datagram,
-    asked: Echo,
-    *,
+    *asked: Echo,
     patience: float = HONEST,
 ) -> Pong | None:
-    """Send a datagram as it is, and wait for the echo that it asks for."""
-    wanted = asked.answer()
+    """Send a datagram as it is, and wait for the echo that it, or one before it, asks for."""
+    wanted = [one.answer() for one in asked]
     before = len(tunnel.opened)
 
     def found() -> Pong | None:
         for opened, carrier in tunnel.opened[before:]:
-            if (seen := echo(opened.inner)) == wanted:
+            seen = echo(opened.inner)
+            if seen is not None and seen in wanted:
                 return Pong(seen, opened, carrier)
         return None
 

@@ -241,6 +241,11 @@ def test_does_not_fail_authentication_for_a_lack_of_child(
     def deleted() -> bool:
         return any(p.kind == Payload.D for s in sa.received() for p in s.inner() or [])
 
+    def decided() -> bool:
+        seen = peer.sa(sa)
+        return seen is None or seen.state in ("ESTABLISHED", *ENDING)
+
+    sa.wait(decided, 8.0)
     view = peer.sa(sa)
     gone = view is None or view.state in ENDING
     peer.observe("deleted" if gone else "kept")
