@@ -6,6 +6,7 @@ name, the size and the time in rough steps.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -138,6 +139,15 @@ def bodies_of(chain: bytes) -> list[bytes] | None:
         found.append(chain[here + 4 : here + size])
         here += size
     return found
+
+
+def covered(bodies: Iterable[bytes]) -> set[bytes]:
+    """What AUTH may cover where one of these is an ID payload: as it is, or its RESERVED as zero.
+
+    RFC 7296 2.15 covers those octets as they were sent; whoever ignores them (3.5) knows no better.
+    """
+    long = [body for body in bodies if len(body) >= 4]
+    return {one for body in long for one in (body, body[:1] + bytes(3) + body[4:])}
 
 
 def plain(data: bytes, keys: sk.SkKeys) -> tuple[int, bytes] | None:

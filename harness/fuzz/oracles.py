@@ -147,7 +147,7 @@ def lets_in(sa: IkeSa) -> str | None:
         return psk_auth(prf, sa.config.psk, octets)
 
     bodies = answers.bodies_of(chain)
-    if bodies is None or any(_proves(chain, proof(body)) for body in bodies if len(body) >= 4):
+    if bodies is None or any(_proves(chain, proof(body)) for body in answers.covered(bodies)):
         return None
     has = any(payload.kind == Payload.AUTH for payload in sent[0].inner() or ())
     return LETS_IN if has else LETS_IN_BARE

@@ -77,6 +77,12 @@ def test_who_overlooks_the_method_beside_a_right_proof_is_not_accused() -> None:
     assert seen("accepts-any-key", "eap-proof", "IKE_AUTH/request#4: SK.AUTH.auth_type = 0") == []
 
 
+@pytest.mark.parametrize("campaign", ["auth", "eap-proof"])
+def test_who_ignores_reserved_octets_of_an_identity_is_not_accused(campaign: str) -> None:
+    """AUTH covers them (2.15), yet whoever reads them as zero has seen the identity proven."""
+    assert seen("accepts-any-key", campaign, "IKE_AUTH/request#0: SK.IDi.res2 = 7") == []
+
+
 @pytest.mark.parametrize("name", ROUNDS)
 def test_an_honest_peer_is_accused_of_nothing_in_the_rounds(tmp_path: Path, name: str) -> None:
     kept: list[Case] = []
