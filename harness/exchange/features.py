@@ -74,6 +74,7 @@ class Features:
     sync: bool = False  # RFC 6311: message IDs may be set anew
     mobike: bool = False  # RFC 4555: addresses may change
     check_path: bool = False  # RFC 4555 3.7: a responder asks a new address for COOKIE2
+    addresses: tuple[str, ...] = ()  # RFC 4555 3.4: more addresses of ours, told beside mobike
     no_nats: bool = False  # RFC 4555 3.9: an initiator allows no NAT on the way
     follow_redirects: bool = False  # RFC 5685: an initiator goes where it is sent
     redirect: Redirect | None = None  # RFC 5685: where a responder sends its initiators

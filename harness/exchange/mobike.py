@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from ikelab.harness.exchange.sa import IkeSa
 
 
+_ADDITIONAL = {4: Notify.ADDITIONAL_IP4_ADDRESS, 6: Notify.ADDITIONAL_IP6_ADDRESS}
+
+
 @dataclass(slots=True)
 class Mobility:
     """What one IKE SA knows of its moves. `moves` counts them, so that others notice."""
@@ -29,6 +33,7 @@ class Mobility:
     adopted: bool = False  # the request at hand carried an UPDATE_SA_ADDRESSES that was taken
     doubted: bool = False  # the new path has to be checked once the update is answered
     cookie: bytes = b""  # of our check: what has to come back
+    others: tuple[str, ...] = ()  # the peer's other addresses, as it told last
 
 
 def announce(sa: IkeSa) -> list[Any]:
@@ -36,7 +41,7 @@ def announce(sa: IkeSa) -> list[Any]:
     told = sa.config.features
     if not told.mobike or not (sa.initiator or sa.mobility.agreed):
         return []
-    found = [IKEv2_Notify(type=Notify.MOBIKE_SUPPORTED)]
+    found = [IKEv2_Notify(type=Notify.MOBIKE_SUPPORTED), *_additional(told.addresses)]
     return found + _no_nats(sa) if sa.initiator and told.no_nats else found
 
 
@@ -49,6 +54,29 @@ def take(sa: IkeSa, it: Inbound) -> None:
     """Whether the peer can do it too."""
     heard = it.notify(Notify.MOBIKE_SUPPORTED) is not None
     sa.mobility.agreed = heard and sa.config.features.mobike
+    if sa.mobility.agreed:
+        _learn(sa, it)
+
+
+def addresses(texts: Sequence[str]) -> list[Any]:
+    """What tells the peer in an INFORMATIONAL request that our other addresses are these (3.6)."""
+    return _additional(texts) or [IKEv2_Notify(type=Notify.NO_ADDITIONAL_ADDRESSES)]
+
+
+def _additional(texts: Sequence[str]) -> list[Any]:
+    found = []
+    for address in map(ipaddress.ip_address, texts):
+        kind = _ADDITIONAL[address.version]
+        found.append(IKEv2_Notify(type=kind, notify=address.packed))
+    return found
+
+
+def _learn(sa: IkeSa, it: Inbound) -> None:
+    """A list of the peer's takes the place of the one before (3.6); without one that one stays."""
+    told = [bytes(n.notify) for kind in _ADDITIONAL.values() for n in it.notifies(kind)]
+    if told or it.notify(Notify.NO_ADDITIONAL_ADDRESSES) is not None:
+        packed = [data for data in told if len(data) in (4, 16)]
+        sa.mobility.others = tuple(str(ipaddress.ip_address(data)) for data in packed)
 
 
 # -- initiator -------------------------------------------------------------------------------
@@ -101,6 +129,8 @@ def answered(sa: IkeSa, it: Inbound, waiting: Outstanding, now: float) -> None:
 
 def serve(sa: IkeSa, it: Inbound) -> list[Any]:
     """What an INFORMATIONAL request gets back: COOKIE2 as it came, hashes, or a refusal."""
+    if sa.mobility.agreed:
+        _learn(sa, it)
     cookie = it.notify(Notify.COOKIE2)
     found: list[Any] = []
     if cookie is not None and sa.conduct.return_cookie2:

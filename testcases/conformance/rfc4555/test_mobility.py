@@ -7,6 +7,7 @@ import pytest
 from ikelab.harness.edits import at
 from ikelab.harness.endpoint import Initiator, Responder
 from ikelab.harness.esp.ping import ping
+from ikelab.harness.exchange import mobike
 from ikelab.harness.exchange.features import Features
 from ikelab.harness.peer.base import Unsupported
 from ikelab.harness.pytest_plugin import case, rfc
@@ -14,6 +15,7 @@ from ikelab.harness.session import Session
 from ikelab.harness.tested import Tested
 from ikelab.layers.iana import Notify
 from ikelab.layers.notify import IKEv2_Notify
+from ikelab.testcases.rekeys import agreed
 from ikelab.testcases.tunnels import ATTEMPTS, SILENCE, observable
 
 MOBILE = Features(mobike=True)
@@ -84,6 +86,7 @@ def test_tells_of_its_own_move(peer: Tested, responder: Responder) -> None:
     if not sa.sa.mobility.agreed:
         raise Unsupported("it does not announce MOBIKE_SUPPORTED")
     old = sa.sa.remote
+    agreed(peer, sa)  # it has our answer: before that there is nothing to move
 
     peer.roam()
 
@@ -126,6 +129,29 @@ def test_gives_cookie2_back_unchanged(peer: Tested, initiator: Initiator, octets
     came = reply.notify(Notify.COOKIE2)
     assert came is not None and came.data == cookie, f"{reply.names}\n{sa}"
     assert sa.violations == []
+
+
+OTHERS = "192.0.2.77", "2001:db8:77::1"
+
+
+@case("MOB-01", "feature")
+@rfc(4555, "3.4", "3.6")
+def test_is_told_of_more_addresses(peer: Tested, initiator: Initiator) -> None:
+    """Other addresses in IKE_AUTH, others later, and none: each list is taken without a word.
+
+    Which ones the peer has itself is told.
+    """
+    peer.start(features=MOBILE)
+    sa = mobile(initiator, Features(mobike=True, addresses=OTHERS))
+
+    for texts in (OTHERS[:1], ()):
+        reply = sa.inform(mobike.addresses(texts))
+
+        assert not reply.silent and reply.errors == [], f"{reply.outcome}\n{sa}"
+    peer.observe(", ".join(sa.sa.mobility.others) or "it told of no other address")
+    assert not sa.inform().silent, f"the IKE SA does not answer any more\n{sa}"
+    assert sa.violations == []
+    assert peer.disagreements(sa) == []
 
 
 @case("MOB-02", "feature")
