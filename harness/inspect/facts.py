@@ -112,6 +112,21 @@ def notifies(half: Half | None, kind: int) -> list[Any]:
     return found
 
 
+def _spis(half: Half | None, kind: int) -> list[bytes]:
+    """The SPIs that the notifies of one type name, of each of them; by octets as a rule."""
+    if half is None or not half.may_hold(_N):
+        return []
+    outer, inner = half.places()
+    if outer is None or inner is None:
+        return [bytes(notify.SPI) for notify in notifies(half, kind)]
+    return [
+        data[at + 8 : min(at + 8 + data[at + 5], stop)]
+        for data, places in ((half.messages[0].data, outer), (half.plain or b"", inner))
+        for place, at, stop in places
+        if place == _N and data[at + 6] << 8 | data[at + 7] == kind
+    ]
+
+
 def deleting(half: Half) -> list[int]:
     """The protocols of the deletes in a request or response."""
     outer, inner = half.places()
@@ -314,7 +329,7 @@ def child_of(request: Half | None, response: Half | None) -> Child | None:
     chosen = offer(response)
     if response is None or not chosen or chosen[0].suite.protocol == Protocol.IKE:
         return None
-    replaced = notifies(request, Notify.REKEY_SA)
+    replaced = _spis(request, Notify.REKEY_SA)
     return Child(
         chosen[0].suite.protocol,
         Spis(_offer_of(request, chosen[0]), chosen[0].spi),
@@ -322,8 +337,8 @@ def child_of(request: Half | None, response: Half | None) -> Child | None:
         chosen[0].suite,
         selectors(response, Payload.TSI),
         selectors(response, Payload.TSR),
-        bool(notifies(response, Notify.USE_TRANSPORT_MODE)),
-        bytes(replaced[0].SPI) if replaced else b"",
+        bool(_spis(response, Notify.USE_TRANSPORT_MODE)),
+        replaced[0] if replaced else b"",
         response.first.frame,
     )
 

@@ -175,6 +175,10 @@ class Half:
     def assemble(self) -> None:
         """After opening: find the inner chain, of SK or of a whole set of fragments."""
         self._inner = self._shapes = self.offer = None
+        only, sealed = self.messages[0].plain, self.messages[0].sealed
+        if only is not None and sealed is not None and not sealed.fragments:
+            self.first_inner, self.plain = sealed.first, only
+            return
         parts: dict[tuple[int, int], Message] = {}
         for message in self.messages:
             sealed = message.sealed
