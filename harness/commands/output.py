@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def fail(line: str, status: int) -> int:
 
 def folder_for(file: Path) -> Path:
     """The file, whose folder is made and told of where there was none; ConfigError if neither."""
+    if str(file) == "-":
+        raise ConfigError("- is no file to write: standard output is /dev/stdout")
     if file.parent.is_dir():
         return file
     try:
@@ -43,5 +46,13 @@ def save(text: str, file: Path) -> None:
 
 def wrote(file: Path) -> None:
     """A line that says where to look; none where that is this very output (/dev/stdout)."""
-    if file.is_file():
+    if file.is_file() and not _is_output(file):
         click.echo(f"wrote {file}")
+
+
+def _is_output(file: Path) -> bool:
+    """Whether a file is what standard output goes to: a line would be put over what it holds."""
+    try:
+        return os.path.samestat(file.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):  # no descriptor behind it, or a closed one
+        return False

@@ -116,6 +116,8 @@ def _apart(path: Path, runs: list[Any], *, whole: bool) -> None:
         kept = (own / "run.json", own / "results.jsonl", own / "cases")
         if any(here == one or one in here.parents for one in kept) or (whole and here == own):
             raise ConfigError(f"{path} is part of the run {run.path}: write to another place")
+    if whole and path.exists() and not path.is_dir():
+        raise ConfigError(f"{path} is not a folder: --site makes one, give another name")
     if whole and any((path / name).exists() for name in ("run.json", "results.jsonl")):
         raise ConfigError(f"{path} holds a run: give --site another folder")
 
@@ -158,9 +160,11 @@ def _captures(a: Path, b: Path, keys: tuple[Path, ...]) -> int:
     from ikelab.harness.inspect.compare import compare
     from ikelab.harness.inspect.inspection import inspect_file
 
-    found = compare(inspect_file(a, keys), inspect_file(b, keys))
+    both = inspect_file(a, keys), inspect_file(b, keys)
+    found = compare(*both)
     click.echo(str(found))
-    return 0 if found.alike else 1
+    lost = [fail(f"{it.file}: {it.lost}; what was read is compared", 2) for it in both if it.lost]
+    return 1 if not found.alike else max(lost, default=0)
 
 
 @click.command()

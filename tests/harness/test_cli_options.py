@@ -73,6 +73,8 @@ def refused(here: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
         (["report", "run", "--html", "c.pcapng/page.html"], "c.pcapng is not a folder"),
         (["report", "run", "--html", "a", "--json", "./a"], "a is given twice"),
         (["report", ""], "an empty path"),
+        (["report", "run", "--json", "-"], "standard output is /dev/stdout"),
+        (["report", "run", "--site", "c.pcapng"], "c.pcapng is not a folder: --site makes one"),
         (["inspect", "c.pcapng", "--jobs", "0"], "0 is not in the range"),
         (["inspect", "run/run.json", "--jobs", "2"], "a file of a run: give the run's folder"),
         (["inspect", "c.pcapng", "--where", ""], "'--where': it is empty: leave it out"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ikelab.harness.cli import main
+from tests.harness.command import SCRIPT, environment
+from tests.harness.inspect.lab import Lab
 
 Told = Callable[..., tuple[int, str, str]]
 
@@ -123,3 +127,26 @@ def test_what_craft_made_is_called_by_its_name(command: str, tmp_path: Path, tol
     status, _, err = told(command, *[folder] * (1 if command == "report" else 2))
     assert status == 2
     assert "is what 'ikelab craft' made" in err and f"'ikelab inspect {folder}'" in err
+
+
+def test_json_on_standard_output_is_json_whatever_that_is(build_run, tmp_path: Path) -> None:
+    made = build_run()
+    made.test("a")
+    with (tmp_path / "out").open("w") as out:
+        done = subprocess.run([SCRIPT, "report", made.path, "--json", "/dev/stdout"], stdout=out,
+                              cwd=tmp_path, env=environment(), check=False)  # fmt: skip
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "out").read_text())["columns"]
+
+
+@pytest.mark.parametrize(("cut", "other", "status"), [("a", "b", 2), ("a", "c", 1)])
+def test_a_capture_that_was_cut_off_is_compared_as_far_as_it_goes(
+    cut: str, other: str, status: int, tmp_path: Path, told: Told
+) -> None:
+    octets = Lab().up().pcap()
+    (tmp_path / "a").write_bytes(octets + bytes(7))
+    (tmp_path / "b").write_bytes(octets)
+    (tmp_path / "c").write_bytes(octets[:24])
+    found, _, err = told("diff", tmp_path / cut, tmp_path / other)
+    assert (found, err.count("\n")) == (status, 1)
+    assert err.startswith(f"ikelab: {tmp_path / cut}: the file ends inside a record header")
