@@ -66,7 +66,7 @@ class PlantedSa(IkeSa):
         """The message with the last octet of its ICV as it should be: nobody compares it."""
         keys = self.in_keys
         assert keys is not None
-        for last in range(256):
+        for last in (seen.data[-1], *range(256)):  # mostly it is as it should be
             data = seen.data[:-1] + bytes([last])
             try:
                 sk.unseal(IKEv2(data), keys, data)
