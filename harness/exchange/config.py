@@ -178,7 +178,7 @@ class Conduct:
     survive_streams: bool = True  # a stream that is none does no harm
     await_eap: bool = True  # RFC 3748 4.2: a success before the method's end is none
     verify_eap: bool = True  # RFC 7296 2.16: who fails EAP gets no further
-    announce_in_turn: bool = True  # RFC 9242 3.1: INTERMEDIATE only where the initiator has it
+    announce_rounds: bool = True  # RFC 9242 3.1: INTERMEDIATE answers who announces it
     cover_intermediate: bool = True  # RFC 9242 3.3.2: AUTH covers IKE_INTERMEDIATE
     distinct_methods: bool = True  # RFC 9370 2.2.1: no method in two slots
     insist_on_rounds: bool = True  # RFC 9370 2.2.2: no IKE_AUTH before every key exchange

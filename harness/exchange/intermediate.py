@@ -62,7 +62,7 @@ def announce(sa: IkeSa, request: Inbound | None = None) -> list[Any]:
     """INTERMEDIATE_EXCHANGE_SUPPORTED, of a responder only where the initiator says it too."""
     heard = request is None or request.notify(Notify.INTERMEDIATE_EXCHANGE_SUPPORTED) is not None
     wanted = addke.wanted(sa.config.ike) or ppk_early.wanted(sa)
-    if not wanted or not (heard or not sa.conduct.announce_in_turn):
+    if not wanted or not heard or not (sa.initiator or sa.conduct.announce_rounds):
         return []
     return [IKEv2_Notify(type=Notify.INTERMEDIATE_EXCHANGE_SUPPORTED)]
 

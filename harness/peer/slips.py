@@ -194,10 +194,10 @@ ROWS: list[Row] = [
     conduct("takes-any-solution", "COO-09", "keys that solve nothing are taken", "check_puzzles"),
     # Additional key exchanges
     conduct(
-        "announces-intermediate-to-all",
-        "PQ-03",
-        "INTERMEDIATE_EXCHANGE_SUPPORTED answers an initiator that did not announce it",
-        "announce_in_turn",
+        "answers-no-intermediate",
+        "PQ-01 PQ-03 PQ-05 PQ-09 PQ-10 PQ-11 PQ-12 PQ-13 PQ-16",
+        "it chooses additional key exchanges and does not announce INTERMEDIATE_EXCHANGE_SUPPORTED",
+        "announce_rounds",
     ),
     conduct(
         "leaves-intermediate-uncovered",
