@@ -56,6 +56,15 @@ class Wanted:
                 return cls.parse(binding.target.partition("#")[0])
         return cls(Exchange.IKE_SA_INIT, response=False)
 
+    def on_the_way(self, plan: Plan) -> None:
+        """ConfigError for an edit of a message that comes after this one: it would do nothing."""
+        order = [row.name for row in MADE]
+        here = order.index(self.exchange.name), self.response
+        for binding in plan.bindings:
+            name = binding.exchange or order[0]
+            if name not in order or (order.index(name), binding.response) > here:
+                raise ConfigError(f"{self} comes before {binding.target}, which the plan changes")
+
     def __str__(self) -> str:
         return f"{self.exchange.name}/{'response' if self.response else 'request'}"
 
@@ -117,6 +126,7 @@ def craft(
 
     `options` are `ike` and `esp` proposals and the size in octets from which on to `fragment`.
     """
+    wanted.on_the_way(plan)
     said = {name: value for name, value in options.items() if value}
     ours = Plan(tuple(b for b in plan.bindings if not b.response))
     theirs = Plan(tuple(b for b in plan.bindings if b.response))

@@ -91,6 +91,10 @@ def refused(here: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
         (["craft", "-m", ""], "'' is no exchange whose messages can be made; there are"),
         (["craft", "-m", "IKE_AUTH/reply"], "write IKE_AUTH or IKE_AUTH/response"),
         (["craft", "-m", "IKE_INTERMEDIATE"], "it takes an additional key exchange, such as --ike"),
+        (
+            ["craft", "IKE_AUTH/request: drop('SK.AUTH')", "-m", "IKE_SA_INIT"],
+            "IKE_SA_INIT/request comes before IKE_AUTH/request, which the plan changes",
+        ),
         (["craft", "--out", ""], "an empty path"),
         (["scan", "::1:7"], "::1:7 has two meanings: write [::1:7] or [::1]:7"),
         (["scan", "[x]:7"], "between the brackets is no IPv6 address"),

@@ -5,6 +5,7 @@ A file, a pipe and standard input are one here: each is opened once and read for
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -109,6 +110,12 @@ def _cases(folder: Path) -> list[Path]:
     if (folder / "capture.pcapng").is_file():
         return [folder]
     found = sorted(p.parent for p in folder.glob("cases/*/capture.pcapng"))
+    if (
+        not found
+        and (cases := folder / "cases").is_dir()
+        and not os.access(cases, os.R_OK | os.X_OK)
+    ):
+        raise ConfigError(f"cannot read {cases}: Permission denied")
     if not found:
         raise ConfigError(f"{folder} is neither a run nor a case of one: there is no capture in it")
     return found
