@@ -44,7 +44,9 @@ def read(path: Path) -> Recorded:
     if (path / "run.json").is_file():
         raise ConfigError(f"{path} is a run: give the folder of one of its cases")
     if path.is_dir() and not file.is_file():
-        raise ConfigError(f"{path} holds no plan.txt: nothing was changed in that conversation")
+        raise ConfigError(
+            f"{path} holds no plan.txt: it is no case, or nothing was changed in its conversation"
+        )
     try:
         case = parse(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
