@@ -101,7 +101,7 @@ def test_rekeys_a_child(peer: Tested, initiator: Initiator) -> None:
     assert_child_works(peer, sa)
 
 
-@case("CHD-08")
+@case("CHD-08", "SHOULD")
 @rfc(7296, "2.25", "3.10.1")
 def test_refuses_to_rekey_an_unknown_child(peer: Tested, initiator: Initiator) -> None:
     """REKEY_SA with an SPI that the peer does not send to gets CHILD_SA_NOT_FOUND."""
