@@ -115,6 +115,8 @@ def engine() -> Engine:
     registries = {registry.__name__: registry for registry in OTHERS}
     folder = Path(__file__).resolve().parent
     for path in sorted(found for room in ROOMS for found in folder.glob(room)):
+        if path.name.startswith("rule"):
+            continue  # what it says of a message it neither sends nor acts upon
         text = path.read_text(encoding="utf-8")
         documents |= {int(number) for number in re.findall(r"\bRFC (\d{4,5})\b", text)}
         for registry, member in re.findall(r"\b([A-Z]\w+)\.([A-Z][A-Z0-9_]*)\b", text):
