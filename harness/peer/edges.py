@@ -16,6 +16,12 @@ ALSO: dict[str, str] = {
 }
 
 ROWS: list[Row] = [
+    wire(
+        "accepts-no-address",
+        "MOB-01",
+        "every INFORMATIONAL request is told UNACCEPTABLE_ADDRESSES",
+        'INFORMATIONAL/response: insert("SK", payload=notify("UNACCEPTABLE_ADDRESSES"))',
+    ),
     conduct(
         "takes-whole-nonces",
         "KEY-02",
@@ -44,10 +50,10 @@ ROWS: list[Row] = [
     wire(
         "answers-with-both-sequence-numbers",
         "ESP-02",
-        "the accepted child has extended sequence numbers and has not",
+        "an accepted child with an algorithm for integrity has extended sequence numbers and has not",
         """
-        IKE_AUTH/response: duplicate("SK.SA.proposal[0].transform[1]")
-        IKE_AUTH/response: SK.SA.proposal[0].transform[2].transform_id = 1
+        IKE_AUTH/response: duplicate("SK.SA.proposal[0].transform[2]")
+        IKE_AUTH/response: SK.SA.proposal[0].transform[3].transform_id = 1
         """,
     ),
     conduct(
