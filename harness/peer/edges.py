@@ -50,7 +50,7 @@ ROWS: list[Row] = [
     wire(
         "answers-with-both-sequence-numbers",
         "ESP-02",
-        "an accepted child with an algorithm for integrity has extended sequence numbers and has not",
+        "an accepted child with an algorithm for integrity has sequence numbers of both kinds",
         """
         IKE_AUTH/response: duplicate("SK.SA.proposal[0].transform[2]")
         IKE_AUTH/response: SK.SA.proposal[0].transform[3].transform_id = 1
