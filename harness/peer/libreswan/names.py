@@ -110,6 +110,8 @@ def sequence_numbers(suites: tuple[Suite, ...]) -> str:
     if len(wanted) > 1:
         raise Unsupported("Libreswan's connection has one esn= for all of its proposals")
     [ids] = wanted
+    if ids - {Sn.NO_ESN, Sn.ESN}:
+        raise Unsupported("Libreswan's esn= knows sequence numbers of 32 and of 64 bits")
     if len(ids) > 1:
         return "either"
     return "yes" if ids == {Sn.ESN} else "no"

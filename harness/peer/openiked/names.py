@@ -76,5 +76,7 @@ def proposal(suite: Suite) -> str:
         chosen = [t for t in suite.of(kind) if t != _NONE and (kind, t.id) != (4, Ke.NONE)]
         words += [f"{_KEYWORDS[kind]} {word(t)}" for t in chosen]
     numbers = {t.id for t in suite.of(TransformType.SN)}
+    if numbers - {0, 1}:
+        raise Unsupported("OpenIKED knows sequence numbers of 32 and of 64 bits")
     words += [w for number, w in ((1, "esn"), (0, "noesn")) if number in numbers]
     return " ".join(words)

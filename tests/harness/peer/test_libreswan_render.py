@@ -135,6 +135,7 @@ def test_what_an_ike_proposal_cannot_say(text, said):
         ({"local_id": Identity(2, b"sp ace")}, "cannot be told the identity"),
         ({"psk": b""}, "no empty shared key"),
         ({"window": 4}, "one request at a time"),
+        ({"esp": (Suite.parse("aes128gcm16-sn:2", Protocol.ESP),)}, "of 32 and of 64 bits"),
         ({"options": {"moebike": "yes"}}, "no option 'moebike'.*mobike"),
         ({"options": {"log": "loud"}}, "log=loud"),
         ({"options": {"charon.x": "1"}}, "sections are conn, setup"),

@@ -88,6 +88,7 @@ def test_a_proposal_in_its_words_and_back(text, protocol, words):
         ("aes128-sha256-x25519-addke1:36", Protocol.IKE, "no additional key exchanges"),
         ("camellia128-sha1-modp2048", Protocol.IKE, "no word for .*CAMELLIA"),
         ("encr:12-sha256-modp2048", Protocol.IKE, "no word for .*AES_CBC"),
+        ("aes128gcm16-unspecifiedsn", Protocol.ESP, "of 32 and of 64 bits"),
         ("sha1", Protocol.AH, "ciphers into its proposals for AH"),
     ],
 )
