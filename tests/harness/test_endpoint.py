@@ -119,7 +119,8 @@ def test_establish_fails_with_the_conversation() -> None:
     with pytest.raises(AssertionError, match="IKE_SA_INIT did not succeed\n#0 -->"):
         world.initiator().establish()
     wrong = World(peer={"psk": b"other"})
-    with pytest.raises(AssertionError, match=r"IKE_AUTH did not succeed; the peer refused .*\n(.*\n)*.*AUTHENTI"):
+    told = r"IKE_AUTH did not succeed; the peer refused .*\n(.*\n)*.*AUTHENTI"
+    with pytest.raises(AssertionError, match=told):
         wrong.initiator().establish()
 
 
