@@ -142,7 +142,7 @@ def test_drops_a_responder_whose_auth_is_not_of_the_key_of_eap(
 ODD = {
     "a length beyond the payload": [at("SK.EAP.eap_length").set(600)],
     "a length of zero": [at("SK.EAP.eap_length").set(0)],
-    "another identifier": [at("SK.EAP.identifier").add(1)],
+    "another identifier": [at("SK.EAP.identifier").xor(1)],
     "a request for an answer": [at("SK.EAP.code").set(1)],
     "an unknown code": [at("SK.EAP.code").set(77)],
     "an unknown type": [at("SK.EAP.type").set(200)],
