@@ -1,6 +1,8 @@
 """Every case has teeth: for each planted fault the cases that it names FAIL, none ends in ERROR.
 
-And the other way round: every shipped case has an id, and a fault that makes it FAIL.
+And the other way round: every shipped case has an id, and a fault that makes it FAIL; what a fault
+trips is its own, or is listed beside it (beside.toml). All of its own cases are met here and a part
+of the others; tests/whole_fault_matrix.py meets them all.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ import pytest
 
 from ikelab.harness.peer.faults import FAULTS
 from ikelab.harness.peer.path_faults import ON_PATHS
+from tests.harness import beside
 from tests.harness.command import environment
+from tests.harness.fault_matrix import BESIDE, OTHERS, picked
 
 pytestmark = pytest.mark.long
 
 # What shows on a path only is looked for there, by tests/harness/test_networks.py.
 HERE = [name for name in FAULTS if name not in ON_PATHS]
-PROGRAM = Path(__file__).with_name("fault_matrix.py")
+ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 2
 HONEST = ""
 Matrix = dict[str, list[dict[str, str]]]
@@ -40,21 +44,34 @@ def matrix(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Matrix:
 
 
 def run_all(folder: Path) -> Matrix:
-    faults = [HONEST, *HERE]
-    running = []
-    for number in range(PROCESSES):
-        part = folder / f"faults{number}.json"
-        words = [sys.executable, PROGRAM, part, *faults[number::PROCESSES]]
-        process = subprocess.Popen(
-            words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        running.append((process, part))
+    """The honest run first: it tells which tests a fault could change."""
+    faults = sorted(FAULTS)
     found: Matrix = {}
-    for process, part in running:
-        said, _ = process.communicate()
-        assert process.returncode == 0, said
-        found |= json.loads(part.read_text())
+    for parts in ([[HONEST]], [faults[number::PROCESSES] for number in range(PROCESSES)]):
+        running = [(start(folder, part, number), number) for number, part in enumerate(parts)]
+        for process, number in running:
+            said, _ = process.communicate()
+            assert process.returncode == 0, said
+            found |= json.loads((folder / f"faults{number}.json").read_text())
     return found
+
+
+def start(folder: Path, faults: list[str], number: int) -> subprocess.Popen[str]:
+    """A process that runs the cases with these faults."""
+    files = [folder / "touch.json", folder / f"faults{number}.json"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.harness.fault_matrix", *files, *faults],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def failed(rows: list[dict[str, str]]) -> set[str]:
+    """The cases that FAILed."""
+    return {row["case"] for row in rows if row["verdict"] == "FAIL"}
 
 
 def test_the_honest_peer_passes_everything(matrix: Matrix) -> None:
@@ -63,11 +80,44 @@ def test_the_honest_peer_passes_everything(matrix: Matrix) -> None:
 
 @pytest.mark.parametrize("name", HERE)
 def test_a_fault_makes_its_cases_fail(name: str, matrix: Matrix) -> None:
-    failed = {row["case"] for row in matrix[name] if row["verdict"] == "FAIL"}
-
     assert FAULTS[name].cases, "the fault names no case"
-    assert set(FAULTS[name].cases) <= failed
+    assert set(FAULTS[name].cases) <= failed(matrix[name])
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_trips_no_other_cases_than_are_listed(name: str, matrix: Matrix) -> None:
+    """Who has looked at what it trips lists it: whole_fault_matrix.py --fault NAME --write."""
+    listed = {*FAULTS[name].cases, *beside.listed().get(name, ())}
+
+    assert sorted(failed(matrix[name]) - listed) == []
     assert [row for row in matrix[name] if row["verdict"] == "ERROR"] == []
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_trips_what_is_listed_beside_it(name: str, matrix: Matrix) -> None:
+    assert sorted(set(picked(name)) - failed(matrix[name])) == []
+
+
+def test_the_lists_are_about_faults_and_cases_that_there_are(matrix: Matrix) -> None:
+    listed = beside.listed()
+    cases = {case for named in listed.values() for case in named}
+
+    assert sorted(set(listed) - set(FAULTS)) == []
+    assert sorted(cases - {row["case"] for row in matrix[HONEST]}) == []
+
+
+def test_a_part_of_the_others_is_met(matrix: Matrix, capfd: pytest.CaptureFixture[str]) -> None:
+    met = sum(len(rows) for name, rows in matrix.items() if name != HONEST)
+    others = [row for name in FAULTS for row in matrix[name]
+              if row["case"] not in (*FAULTS[name].cases, *picked(name))]  # fmt: skip
+    said = f"{met} tests with {len(FAULTS)} faults, of each {BESIDE} cases beside its own"
+    with capfd.disabled():
+        print(
+            f"\nfault matrix: {said} and {len(others)} others, one of {OTHERS}; "
+            "all: tests/whole_fault_matrix.py",
+            file=sys.stderr,
+        )
+    assert others
 
 
 @pytest.mark.parametrize("name", HERE)
