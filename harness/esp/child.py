@@ -29,6 +29,7 @@ class Strictness:
     padding: bool = True
     selectors: bool = True
     high_bits: bool = True
+    unspecified: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class ChildPath:
         # RFC 4303 3.4.3: without integrity there is nothing that a window could rely on; neither
         # is there where numbers may come twice (RFC 9827 4).
         several = numbers is not None and numbers.id == Sn.UNSPECIFIED_NUMBERS_32_BIT
+        several = several and strictness.unspecified
         self.window = ReplayWindow(window if self._in.icv_length and not several else 0, esn)
 
     @property

@@ -129,10 +129,13 @@ class Conduct:
     take_single_pairs: bool = True  # 2.9: SINGLE_PAIR_REQUIRED is for more than a pair of addresses
     keep_rekeyed: bool = True  # 2.8: a child that is rekeyed is there until it is deleted
     order_keymat: bool = True  # 2.17: the initiator's keys are taken first
+    insist_on_child_policy: bool = True  # 2.7: nor for a child
+    look_up: bool = True  # 3.6: who says HTTP_CERT_LOOKUP_SUPPORTED looks up
     esp_replay: bool = True  # RFC 4303 3.4.3: what came before is dropped
     esp_icv: bool = True  # RFC 4303 3.4.4: a wrong ICV is dropped (but for combined modes)
     esp_padding: bool = True  # RFC 4303 2.4: padding is 1, 2, 3
     esp_selectors: bool = True  # RFC 4301 5.2: the inner packet is held against the selectors
+    esp_unspecified: bool = True  # RFC 9827 4: numbers of nobody's order are not looked at
     esp_high_bits: bool = True  # RFC 4303 2.2.1: 64 bits of the number count, with ESN
     esp_forget: bool = True  # RFC 4303 3.4.2: what came for a child that is gone is dropped
     esp_alone: bool = True  # RFC 4301 5.2: what a child protects is not taken, nor sent, in clear

@@ -63,6 +63,8 @@ def take(sa: IkeSa, it: Inbound, request: Inbound) -> None:
 def answer(sa: IkeSa, it: Inbound) -> list[Any]:
     """[CP], SAr2, TSi, TSr; or one error notify, and the IKE SA lives on without a child (1.2)."""
     choice = choose(it.offers(), without_ke(sa.config.esp))
+    if choice is None and not sa.conduct.insist_on_child_policy:
+        choice = choose(it.offers(), [offer.suite for offer in it.offers()])
     if choice is None or sa.config.most_children < 1:
         return [IKEv2_Notify(type=Notify.NO_PROPOSAL_CHOSEN)]
     refusal = child_extras.refuses(sa, it)

@@ -55,7 +55,7 @@ class _Sent:
 def accepted(it: Inbound, identity: Any, trust: Trust, conduct: Conduct) -> Certificate:
     """The peer's end entity, judged: its chain, then its names. NotProven with the reason."""
     try:
-        sent = _sent(it, trust)
+        sent = _sent(it, trust if conduct.look_up else replace(trust, fetch=None))
         leaf = _leaf(sent, identity, trust)
         chains.check(
             leaf,

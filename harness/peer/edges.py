@@ -13,6 +13,8 @@ ALSO: dict[str, str] = {
     "ends-with-its-rekey": "CHD-14",
     "undoes-no-rekey": "CHD-14",
     "proves-nothing": "AUT-17 ESP-08",
+    "drops-the-ike-sa-with-its-child": "CP-04",
+    "dies-of-who-it-refuses": "AUT-14",
 }
 
 ROWS: list[Row] = [
@@ -21,6 +23,24 @@ ROWS: list[Row] = [
         "MOB-01",
         "every INFORMATIONAL request is told UNACCEPTABLE_ADDRESSES",
         'INFORMATIONAL/response: insert("SK", payload=notify("UNACCEPTABLE_ADDRESSES"))',
+    ),
+    conduct(
+        "accepts-any-child",
+        "INIT-04",
+        "a first child of algorithms outside its policy is accepted",
+        "insist_on_child_policy",
+    ),
+    conduct(
+        "counts-what-has-no-order",
+        "INIT-04",
+        "of unspecified sequence numbers it drops what came before",
+        "esp_unspecified",
+    ),
+    conduct(
+        "looks-nothing-up",
+        "AUT-26",
+        "it says HTTP_CERT_LOOKUP_SUPPORTED and refuses what lies elsewhere",
+        "look_up",
     ),
     conduct(
         "takes-whole-nonces",

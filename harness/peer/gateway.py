@@ -115,6 +115,7 @@ class Gateway:
             padding=conduct.esp_padding,
             selectors=conduct.esp_selectors,
             high_bits=conduct.esp_high_bits,
+            unspecified=conduct.esp_unspecified,
         )
         try:
             path = ChildPath(
