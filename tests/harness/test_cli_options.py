@@ -106,7 +106,10 @@ def refused(here: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
         (["coverage", "run", "--out", "run"], "cannot write run: Is a directory"),
         (["peers", "--no-probe", "remove", "x"], "'peers remove' has no such option"),
         (["lab", "up", "mine", "--capture", "run"], "run is a folder"),
-        (["lab", "up", "mine", "--capture", "c.pcapng/wires.pcapng"], "c.pcapng is not a folder"),
+        (
+            ["lab", "up", "a-lab-of-nobody", "--capture", "c.pcapng/wires.pcapng"],
+            "c.pcapng is not a folder",
+        ),
         (["pki", "new", "--key", "dsa"], "unknown kind of key 'dsa'; "),
         (["pki", "new", "--ca", "nope"], "unknown kind of key 'nope'; there are rsa2048"),
         (["matrix", "reference"], "it is of daemons"),
