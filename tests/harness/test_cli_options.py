@@ -105,7 +105,7 @@ def refused(here: Path, capsys: pytest.CaptureFixture[str]) -> Refused:
         (["requirements", "--out", "c.pcapng/a/page.md"], "is not a folder"),
         (["coverage", "run", "--out", "run"], "cannot write run: Is a directory"),
         (["peers", "--no-probe", "remove", "x"], "'peers remove' has no such option"),
-        (["lab", "up", "mine", "--capture", "run"], "run is a folder"),
+        (["lab", "up", "a-lab-of-nobody", "--capture", "run"], "run is a folder"),
         (
             ["lab", "up", "a-lab-of-nobody", "--capture", "c.pcapng/wires.pcapng"],
             "c.pcapng is not a folder",
