@@ -31,6 +31,7 @@ class IpProtocol(IntEnum):
     AH = 51
     ICMPV6 = 58
     NO_NEXT_HEADER = 59  # a dummy packet (RFC 4303 2.6)
+    IPCOMP = 108
     SCTP = 132
 
 

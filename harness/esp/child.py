@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ikelab.harness.errors import UnsupportedAlgorithm
-from ikelab.harness.esp import ah, seal
+from ikelab.harness.esp import ah, ipcomp, seal
 from ikelab.harness.esp.packet import Flow, NotIp, flow, ip_packet, selected
 from ikelab.harness.esp.replay import HALF, Counter, ReplayWindow
 from ikelab.harness.esp.seal import Kind, Refused, SaKeys
 from ikelab.harness.exchange.child import Child
 from ikelab.layers.esp import AH, ESP, ESP_Decrypted, IpProtocol
-from ikelab.layers.iana import Protocol, Sn
+from ikelab.layers.iana import IpComp, Protocol, Sn
 
 _VERSIONS = {IpProtocol.IPV4: 4, IpProtocol.IPV6: 6}
 
@@ -30,6 +30,7 @@ class Strictness:
     selectors: bool = True
     high_bits: bool = True
     unspecified: bool = True
+    compressed: bool = True  # what is compressed is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Opened:
     number: int  # the sequence number, all of its bits
     tfc: bytes  # what followed the inner packet
     packet: ESP_Decrypted | AH
+    compressed: bool = False  # it came by IPComp
 
 
 class ChildPath:
@@ -84,15 +86,26 @@ class ChildPath:
     # -- out -----------------------------------------------------------------------------------
 
     def wrap(
-        self, inner: bytes, *, tfc: int = 0, number: int | None = None, **literal: Any
+        self,
+        inner: bytes,
+        *,
+        tfc: int = 0,
+        number: int | None = None,
+        compress: bool = True,
+        **literal: Any,
     ) -> bytes:
         """An inner IP packet as ESP; as a whole outer IP packet where the child is AH.
 
-        `tfc` octets of padding follow the inner packet (RFC 4303 2.7). `number` replaces the
+        It is compressed where the child agreed on that and it gets smaller, unless `compress` is
+        False. `tfc` octets of padding follow the inner packet (RFC 4303 2.7). `number` replaces the
         sequence number; our own goes on from the highest. Other words are fields of ESP_Decrypted
         or AH, sent as they are: `spi`, `seq`, `padding`, `pad_length`, `nh`, `iv`, `icv`.
         """
         payload, protocol = self._payload(inner)
+        agreed = self.child.compression
+        if agreed is not None and agreed.transform == IpComp.IPCOMP_DEFLATE and compress:
+            packed = ipcomp.pack(payload, protocol, agreed.theirs)
+            payload, protocol = (packed, IpProtocol.IPCOMP) if packed else (payload, protocol)
         return self._sealed(payload, protocol, bytes(tfc), number, literal)
 
     def dummy(self, octets: int = 64, **literal: Any) -> bytes:
@@ -162,9 +175,13 @@ class ChildPath:
 
     def _judged(self, packet: ESP_Decrypted | AH, payload: bytes, number: int) -> Opened:
         """The inner packet, once it is one that this SA carries (RFC 4303 3.4.4, RFC 4301 5.2)."""
-        protocol = packet.nh
+        protocol, rest = packet.nh, b""
         if protocol == IpProtocol.NO_NEXT_HEADER:
             raise Refused(Kind.DUMMY, "a dummy packet")
+        compressed = protocol == IpProtocol.IPCOMP and self.child.compression is not None
+        if compressed:
+            found = self._unpacked(payload)
+            payload, protocol, rest = found.data, found.protocol, found.rest
         if self.child.mode == "transport":
             payload = ip_packet(self.remote, self.local, protocol, payload)
         elif _VERSIONS.get(protocol) != (payload[0] >> 4 if payload else None):
@@ -176,7 +193,16 @@ class ChildPath:
         allowed = selected(it, self.child.remote_ts, self.child.local_ts)
         if self.strictness.selectors and not allowed:
             raise Refused(Kind.SELECTORS, f"{it} is outside the selectors")
-        return Opened(payload[: it.end], it, number, payload[it.end :], packet)
+        tfc = payload[it.end :] + rest
+        return Opened(payload[: it.end], it, number, tfc, packet, compressed)
+
+    def _unpacked(self, payload: bytes) -> ipcomp.Unpacked:
+        """What was compressed, by the one algorithm that we do."""
+        agreed = self.child.compression
+        assert agreed is not None
+        if agreed.transform != IpComp.IPCOMP_DEFLATE or not self.strictness.compressed:
+            raise Refused(Kind.COMPRESSION, "compressed, which is not undone here")
+        return ipcomp.unpack(payload, agreed.ours)
 
 
 def sa_keys(child: Child, *, esn: bool = False) -> tuple[SaKeys, SaKeys]:

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     PADDING = "padding"
     NEXT_HEADER = "next-header"  # what the mode of the SA does not have
     DUMMY = "dummy"  # dropped as it should be (RFC 4303 2.6)
+    COMPRESSION = "compression"  # not what was agreed on, or nothing that can be undone
     INNER = "inner"  # no IP packet inside
     SELECTORS = "selectors"
 

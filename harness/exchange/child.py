@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Compression:
+    """IPComp of a child (RFC 7296 2.22): an algorithm, and the CPIs that we and the peer chose.
+
+    What comes to us has our CPI, what we send has the peer's, as it is with SPIs.
+    """
+
+    transform: int
+    ours: int
+    theirs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Child:
     """One CHILD_SA, seen from our side. `spis.i` was chosen by the initiator of its exchange."""
 
@@ -27,6 +39,7 @@ class Child:
     keys: ChildKeys | None = field(default=None, repr=False)
     mode: str = "tunnel"
     replaces: bytes = b""  # our inbound SPI of the child that it rekeyed
+    compression: Compression | None = None
 
     @property
     def spi_in(self) -> bytes:
@@ -80,6 +93,7 @@ def install(
     made_by_us: bool,
     mode: str = "tunnel",
     replaces: bytes = b"",
+    compression: Compression | None = None,
 ) -> Child:
     """Derive the keys of a child and give it to its IKE SA; `selectors` are (TSi, TSr)."""
     keys = sa.keys
@@ -113,6 +127,7 @@ def install(
         keys=material,
         mode=mode,
         replaces=replaces,
+        compression=compression,
     )
     sa.add_child(child)
     return child

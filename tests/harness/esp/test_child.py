@@ -15,9 +15,10 @@ from ikelab.harness.esp.child import ChildPath, Strictness
 from ikelab.harness.esp.packet import Echo, ip_packet
 from ikelab.harness.esp.replay import HALF
 from ikelab.harness.esp.seal import Kind, Refused
+from ikelab.harness.exchange.child import Compression
 from ikelab.harness.model import Suite, Transform
 from ikelab.layers.esp import ESP, IpProtocol
-from ikelab.layers.iana import Encr, Integ, Protocol, Sn, TransformType
+from ikelab.layers.iana import Encr, Integ, IpComp, Protocol, Sn, TransformType
 
 Pair = Callable[..., tuple[ChildPath, ChildPath]]
 
@@ -150,12 +151,15 @@ REFUSED: dict[Kind, Callable[[ChildPath], bytes]] = {
     ),
     Kind.LENGTH: lambda path: path.wrap(inner())[:20],
     Kind.DUMMY: lambda path: path.dummy(10),
+    Kind.COMPRESSION: lambda path: path.wrap(inner(), nh=IpProtocol.IPCOMP),
 }
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_each_refusal_has_its_kind_and_changes_nothing(child: Pair, kind: Kind) -> None:
     ours, theirs = child()
+    deflate = Compression(IpComp.IPCOMP_DEFLATE, 0x1111, 0x2222)
+    theirs.child = replace(theirs.child, compression=deflate)
     first = ours.wrap(inner())
     assert theirs.unwrap(first) == inner()
     before = replace(theirs.window)
