@@ -38,9 +38,6 @@ _ROWS = {
     ("Notify", "NON_FIRST_FRAGMENTS_ALSO"): (
         "ikelab's own data plane carries no fragments; CHD-20 tries it on the peer"
     ),
-    ("Notify", "IPCOMP_SUPPORTED"): (
-        "ikelab judges what a peer answers to an offer (ESP-07) and compresses nothing itself"
-    ),
     ("Notify", "TICKET_ACK"): (
         "from who gives its ticket later; ikelab's responder gives it at once (RFC 5723 4.1)"
     ),

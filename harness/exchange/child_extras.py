@@ -1,12 +1,13 @@
-"""What extensions add to a child's negotiation: AGGFRAG, labels, one child for each CPU.
+"""What is added to a child's negotiation: IPComp, AGGFRAG, labels, one child for each CPU.
 
-RFC 9347 5.1, RFC 9478 2, RFC 9611 5. What ESP makes of AGGFRAG is not here.
+RFC 7296 2.22, RFC 9347 5.1, RFC 9478 2, RFC 9611 5. What ESP makes of AGGFRAG is not here.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ikelab.harness.exchange import compression
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.layers import typed
 from ikelab.layers.iana import Notify, Payload, TsType
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def ask(sa: IkeSa) -> list[Any]:
-    """USE_AGGFRAG of an initiator that wants it."""
+    """What an initiator asks for beside SA: compression, AGGFRAG."""
+    return [*compression.ask(sa), *_aggfrag(sa)]
+
+
+def _aggfrag(sa: IkeSa) -> list[Any]:
+    """USE_AGGFRAG of who wants it."""
     if not sa.config.features.aggfrag:
         return []
     data = typed.write(typed.NOTIFY, Notify.USE_AGGFRAG, typed.AggFrag(False, False))
@@ -26,10 +32,10 @@ def ask(sa: IkeSa) -> list[Any]:
 
 
 def answer(sa: IkeSa, it: Inbound) -> list[Any]:
-    """USE_AGGFRAG to who asked (RFC 9347 5.1); whose resource the child is (RFC 9611 5.1)."""
-    found: list[Any] = []
+    """IPCOMP_SUPPORTED and USE_AGGFRAG to who asked; whose resource it is (RFC 9611 5.1)."""
+    found = compression.answer(sa, it)
     if it.notify(Notify.USE_AGGFRAG) is not None:
-        found += ask(sa)
+        found += _aggfrag(sa)
     if sa.config.features.queues and it.notify(Notify.SA_RESOURCE_INFO) is not None:
         name = b"queue %d" % len(sa.children)
         found.append(IKEv2_Notify(type=Notify.SA_RESOURCE_INFO, notify=name))

@@ -144,6 +144,7 @@ class Conduct:
     esp_tfc: bool = True  # RFC 4303 2.7: padding behind the inner packet is cut off
     esp_dummies: bool = True  # RFC 4303 2.6: next header 59 is dropped
     esp_tfc_refusal: bool = True  # 1.3.1: who was told not to does not pad
+    esp_compressed: bool = True  # 2.22: what is compressed as agreed on is taken
     esp_unknown_spi: bool = True  # 1.5: nothing unprotected is said about an unknown SPI
     check_anchor: bool = True  # RFC 5280 6.1: a chain ends at a trust anchor
     check_validity: bool = True  # RFC 5280 6.1: a certificate has its time

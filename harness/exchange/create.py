@@ -13,7 +13,7 @@ from ikelab.harness.crypto import ke
 from ikelab.harness.crypto.errors import BadPublicValue
 from ikelab.harness.edits import Edit
 from ikelab.harness.errors import UnsupportedAlgorithm
-from ikelab.harness.exchange import addke, child_extras, info, rekey
+from ikelab.harness.exchange import addke, child_extras, compression, info, rekey
 from ikelab.harness.exchange.child import Child, Nonces, fresh_spi, install
 from ikelab.harness.exchange.events import Refused
 from ikelab.harness.exchange.inbound import Inbound
@@ -219,6 +219,7 @@ def _accepted(sa: IkeSa, it: Inbound, seen: Step, waiting: Outstanding, now: flo
             Nonces(context.ni, nr, shared, more),
             made_by_us=True,
             mode=mode_of(it, waiting.request),
+            compression=compression.agreed(waiting.request.all(Payload.N), it.all(Payload.N)),
             replaces=context.old.spi_in if context.old else b"",
         )
         if context.old is not None:
@@ -348,6 +349,7 @@ def _made(
             Nonces(ni, nr, shared, more) if fresh else Nonces(sa.init.ni, sa.init.nr),
             made_by_us=False,
             mode=mode,
+            compression=compression.agreed(extras, it.all(Payload.N)),
             replaces=old.spi_in if old else b"",
         )
         if old is not None and not sa.conduct.keep_rekeyed:

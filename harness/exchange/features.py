@@ -83,6 +83,7 @@ class Features:
     resume: Session | None = None  # RFC 5723: what an initiator resumes
     attributes: tuple[tuple[int, bytes], ...] = ()  # RFC 8598, RFC 9464: what `pool` gives besides
     aggfrag: bool = False  # RFC 9347: AGGFRAG is asked for, and granted
+    ipcomp: bool = False  # RFC 7296 2.22: DEFLATE is offered, and taken
     queues: int = 0  # RFC 9611: children of the same selectors that a responder takes
     single_pair: bool = False  # RFC 7296 2.9: a child is for a single pair of addresses
     label: bytes = b""  # RFC 9478: the label that a child's selectors have

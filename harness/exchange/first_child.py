@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ikelab.harness.exchange import child_extras, configuration, small
+from ikelab.harness.exchange import child_extras, compression, configuration, small
 from ikelab.harness.exchange.child import Nonces, fresh_spi, install
 from ikelab.harness.exchange.inbound import Inbound
 from ikelab.harness.exchange.modes import answer_mode, ask_mode, mode_of
@@ -57,7 +57,16 @@ def take(sa: IkeSa, it: Inbound, request: Inbound) -> None:
         ends = (narrow(ends[0], asked[0]) or ends[0], narrow(ends[1], asked[1]) or ends[1])
     nonces = Nonces(sa.init.ni, sa.init.nr)
     spis = Spis(sent[0].spi, choice.spi)
-    install(sa, choice, spis, ends, nonces, made_by_us=True, mode=mode_of(it, request))
+    install(
+        sa,
+        choice,
+        spis,
+        ends,
+        nonces,
+        made_by_us=True,
+        mode=mode_of(it, request),
+        compression=compression.agreed(request.all(Payload.N), it.all(Payload.N)),
+    )
 
 
 def answer(sa: IkeSa, it: Inbound) -> list[Any]:
@@ -86,6 +95,15 @@ def answer(sa: IkeSa, it: Inbound) -> list[Any]:
     extras, mode = answer_mode(sa, it)
     nonces = Nonces(sa.init.ni, sa.init.nr)
     spis = Spis(choice.spi, spi)
-    install(sa, choice, spis, (tsi, tsr), nonces, made_by_us=False, mode=mode)
+    install(
+        sa,
+        choice,
+        spis,
+        (tsi, tsr),
+        nonces,
+        made_by_us=False,
+        mode=mode,
+        compression=compression.agreed(extras, it.all(Payload.N)),
+    )
     selected = child_extras.labelled(sa, ts_payloads(tsi, tsr))
     return [*given.payloads, *extras, accepted_payload(choice, spi), *selected]
