@@ -270,6 +270,7 @@ def _expected(child: Child, seen: ChildView) -> Expected:
         key_in=ours,
         key_out=theirs,
         encap=seen.encap,
+        compressed=child.compression is not None,
     )
 
 

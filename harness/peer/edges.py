@@ -67,6 +67,12 @@ ROWS: list[Row] = [
         'IKE_AUTH/response: insert("SK", before="SA", '
         'payload=notify("IPCOMP_SUPPORTED", data=b"\\x00\\x04\\x04"))',
     ),
+    conduct(
+        "drops-what-is-compressed",
+        "ESP-07",
+        "it agrees on DEFLATE with a CPI of its own, and takes nothing that is compressed",
+        "esp_compressed",
+    ),
     wire(
         "answers-with-both-sequence-numbers",
         "ESP-02",

@@ -116,6 +116,7 @@ class Gateway:
             selectors=conduct.esp_selectors,
             high_bits=conduct.esp_high_bits,
             unspecified=conduct.esp_unspecified,
+            compressed=conduct.esp_compressed,
         )
         try:
             path = ChildPath(

@@ -9,7 +9,10 @@ from ikelab.harness.peer.base import PeerConfig, Unsupported
 from ikelab.layers.iana import PpkIdType
 
 SPEAKS = frozenset(
-    {"mobike", "redirect", "follow_redirects", "tickets", "ppks", "ppk_required", "ppk_early"}
+    {
+        *("mobike", "redirect", "follow_redirects", "tickets", "ipcomp"),
+        *("ppks", "ppk_required", "ppk_early"),
+    }
 )
 
 
@@ -18,6 +21,8 @@ def connection(config: PeerConfig, *, modern: bool) -> dict[str, str]:
     told, found = config.features, {}
     if told.mobike:
         found["mobike"] = "yes"
+    if told.ipcomp:
+        found["compress"] = "yes"
     if told.follow_redirects:
         found["accept-redirect"] = "yes"
     if told.redirect is not None:

@@ -17,7 +17,7 @@ from ikelab.layers.iana import CfgAttr
 SPEAKS = frozenset(
     {
         *("more", "more_trust", "mobike", "childless", "follow_redirects", "attributes"),
-        *("ppks", "ppk_required"),
+        *("ppks", "ppk_required", "ipcomp"),
     }
 )
 

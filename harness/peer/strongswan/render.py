@@ -226,6 +226,7 @@ def _child(config: PeerConfig) -> Tree:
         key: [names.proposal(suite) for suite in config.esp] or ["default"],
         "mode": config.mode,
         "rekey_time": "0s",
+        **({"ipcomp": "yes"} if config.features.ipcomp else {}),
         **_of(config, "child"),
     }
 

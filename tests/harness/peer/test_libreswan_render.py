@@ -178,6 +178,13 @@ def test_only_who_stays_listens_at_one_address(mobile):
     assert ("listen" in render.setup(wanted, TRIXIE)) is not mobile
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_compression_is_said_where_it_is_wanted(wanted):
+    told = config(V4[0], V4[1], features=Features(ipcomp=wanted))
+
+    assert (render.connection(told, TRIXIE).get("compress") == "yes") is wanted
+
+
 @pytest.mark.parametrize("tcp", [True, False])
 def test_it_listens_by_tcp_where_the_kernel_carries_esp_there(tcp):
     files = render.render(config(V4[0], V4[1]), render.Build((5, 2), tcp=tcp))

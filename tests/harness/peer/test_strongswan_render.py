@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from daemon_pair import config
 
+from ikelab.harness.exchange.features import Features
 from ikelab.harness.model import TS, Identity, Suite, Transform, suites
 from ikelab.harness.peer.addresses import V4, V6
 from ikelab.harness.peer.base import Unsupported
@@ -190,6 +191,13 @@ def test_an_empty_selector_is_unsupported(text):
 def test_an_unknown_option_is_unsupported(options, said):
     with pytest.raises(Unsupported, match=said):
         render.render(config(V4[1], V4[0], options=options), TRIXIE)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_compression_is_said_where_it_is_wanted(wanted):
+    told = config(V4[1], V4[0], features=Features(ipcomp=wanted))
+
+    assert ("ipcomp = yes\n" in render.render(told, TRIXIE)["swanctl.conf"]) is wanted
 
 
 def test_esp_and_ah_together_are_unsupported():

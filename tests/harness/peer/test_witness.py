@@ -57,6 +57,14 @@ def test_each_way_to_differ(sas, said):
     assert said in line
 
 
+def test_compression_makes_the_tunnel():
+    """IPComp is applied before ESP, so that ESP is in transport mode."""
+    wanted = replace(WANTED, compressed=True)
+    esp = tuple(replace(sa, mode="transport") for sa in KERNEL.sas)
+    assert differences(replace(KERNEL, sas=esp), wanted, {HERE}) == []
+    assert len(differences(KERNEL, wanted, {HERE})) == 2
+
+
 def test_a_policy_that_is_missing():
     [line] = differences(replace(KERNEL, policies=POLICIES[:1]), WANTED, {HERE})
 
