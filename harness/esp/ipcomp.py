@@ -39,13 +39,16 @@ def header(protocol: int, cpi: int) -> bytes:
     return struct.pack("!BBH", protocol, 0, cpi)
 
 
-def unpack(data: bytes, cpi: int) -> Unpacked:
-    """What an IPComp payload held; Refused where it is not under our CPI, not whole or too much."""
+def unpack(data: bytes, cpi: int | None = None) -> Unpacked:
+    """What an IPComp payload held; Refused where it is not whole, too much or of another CPI.
+
+    Who only looks on knows no CPI, and takes any.
+    """
     if len(data) < HEADER:
         raise Refused(Kind.COMPRESSION, f"{len(data)} octets are no IPComp header")
     # RFC 3173 3.3: the flags are ignored by a receiver.
     protocol, _, found = struct.unpack_from("!BBH", data)
-    if found != cpi:
+    if cpi is not None and found != cpi:
         raise Refused(Kind.COMPRESSION, f"CPI {found:04x}, ours is {cpi:04x}")
     inflate = zlib.decompressobj(_RAW)
     try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ikelab.harness.crypto.keys import derive_child
 from ikelab.harness.errors import IkelabError
+from ikelab.harness.esp import ipcomp
 from ikelab.harness.esp.packet import NotIp, flow
 from ikelab.harness.esp.seal import Kind, Refused, SaKeys
 from ikelab.harness.esp.seal import open as open_esp
@@ -121,6 +122,16 @@ _REASONS = {Kind.INTEGRITY: "wrong ICV"}
 
 
 def _flow(track: Track, next_header: int, inner: bytes) -> str:
+    if next_header == IpProtocol.IPCOMP:
+        try:
+            it = ipcomp.unpack(inner)
+        except Refused as refused:
+            return f"{track.src} -> {track.dst}[{next_header}] (not decompressed: {refused})"
+        return f"{_told(track, it.protocol, it.data)} (compressed)"
+    return _told(track, next_header, inner)
+
+
+def _told(track: Track, next_header: int, inner: bytes) -> str:
     if next_header not in (IpProtocol.IPV4, IpProtocol.IPV6):
         return f"{track.src} -> {track.dst}[{next_header}] (transport mode)"
     try:

@@ -83,6 +83,11 @@ def test_another_cpi_is_refused() -> None:
     assert str(refusal(packed)) == "CPI 2222, ours is 1111"
 
 
+def test_who_looks_on_takes_any_cpi() -> None:
+    packed = ipcomp.pack(bytes(100), 4, THEIRS)
+    assert packed is not None and ipcomp.unpack(packed).data == bytes(100)
+
+
 def test_every_way_to_be_cut_short_is_refused() -> None:
     packed = ipcomp.pack(bytes(range(256)) * 2, 4, OURS)
     assert packed is not None

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 
 from ikelab.harness.entropy import entropy
+from ikelab.harness.esp import ipcomp
 from ikelab.harness.esp.child import ChildPath
 from ikelab.harness.esp.packet import Echo
 from ikelab.harness.exchange.child import Child
+from ikelab.harness.exchange.features import Features
 from ikelab.harness.inspect.espwatch import HALF, Track
 from ikelab.harness.inspect.flow import Packet
 from ikelab.harness.inspect.inspection import Inspection
 from ikelab.harness.model import Datagram
 from ikelab.harness.wireshark import esp_rows
+from ikelab.layers.esp import IpProtocol
 from tests.harness.inspect.lab import Lab
 
 LEFT, RIGHT = "10.0.0.1", "10.0.0.2"
@@ -57,6 +60,16 @@ def test_packets_are_joined_to_their_child_and_opened(udp: bool, esp: str) -> No
     assert found["inner"] == [{"flow": "10.1.0.1 -> 10.2.0.1[1]", "packets": 5}]
     assert found["encapsulated"] == (6 if udp else 0)
     assert found["remarks"] == []
+
+
+def test_what_is_compressed_is_told_as_what_it_was() -> None:
+    lab = Lab(both={"features": Features(ipcomp=True)}).up()
+    there = path(lab)
+    put(lab, there.wrap(bytes(Echo("10.1.0.1", "10.2.0.1", False, 7, 1, bytes(500)))))
+    put(lab, there.wrap(PING, data=ipcomp.header(4, 0x1234) + b"\xff", nh=IpProtocol.IPCOMP))
+    flows = [found["flow"] for found in row(lab.inspect())["inner"]]
+    assert flows[0] == "10.1.0.1 -> 10.2.0.1[1] (compressed)"
+    assert flows[1].startswith("10.0.0.1 -> 10.0.0.2[108] (not decompressed: no DEFLATE")
 
 
 def test_keys_of_a_table_open_a_child_with_pfs() -> None:
