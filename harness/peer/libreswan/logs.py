@@ -29,6 +29,7 @@ _OUR_SPI = re.compile(r"\| our spi: ((?:[0-9a-f]{2} +){7}[0-9a-f]{2})$")
 _THEIR_SPI = "| remote SPI"
 _FROM = re.compile(r"\| duplicating state object #(\d+) .* as #(\d+)")
 _ROW = re.compile(r"\|   (?P<hex>(?:[0-9a-f]{2} {1,2})+[0-9a-f]{2}|[0-9a-f]{2})(?:   .*)?$")
+_HELPER = re.compile(r"\| helper \d+: ")
 _END = re.compile(r"\| NAT_TRAVERSAL (this|that) end is (NOT )?behind NAT")
 _SUITE = re.compile(r"\{(?:auth=\S+ )?cipher=(\S+) integ=(\S+) prf=(\S+) group=(\w+)")
 _PEER = re.compile(r"(?:peer ID is|authenticated peer .* and) ID_\w+:? '([^']*)'")
@@ -70,7 +71,7 @@ class State:
 def states(log: str) -> dict[int, State]:
     """Every state that a log tells of, by number."""
     reader = _Reader()
-    for line, dump in dumps.lines(log, _ROW, _TIME):
+    for line, dump in dumps.lines(log, _ROW, _TIME, _HELPER):
         reader.take(line, dump)
     return reader.states
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,17 @@ def test_both_sides_tell_the_same_keys(recorded, case):
     assert secrets and secrets == logs.ike_secrets(far)
     for found in secrets.values():
         assert set(found) in ({"SK_ei", "SK_er"}, {"SK_ei", "SK_er", "SK_ai", "SK_ar"})
+
+
+def test_a_helper_may_speak_in_the_middle_of_a_key(recorded):
+    """pluto's threads share a log, and none waits until the rows of another one are complete."""
+    log = recorded["plain"]["initiator"]["log"]
+    row = re.compile(r"^(.*\|   [0-9a-f]{2} .*)$", re.MULTILINE)
+    disturbed = row.sub(r"| helper 1: waiting for work\n\1", log)
+
+    assert disturbed.count("helper 1: waiting") > 10
+    assert logs.child_keys(disturbed) == logs.child_keys(log)
+    assert logs.ike_secrets(disturbed) == logs.ike_secrets(log)
 
 
 def test_a_log_cut_anywhere_raises_nothing(recorded):
