@@ -57,6 +57,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(room, name, 0.1)
 
 
+@pytest.mark.long
 def test_a_run_stops_at_a_port_that_nobody_has_and_goes_on_later(
     entry: Path, ports: tuple[int, int], tmp_path: Path
 ) -> None:
