@@ -71,7 +71,7 @@ def fuzz(
         if request.compare:
             _compare(made, place, sample, tally.seconds, rate)
         run.finish()
-    _say(tally, seed, place)
+    _say(tally, seed, place, guest=request.kernel == "guest")
     return (1 if tally.findings else 0), place
 
 
@@ -149,13 +149,14 @@ def _place(request: Request) -> Path:
     return Path(request.out) if request.out else Path("runs") / f"{stamp}-fuzz-{name}"
 
 
-def _say(tally: Tally, seed: int, place: Path) -> None:
+def _say(tally: Tally, seed: int, place: Path, *, guest: bool) -> None:
+    there = " --kernel guest" if guest else ""
     print(screen.line(tally))
     for name, reason in tally.skipped.items():
         print(f"not done: {name}: {reason}")
     for seen, folder in tally.findings.items():
         again = f" ({tally.repeats[seen]} times more)" if tally.repeats[seen] else ""
-        print(f"finding: {seen}{again}\n  ikelab replay {folder}")
+        print(f"finding: {seen}{again}\n  ikelab replay {folder}{there}")
     print(f"seed {seed}, run folder: {place}")
 
 
