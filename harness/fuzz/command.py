@@ -67,11 +67,13 @@ def fuzz(
             before.restore(fuzzer.tally)
         collector.settle()
         tally = _gone(fuzzer, keeper)
-        results.of_campaigns(run, wanted, tally.skipped, (made.name, made.topology))
+        unreached = tally.unreached(one.name for one in wanted)
+        done = [one for one in wanted if one.name not in unreached]
+        results.of_campaigns(run, done, tally.skipped, (made.name, made.topology))
         if request.compare:
             _compare(made, place, sample, tally.seconds, rate)
         run.finish()
-    _say(tally, seed, place, guest=request.kernel == "guest")
+    _say(tally, unreached, seed, place, guest=request.kernel == "guest")
     return (1 if tally.findings else 0), place
 
 
@@ -149,11 +151,13 @@ def _place(request: Request) -> Path:
     return Path(request.out) if request.out else Path("runs") / f"{stamp}-fuzz-{name}"
 
 
-def _say(tally: Tally, seed: int, place: Path, *, guest: bool) -> None:
+def _say(tally: Tally, unreached: list[str], seed: int, place: Path, *, guest: bool) -> None:
     there = " --kernel guest" if guest else ""
     print(screen.line(tally))
     for name, reason in tally.skipped.items():
         print(f"not done: {name}: {reason}")
+    if unreached:
+        print(f"not done: {', '.join(unreached)}: the run ended before they had a case")
     for seen, folder in tally.findings.items():
         again = f" ({tally.repeats[seen]} times more)" if tally.repeats[seen] else ""
         print(f"finding: {seen}{again}\n  ikelab replay {folder}{there}")

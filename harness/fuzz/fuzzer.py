@@ -220,6 +220,7 @@ class Fuzzer:
             self.tally.impossible += 1
         else:
             self.tally.cases += 1
+            self.tally.reached[outcome.case.campaign] += 1
             self.tally.answers[outcome.kind] += 1
 
     def _learn(self, outcomes: list[Outcome], maker: Maker) -> int:

@@ -24,7 +24,7 @@ def of_finding(
 def of_campaigns(
     run: RunFolder, done: Iterable[Campaign], skipped: dict[str, str], where: tuple[str, str]
 ) -> None:
-    """A result for each campaign that found nothing; what one found has lines of its own."""
+    """A result for each campaign done that found nothing; what one found has lines of its own."""
     rows = (run.path / RESULTS).read_text(encoding="utf-8").splitlines()
     told = {str(json.loads(row)["id"]).split("::")[1] for row in rows}
     for campaign in done:

@@ -116,6 +116,7 @@ class Before:
 
     def restore(self, tally: Tally) -> None:
         """What was found before is known: it is counted, not reported again."""
+        tally.reached.update(self.state.get("reached", {}))
         tally.findings.update(self._findings())
         repeats = {Seen.parse(text): n for text, n in self.state.get("repeats", {}).items()}
         tally.repeats.update(Counter(repeats))
@@ -162,6 +163,7 @@ class Keeper:
             "left": _left(asked.limits, tally),
             "cases": tally.cases + self._before.get("cases", 0),
             "seconds": round(tally.seconds + self._before.get("seconds", 0.0), 1),
+            "reached": dict(tally.reached),
             "classes": tally.kinds,
             "findings": {str(s): str(p.relative_to(self.place)) for s, p in tally.findings.items()},
             "repeats": {str(s): n for s, n in tally.repeats.items()},

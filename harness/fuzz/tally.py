@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class Tally:
     cases: int = 0
     impossible: int = 0  # plans of which no message can be made
     answers: Counter[str] = field(default_factory=Counter)  # cases by the kind of their answer
+    reached: Counter[str] = field(default_factory=Counter)  # cases by campaign, earlier runs' too
     kinds: int = 0
     corpus: int = 0
     campaign: str = ""
@@ -48,6 +50,10 @@ class Tally:
     def rate(self) -> float:
         """Cases a second."""
         return self.cases / max(self.seconds, 1e-6)
+
+    def unreached(self, campaigns: Iterable[str]) -> list[str]:
+        """Those that the limits came before: nothing can be said about them, not even PASS."""
+        return [n for n in campaigns if not self.reached[n] and n not in self.skipped]
 
 
 class Progress:

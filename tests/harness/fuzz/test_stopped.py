@@ -117,6 +117,27 @@ def test_a_campaign_that_found_nothing_has_a_result(tmp_path: Path) -> None:
     assert "incomplete" not in report.out
 
 
+def test_a_campaign_without_a_case_has_no_result_until_it_has_one(tmp_path: Path) -> None:
+    words = ("--campaign", "init-nonce", "--campaign", "init-sa", "--campaign", "auth")
+
+    def passed() -> set[str]:
+        rows = map(json.loads, (tmp_path / "run/results.jsonl").read_text().splitlines())
+        return {row["id"] for row in rows if row["verdict"] == "PASS"}
+
+    first = ikelab("fuzz", *words, "--cases", "10", "--seed", "1", "--out", "run", cwd=tmp_path)
+
+    assert first.status == 0, first.err
+    assert "not done: init-sa, auth: the run ended before they had a case\n" in first.out
+    assert passed() == {"fuzz::init-nonce"}
+
+    on = ("fuzz", "--resume", "run", "--campaign", "auth", "--campaign", "init-nonce")
+    again = ikelab(*on, "--cases", "10", cwd=tmp_path)
+
+    assert again.status == 0, again.err
+    assert "not done" not in again.out  # one had its cases before
+    assert passed() == {"fuzz::init-nonce", "fuzz::auth"}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
