@@ -7,11 +7,13 @@ the keys, the SPIs and the order that it would have; the plan says what is diffe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ikelab.harness.edits import Plan
+from ikelab.harness import apply
+from ikelab.harness.edits import Binding, Edit, Plan, Stage
 from ikelab.harness.errors import ConfigError, nearest, plain
+from ikelab.harness.model import Datagram
 from ikelab.harness.peer.faults import Fault
 from ikelab.harness.record import CaseFolder, RunFolder
 from ikelab.harness.rig import Settings, rig
@@ -28,13 +30,17 @@ MADE = (
 )
 """The exchanges of the conversation, in order; IKE_INTERMEDIATE where a proposal asks for it."""
 
+OCTETS = ("flip", "set", "truncate", "append")
+"""What an edit of the wire does to octets; the others are about when and where they go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which message: its exchange, and whether it is the response."""
+    """Which message: its exchange, whether it is the response, and which such one of them."""
 
     exchange: Exchange
     response: bool
+    number: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Wanted:
@@ -53,20 +59,34 @@ class Wanted:
         """The message that a plan changes last; an IKE_SA_INIT request where it changes none."""
         for binding in reversed(plan.bindings):
             if binding.exchange is not None:
-                return cls.parse(binding.target.partition("#")[0])
+                found = cls.parse(binding.target.partition("#")[0])
+                return replace(found, number=binding.number or 0)
         return cls(Exchange.IKE_SA_INIT, response=False)
 
     def on_the_way(self, plan: Plan) -> None:
         """ConfigError for an edit of a message that comes after this one: it would do nothing."""
         order = [row.name for row in MADE]
-        here = order.index(self.exchange.name), self.response
+        here = order.index(self.exchange.name), self.number, self.response
         for binding in plan.bindings:
-            name = binding.exchange or order[0]
-            if name not in order or (order.index(name), binding.response) > here:
+            name, number = binding.exchange or order[0], binding.number or 0
+            if name not in order or (order.index(name), number, binding.response) > here:
                 raise ConfigError(f"{self} comes before {binding.target}, which the plan changes")
 
     def __str__(self) -> str:
-        return f"{self.exchange.name}/{'response' if self.response else 'request'}"
+        half = "response" if self.response else "request"
+        return f"{self.exchange.name}/{half}" + (f"#{self.number}" if self.number else "")
+
+    def on_the_wire(self, plan: Plan) -> list[Edit]:
+        """The edits of its datagrams; ConfigError for one that its octets do not show."""
+        edits = plan.edits(self.exchange, self.response, self.number)
+        found = [edit for edit in edits if edit.stage is Stage.WIRE]
+        for edit in found:
+            if edit.op not in OCTETS:
+                raise ConfigError(
+                    f"{edit} says when, where or how often {self} goes, and nothing is sent here: "
+                    f"of the wire there are {', '.join(OCTETS)}; 'ikelab replay' does the rest"
+                )
+        return found
 
     def found(self, steps: Sequence[Step], exchange: Exchange) -> list[Step]:
         """The message among the steps of an exchange; its fragments where it is in several.
@@ -77,9 +97,18 @@ class Wanted:
         there = [s for s in steps if s.direction == direction and s.note != "sent again"]
         exact = [s for s in there if _kind(s) == (self.exchange, self.response)]
         if not exact:
-            return there[:1] if exchange == self.exchange else []
-        pieces = [s for s in exact if any(p.kind == Payload.SKF for p in s.message.payloads)]
-        return [s for s in pieces if s.message.id == exact[0].message.id] or exact[:1]
+            return there[:1] if exchange == self.exchange and not self.number else []
+        messages: list[list[Step]] = []
+        for step in exact:
+            if messages and _piece(step) and step.message.id == messages[-1][0].message.id:
+                messages[-1].append(step)
+            else:
+                messages.append([step])
+        return messages[self.number] if self.number < len(messages) else []
+
+
+def _piece(step: Step) -> bool:
+    return any(p.kind == Payload.SKF for p in step.message.payloads)
 
 
 def _kind(step: Step) -> tuple[int, bool]:
@@ -127,6 +156,7 @@ def craft(
     `options` are `ike` and `esp` proposals and the size in octets from which on to `fragment`.
     """
     wanted.on_the_way(plan)
+    wire = wanted.on_the_wire(plan)
     said = {name: value for name, value in options.items() if value}
     ours = Plan(tuple(b for b in plan.bindings if not b.response))
     theirs = Plan(tuple(b for b in plan.bindings if b.response))
@@ -146,9 +176,35 @@ def craft(
     if case is not None:
         case.write([session.sa])
         case.text("plan.txt", f"{plan}\n" if plan else "")
+    _come_to(plan, session)
     if not found:
         raise ConfigError(f"there is no {wanted} in this conversation: {_lacking(wanted, session)}")
-    return found
+    # A response has come the way of the wire already; of a request we have what was handed to it.
+    return found if wanted.response or not wire else _left(found, wire)
+
+
+def _come_to(plan: Plan, session: Session) -> None:
+    """ConfigError for an edit of the nth such message where there are not so many."""
+
+    def count(binding: Binding) -> int:
+        kinds = MADE if binding.exchange is None else (Exchange[binding.exchange],)
+        return max(session.sa.counted[kind, False] for kind in kinds)
+
+    for binding in plan.bindings:
+        if binding.number is not None and binding.number >= (known := count(binding)):
+            raise ConfigError(
+                f"the plan changes nothing here: there is no {binding.target}, the conversation "
+                f"has {known} such and the first one is #0"
+            )
+
+
+def _left(steps: Sequence[Step], wire: Sequence[Edit]) -> list[Step]:
+    """The messages as they leave, each with what is done to its datagram."""
+    sent = [Datagram(step.data, step.src, step.dst, step.now) for step in steps]
+    return [
+        replace(step, data=datagram.data, _message=None)
+        for step, datagram in zip(steps, apply.on_wire(sent, wire), strict=True)
+    ]
 
 
 def _lacking(wanted: Wanted, session: Session) -> str:

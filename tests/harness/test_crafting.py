@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,66 @@ def test_a_message_that_is_no_longer_what_it_was_is_found_all_the_same() -> None
     [step] = crafting.craft(plan, crafting.Wanted.of(plan), seed=1)
 
     assert step.message.exch_type == 99
+
+
+@pytest.mark.parametrize("half", ["request", "response"])
+@pytest.mark.parametrize(
+    ("edit", "change"),
+    [
+        ("wire.truncate(40)", lambda data: data[:40]),
+        ("wire.append(b'more')", lambda data: data + b"more"),
+        ("wire.set(20, b'abcd')", lambda data: data[:20] + b"abcd" + data[24:]),
+    ],
+)
+def test_an_edit_of_the_wire_is_in_the_octets(
+    half: str, edit: str, change: Callable[[bytes], bytes]
+) -> None:
+    plan = Plan.parse(f"IKE_AUTH/{half}: {edit}")
+    wanted = crafting.Wanted.of(plan)
+
+    [honest], [edited] = (crafting.craft(p, wanted, seed=1) for p in (Plan(), plan))
+
+    assert edited.data == change(honest.data) != honest.data
+
+
+def test_a_request_may_be_cut_inside_its_header() -> None:
+    plan = Plan.parse("IKE_SA_INIT/request: wire.truncate(16)")
+
+    [step] = crafting.craft(plan, crafting.Wanted.of(plan), seed=1)
+
+    assert len(step.data) == 16 and "malformed" in step.text()
+
+
+@pytest.mark.parametrize("edit", ["drop()", "duplicate(2)", "delay(1)", "reverse()"])
+@pytest.mark.parametrize("half", ["request", "response"])
+def test_an_edit_of_the_wire_that_octets_do_not_show_is_refused(half: str, edit: str) -> None:
+    plan = Plan.parse(f"IKE_AUTH/{half}: wire.{edit}")
+    with pytest.raises(ConfigError, match="says when, where or how often IKE_AUTH/"):
+        crafting.craft(plan, crafting.Wanted.of(plan))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "INFORMATIONAL/request#5: header.id = 9",
+        "CREATE_CHILD_SA/request#3: drop('SK.Nonce')",
+        "IKE_AUTH/response#1: drop('SK.AUTH')",
+        "IKE_SA_INIT/request#1: header.id = 9\nIKE_AUTH/request: header.id = 9",
+    ],
+)
+def test_an_index_that_does_not_occur_is_no_honest_message(line: str) -> None:
+    plan = Plan.parse(line)
+    with pytest.raises(ConfigError, match=r"the plan changes nothing here: there is no \S+#\d,"):
+        crafting.craft(plan, crafting.Wanted.of(plan))
+
+
+def test_an_index_is_the_message_that_is_made() -> None:
+    plan = Plan.parse("IKE_INTERMEDIATE/request#1: header.id = 9")
+    ike = ["aes128-sha256-x25519-ke1_mlkem768-ke2_x448"]
+
+    [step] = crafting.craft(plan, crafting.Wanted.of(plan), seed=1, ike=ike)
+
+    assert (step.message.exch_type, step.message.id) == (Exchange.IKE_INTERMEDIATE, 9)
 
 
 def test_what_is_long_comes_in_its_fragments() -> None:
