@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ikelab.harness import collector
-from ikelab.harness.errors import ConfigError, Stopped, Terminated
+from ikelab.harness.errors import ConfigError, LabError, Stopped, Terminated
 from ikelab.harness.fuzz import campaigns, case, differential, results, screen
 from ikelab.harness.fuzz import replay as replaying
 from ikelab.harness.fuzz.fuzzer import Fuzzer
+from ikelab.harness.fuzz.ground import Missing
 from ikelab.harness.fuzz.places import check, rig
 from ikelab.harness.fuzz.state import Before, Keeper, Request, held
 from ikelab.harness.fuzz.tally import Tally
@@ -105,18 +106,24 @@ def _facts(request: Request, seed: int, command: tuple[str, ...]) -> dict[str, A
 
 
 def _gone(fuzzer: Fuzzer, keeper: Keeper) -> Tally:
-    """The tally of a run to its end; Stopped, with how to go on, where the user ended it."""
+    """The tally of a run to its end; Stopped, with how to go on, where the user ended it.
+
+    LabError, with the same, where there is nobody to fuzz.
+    """
     tally, request = fuzzer.tally, keeper.request
+    also = " --authorised" if request.authorised else ""
+    again = f"ikelab fuzz --resume {shlex.quote(str(keeper.place))}{also}"
     keeper.keep(tally)
     try:
         with screen.shown(request.peer) as show:
             fuzzer.go(request.limits, keeper.showing(show))
     except KeyboardInterrupt as stop:
         number = signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT
-        also = " --authorised" if request.authorised else ""
-        again = f"ikelab fuzz --resume {shlex.quote(str(keeper.place))}{also}"
         text = f"stopped; what was found is in {keeper.place}; go on with it: {again}"
         raise Stopped(text, number) from None
+    except Missing as nobody:
+        fuzzer.run.stopped(str(nobody))
+        raise LabError(f"{nobody}; once that is mended, go on with: {again}") from None
     finally:
         keeper.keep(tally)
     return tally

@@ -141,6 +141,7 @@ class Fuzzer:
         self.ground.rig.peer.needs(*campaign.needs)
         if self.ground.use(campaign):
             self._fresh()
+        self.ground.meet()
 
     def _fresh(self) -> None:
         self.watch.forget()

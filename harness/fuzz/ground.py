@@ -43,6 +43,10 @@ class OutOfReach(LabError):
     """No honest conversation with this peer comes to the message of a campaign."""
 
 
+class Missing(LabError):
+    """Nobody answers at a gateway outside: that is the lab's trouble, and no finding."""
+
+
 class Ground:
     """One peer of a rig. `starts` counts how often it was started."""
 
@@ -50,6 +54,7 @@ class Ground:
         self.rig, self.label, self.rate = rig, label, rate
         self.strangers = oracles.Strangers()
         self.starts = 0
+        self._met = False
         self._options: dict[str, Any] | None = None
         self._proof: dict[str, Any] = {}
         self._initiator: Initiator | None = None
@@ -191,6 +196,20 @@ class Ground:
                 and s.data[19] & 0x20 == half and not s.note]  # fmt: skip
 
     # -- how the peer is -----------------------------------------------------------------------
+
+    def meet(self) -> None:
+        """Missing where a gateway outside does not answer, asked once, before the first case.
+
+        Nobody here has started it, so that its silence to a case alone would say nothing.
+        """
+        missing = getattr(self.rig, "missing", None)
+        if missing is None or self._met:
+            return
+        self.initiator.init()
+        if why := missing("responder"):
+            raise Missing(why)
+        self.initiator.sessions.clear()
+        self._met = True
 
     def alive(self) -> bool:
         """Whether the process that was started still runs."""
