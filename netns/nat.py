@@ -17,7 +17,8 @@ from ikelab.netns.topology import Nat
 
 IKE_PORT, NATT_PORT = 500, 4500
 _STEP = 10
-_OTHERS = 50000
+_IKE, _NATT, _OTHERS = 40500, 44500, 50000
+_LOWEST, _HIGHEST = 1024, 65000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +29,29 @@ class Plan:
     """
 
     address: str
-    ike: int = 40500
-    natt: int = 44500
+    ike: int = _IKE
+    natt: int = _NATT
 
     def later(self, nat: Nat, port: int | None = None, address: str | None = None) -> Plan:
         """The plan after the mappings are gone: other ports, and what was asked for."""
         if address is not None and address not in nat.addresses:
             known = ", ".join(nat.addresses)
             raise ConfigError(f"the NAT has no address {address}; there are {known}")
-        if port is not None and not 1024 <= port <= 65000:
-            raise ConfigError(f"no outside port {port}: it has to be from 1024 to 65000")
-        natt = self.natt + _STEP if port is None else port
-        return Plan(address or self.address, self.ike + _STEP, natt)
+        if port is not None and not _LOWEST <= port <= _HIGHEST:
+            limits = f"from {_LOWEST} to {_HIGHEST}"
+            raise ConfigError(f"no outside port {port}: it has to be {limits}")
+        natt = _after(self.natt, _NATT, _HIGHEST) if port is None else port
+        return Plan(address or self.address, _after(self.ike, _IKE, _NATT - _STEP), natt)
 
     def ports(self, nat: Nat) -> Mapping[Address, int]:
         """Inside address and port -> outside port."""
         ike = {(client, IKE_PORT): self.ike + n for n, client in enumerate(nat.clients)}
         return ike | {(client, NATT_PORT): self.natt + n for n, client in enumerate(nat.clients)}
+
+
+def _after(port: int, first: int, last: int) -> int:
+    """The next port, and after the last one the first again."""
+    return port + _STEP if port + _STEP <= last else first
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,20 @@ def test_other_ports_follow_when_a_mapping_expires():
     assert first.later(NAT).ports(NAT)["192.168.1.2", 4500] != first.natt
 
 
+def test_a_nat_that_loses_its_mappings_for_ever_stays_in_range() -> None:
+    plan = Plan("203.0.113.1")
+    for _ in range(5000):
+        after = plan.later(NAT)
+        used = list(after.ports(NAT).values())
+        assert after.natt != plan.natt
+        assert after.ike != plan.ike
+        assert len(set(used)) == len(used)
+        assert 1024 <= after.ike < 44500 <= after.natt <= 65000
+        plan = after
+
+    assert plan.later(NAT, 65000).later(NAT).natt == 44500
+
+
 # -- bad lines -----------------------------------------------------------------------------------
 
 
