@@ -25,6 +25,7 @@ MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 0x20, 0x1000, 0x4000, 0x40000
 MS_RELATIME = 0x200000
 MNT_DETACH = 2
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 Result = TypeVar("Result")
 
@@ -75,6 +76,12 @@ def pivot_root(new: str, old: str) -> None:
 def die_with_parent(signal_number: int) -> None:
     """Have the kernel send this signal to this process when the thread that forked it ends."""
     _check(_libc().prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def collect_orphans(wanted: bool) -> None:
+    """Whether descendants of this process become its children when their parents end."""
+    done = _libc().prctl(PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0)
+    _check(done, "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def elsewhere(function: Callable[[], Result], *, net: int | None = None) -> Result:

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from ikelab.harness.errors import LabError
 from ikelab.netns import calls, scratch
@@ -27,6 +28,7 @@ MARK = "IKELAB_GUEST"
 MEMORY = "2G"
 _SHARED_MEMORY = Path("/dev/shm")
 BOOT_LOG = "boot.log"
+_KEEPER = "read -r group && { read -r _; kill -s KILL -- -$group; }"
 
 
 def inside() -> bool:
@@ -86,24 +88,75 @@ def _boot(kernel: Path, first: Path, log: int) -> int:
     ]
     env = {**os.environ, "TMPDIR": str(_memory_folder())}
     try:
-        guest = subprocess.Popen(
+        with _Group() as group:
+            return group.run(command, env, log)
+    except OSError as error:
+        raise LabError(f"cannot start the guest kernel: {error.strerror}") from error
+    finally:
+        _restore_terminal()
+
+
+class _Group:
+    """The processes of one guest kernel, which end together, however this process ends.
+
+    The kernel traces the guest's processes. Were it killed alone, they would be let go and run on
+    in the host's kernel, where what they print is ours: a signal to the whole group has them all.
+    """
+
+    def __init__(self) -> None:
+        self._guest: subprocess.Popen[bytes] | None = None
+        # Where we are killed there is nobody to do it but a process that reads until we are gone.
+        self._keeper = subprocess.Popen(
+            ["/bin/sh", "-c", _KEEPER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        calls.collect_orphans(True)
+        return self
+
+    def run(self, command: Sequence[str], env: Mapping[str, str], log: int) -> int:
+        """Run the kernel until it ends; its exit status."""
+        assert self._keeper.stdin is not None
+        self._guest = subprocess.Popen(
             command,
             env=env,
             pass_fds=[log],
-            start_new_session=False,
-            # One call of the kernel's and nothing of Python's: threads are no danger to it.
-            preexec_fn=partial(calls.die_with_parent, signal.SIGKILL),  # noqa: PLW1509
+            start_new_session=True,
+            # One write: threads are no danger to it.
+            preexec_fn=partial(_tell, self._keeper.stdin.fileno()),  # noqa: PLW1509
         )
-    except OSError as error:
-        raise LabError(f"cannot start the guest kernel: {error.strerror}") from error
-    try:
-        return guest.wait()
-    except BaseException:
-        guest.kill()
+        # While it is not collected, nobody else can have the number of its group.
+        with contextlib.suppress(ChildProcessError):  # who started us may ignore SIGCHLD
+            os.waitid(os.P_PID, self._guest.pid, os.WEXITED | os.WNOWAIT)
+        self._end(self._guest)
+        return self._guest.returncode
+
+    def __exit__(self, *_: object) -> None:
+        """Let nothing of the guest be left, nor the keeper; it ends a kernel unknown to us."""
+        if self._guest is not None:
+            if self._guest.returncode is None:
+                self._end(self._guest)
+            self._keeper.kill()
+        self._keeper.communicate()
+        calls.collect_orphans(False)
+
+    def _end(self, guest: subprocess.Popen[bytes]) -> None:
+        """Kill the group, and wait for what the kernel has left, which are our children now."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(guest.pid, signal.SIGKILL)
         guest.wait()
-        raise
-    finally:
-        _restore_terminal()
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-guest.pid, 0)
+
+
+def _tell(keeper: int) -> None:
+    """Say, in the process that is about to be the kernel, which group it leads."""
+    os.write(keeper, f"{os.getpid()}\n".encode())
 
 
 def _memory_folder() -> Path:

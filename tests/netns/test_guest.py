@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +23,15 @@ print(json.dumps({name: bool(found) for name, found in kernel.probe().items()}))
 print(Path.cwd(), os.environ["WORD"], sys.stdout.isatty())
 print("to stderr", file=sys.stderr)
 sys.exit(7)
+"""
+
+STOPPED = """
+import os, sys
+reader, writer = os.pipe()
+os.fork()
+print(os.getpid(), flush=True)
+while True:
+    os.read(reader, 1)  # in the host's kernel there is no such pipe: a traceback
 """
 
 
@@ -55,6 +66,38 @@ def test_a_command_runs_in_the_guest_as_on_the_host(root: Path, tmp_path: Path) 
         assert f'"{ability}": true' in probed
     assert told == f"{tmp_path} here False"
     assert done.stderr.splitlines()[-1] == "to stderr"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_guest_leaves_no_process_and_prints_nothing(
+    root: Path, how: signal.Signals
+) -> None:
+    program = f"""
+import signal, sys
+from pathlib import Path
+from ikelab.netns import guest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    guest.run(Path({str(root)!r}), [sys.executable, "-c", {STOPPED!r}])
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as stopped:
+        assert stopped.stdout is not None
+        up = [stopped.stdout.readline(), stopped.stdout.readline()]
+        os.kill(stopped.pid, how)
+        # Both pipes end when the last process that holds them has ended.
+        printed, errors = stopped.communicate(timeout=60)
+
+    assert all(line.strip().isdigit() for line in up), (up, errors)
+    assert (printed, errors) == ("", "")
+    assert stopped.returncode == (130 if how == signal.SIGINT else -how)
 
 
 def test_a_kernel_that_does_not_come_up_is_one_line(tmp_path: Path) -> None:
