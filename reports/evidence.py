@@ -5,6 +5,7 @@ Any of it may be missing; reading never raises, and what is damaged is named.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,32 @@ class Evidence:
     def _file(self, name: str) -> Path | None:
         file = self.folder / name if self.folder else None
         return file if file is not None and file.is_file() else None
+
+
+def absent(folder: Path) -> Iterator[tuple[str, str]]:
+    """Each file that a test's folder must have and has not, and what is wrong with it.
+
+    A transcript may be empty by right, where nobody said anything; not where there are keys.
+    """
+    if not _octets(folder / "capture.pcapng"):
+        yield "capture.pcapng", _wrong(folder / "capture.pcapng")
+    transcript = folder / "transcript.jsonl"
+    if not _octets(transcript):
+        keyed = _octets(folder / "keys" / "ikev2_decryption_table")
+        if keyed or not transcript.is_file():
+            yield "transcript.jsonl", _wrong(transcript)
+
+
+def _octets(file: Path) -> int:
+    """How long a file is; 0 where there is none."""
+    try:
+        return file.stat().st_size if file.is_file() else 0
+    except OSError:
+        return 0
+
+
+def _wrong(file: Path) -> str:
+    return "is empty" if file.is_file() else "is missing"
 
 
 def notation(step: Json) -> str:

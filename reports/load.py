@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ikelab.harness.errors import ConfigError, plain
 from ikelab.harness.model import Level, Verdict, Violation
-from ikelab.reports.evidence import Evidence
+from ikelab.reports.evidence import Evidence, absent
 from ikelab.reports.records import (
     Json,
     Record,
@@ -133,6 +133,8 @@ class Run:
     problems: tuple[str, ...]
     damage: tuple[str, ...] = ()
     """Those of the problems that are more than a run that has not come to its end."""
+    unanswered: tuple[str, ...] = ()
+    """Those of the problems that are tests without a result."""
 
     @property
     def stopped(self) -> bool:
@@ -181,7 +183,12 @@ def load_run(path: Path) -> Run:
         why = word(facts, "stopped") or "it was stopped, or it is still going on"
         problems.append(f"the run did not finish: {why}")
     results = tuple(_results(path, facts, peers, problems))
-    problems += _orphans(path, results)
+    unanswered = _orphans(path, results)
+    problems += unanswered
+    if finished:
+        for result in results:
+            for text in _lacking(result):
+                problems.broken(text)
     return Run(
         path=path,
         ikelab=word(facts, "ikelab"),
@@ -196,6 +203,7 @@ def load_run(path: Path) -> Run:
         results=results,
         problems=tuple(problems),
         damage=tuple(problems.damage),
+        unanswered=tuple(unanswered),
     )
 
 
@@ -277,7 +285,7 @@ def _result(
         details=word(fields, "details"),
         duration=number(fields, "duration"),
         violations=tuple(violation(v) for v in objects(fields, "violations")),
-        folder=_folder(path, word(fields, "folder"), where, problems),
+        folder=_folder(path, facts, word(fields, "folder"), where, problems),
         plan=word(fields, "plan"),
         round=integer(fields.get("round")) or 1,
     )
@@ -317,7 +325,7 @@ def violation(fields: Json) -> Violation:
     )
 
 
-def _folder(path: Path, name: str, where: str, problems: _Problems) -> Path | None:
+def _folder(path: Path, facts: Json, name: str, where: str, problems: _Problems) -> Path | None:
     if not name:
         return None
     folder = path / name
@@ -325,7 +333,8 @@ def _folder(path: Path, name: str, where: str, problems: _Problems) -> Path | No
         problems.broken(f"{where}: folder {name!r} is outside the run folder and was not read")
         return None
     if not folder.is_dir():
-        problems.append(f"{where}: folder {name!r} is missing")
+        say = problems.broken if word(facts, "finished") else problems.append
+        say(f"{where}: folder {name!r} is missing")
         return None
     return folder
 
@@ -340,6 +349,19 @@ def _orphans(path: Path, results: tuple[Result, ...]) -> list[str]:
         for p in folders
         if p.resolve() not in known
     ]
+
+
+def _lacking(result: Result) -> Iterator[str]:
+    """What a test that came to its verdict wrote, and its folder does not have any more.
+
+    Only PASS and FAIL are sure to have had a peer: of the others each may have ended before that,
+    and so may what fuzzing and the matrix found.
+    """
+    elsewhere = result.id.startswith(("fuzz::", "matrix::"))
+    if result.folder is None or elsewhere or result.verdict not in (Verdict.PASS, Verdict.FAIL):
+        return
+    for name, what in absent(result.folder):
+        yield f"{result.folder.name}: {name} {what}"
 
 
 def _first_line(text: str) -> str:

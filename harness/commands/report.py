@@ -92,7 +92,7 @@ def _unsound(runs: list[Run], *, whole: bool = False) -> int:
     for run in runs:
         if not run.problems:
             continue
-        bad = bool(run.damage) or (whole and run.stopped)
+        bad = bool(run.damage) or (whole and bool(run.stopped or run.unanswered))
         first, more = (run.damage or run.problems)[0], len(run.problems) - 1
         kind = "damaged" if run.damage else "incomplete"
         line = f"{run.path} is {kind}: {first}" + (f" (and {more} more)" if more else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,67 @@ def test_a_regression_counts_more_than_a_run_cut_short(build_run, told: Told) ->
     after.test("x", "FAIL", reason="two proposals")
     status, _, err = told("diff", before.path, after.path)
     assert (status, "is incomplete" in err) == (1, True)
+
+
+def test_a_finished_run_with_lines_deleted_cannot_show_that_nothing_regressed(
+    build_run, told: Told
+) -> None:
+    before, after = build_run("a"), build_run("b")
+    for made in (before, after):
+        made.test("x")
+        made.test("y")
+    file = after.path / "results.jsonl"
+    file.write_text(file.read_text().splitlines(keepends=True)[0])
+    status, out, err = told("diff", before.path, after.path)
+    assert (status, "gone: Y" in out) == (2, True)
+    assert err.startswith(f"ikelab: {after.path} is incomplete: cases/y-reference-responder has no")
+    assert told("report", after.path)[0] == 0
+
+
+def spoil(folder: Path, what: str) -> None:
+    """Take away a test's folder, empty its transcript (`transcript.jsonl=`), or take a file."""
+    if what == "folder":
+        shutil.rmtree(folder)
+    elif what.endswith("="):
+        (folder / what[:-1]).write_bytes(b"")
+    else:
+        (folder / what).unlink()
+
+
+SPOILT = ["folder", "capture.pcapng", "capture.pcapng=", "transcript.jsonl", "transcript.jsonl="]
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "FAIL"])
+@pytest.mark.parametrize("what", SPOILT)
+def test_a_finished_run_that_lacks_a_file_is_damaged(
+    what: str, verdict: str, build_run, told: Told
+) -> None:
+    made = build_run()
+    made.test("a")
+    spoil(made.test("b", verdict), what)
+    status, _, err = told("report", made.path)
+    assert (status, f"{made.path} is damaged: " in err, err.count("\n")) == (2, True, 1)
+    assert told("diff", made.path, made.path)[0] == 2
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_a_run_that_did_not_finish_may_lack_any_file(what: str, build_run, told: Told) -> None:
+    made = build_run(finished=None)
+    spoil(made.test("a"), what)
+    status, _, err = told("report", made.path)
+    assert (status, "is incomplete" in err) == (0, True)
+
+
+def test_what_a_test_never_had_is_no_damage(build_run, told: Told) -> None:
+    made = build_run()
+    for verdict in ("UNSUPPORTED", "ERROR", "XFAIL"):
+        for name in ("capture.pcapng", "transcript.jsonl"):
+            spoil(made.test(f"{verdict}_{name}", verdict), name)
+    spoil(made.test("fuzzed", "FAIL", id="fuzz::init::silence"), "transcript.jsonl")
+    spoil(made.test("two", id="matrix::strongswan[psk]"), "transcript.jsonl")
+    silent = made.test("silent", steps=[])
+    (silent / "keys" / "ikev2_decryption_table").write_text("")
+    assert told("report", made.path)[::2] == (0, "")
 
 
 def test_whole_runs_say_nothing_on_stderr(build_run, told: Told) -> None:
