@@ -209,6 +209,12 @@ class Ground:
         if why := missing("responder"):
             raise Missing(why)
         self.initiator.sessions.clear()
+        # Where none ever came up, that none comes up any more would be no fault of the gateway's.
+        if not self.answers():
+            raise Missing(
+                f"{self.rig.name} answers, and refuses an honest IKE SA as its entry has it: "
+                "compare psk, certificates, identities, ike and esp with what it is configured with"
+            )
         self._met = True
 
     def alive(self) -> bool:

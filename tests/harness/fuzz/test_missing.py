@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,4 +70,19 @@ def test_one_that_answers_is_asked_once(port: int, monkeypatch: pytest.MonkeyPat
     other.use(CAMPAIGNS["init"])
     with pytest.raises(Missing, match=rf"127.0.0.1:{port} \(branch\) answers no more"):
         other.meet()
+    rig.close()
+
+
+def test_one_that_has_another_key_is_not_accused(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = OutsideRig(external.read(Path("ikelab.toml"))["branch"], None)
+    ground = Ground(rig, "1")
+    monkeypatch.setattr(outside, "PATIENCE", 60.0)
+    config = replace(gateway_config(port), psk=b"another key than the entry's")
+    with UdpStation(socket.socket, ports=(port,)) as station:
+        station.attach(Station(config, entropy(None)), "127.0.0.1")
+        ground.use(CAMPAIGNS["init"])
+        with pytest.raises(Missing, match="branch answers, and refuses an honest IKE SA"):
+            ground.meet()
     rig.close()
